@@ -1,0 +1,219 @@
+//! The HTTP client under the SDK: isahc, on libcurl and rustls. It brings TLS,
+//! proxies, name resolution and the reuse of connections; it costs one thread,
+//! which sleeps while nothing is sent.
+
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use aws_smithy_runtime_api::client::{
+    http::{
+        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+    },
+    orchestrator::{HttpRequest, HttpResponse},
+    result::ConnectorError,
+    runtime_components::RuntimeComponents,
+};
+use aws_smithy_types::body::SdkBody;
+use isahc::{
+    AsyncBody,
+    config::{Configurable as _, ExpectContinue, VersionNegotiation},
+    error::ErrorKind,
+    tls::{TlsConfig, TrustStore},
+};
+use smol::io::{AsyncReadExt as _, Cursor};
+
+/// Connections to AWS, and idle ones that are kept: one for CloudWatch, one for
+/// a source of credentials.
+const CONNECTIONS: usize = 2;
+
+/// The longest response that is read. CloudWatch's are a few hundred bytes.
+const RESPONSE_LIMIT: u64 = 1024 * 1024;
+
+/// For a request whose settings name no time.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// One isahc client, shared by the SDK's clients and its credentials providers.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    client: isahc::HttpClient,
+}
+
+impl Connector {
+    /// A client that trusts the certificates in `ca_bundle`, or, without one,
+    /// the roots in the binary: the image has no others.
+    ///
+    /// # Errors
+    ///
+    /// [`isahc::Error`] where libcurl or its thread cannot be had.
+    pub fn new(ca_bundle: Option<PathBuf>) -> Result<Self, isahc::Error> {
+        let roots = ca_bundle.map_or_else(TrustStore::webpki_roots, TrustStore::from_file);
+        let client = isahc::HttpClient::builder()
+            .version_negotiation(VersionNegotiation::http11())
+            .max_connections(CONNECTIONS)
+            .connection_cache_size(CONNECTIONS)
+            .tls_config(TlsConfig::builder().trust_store(roots).build())
+            // The SDK reads what it asked for; nothing is unpacked behind it.
+            .automatic_decompression(false)
+            // It would cost a round trip for each large body.
+            .expect_continue(ExpectContinue::disabled())
+            .build()?;
+        Ok(Self { client })
+    }
+}
+
+/// Whether `path` holds at least one certificate; for the configuration.
+///
+/// # Errors
+///
+/// One line that says why not.
+pub fn check_ca_bundle(path: &Path) -> Result<(), String> {
+    let text = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let marker = b"-----BEGIN CERTIFICATE-----";
+    if text.windows(marker.len()).any(|window| window == marker) {
+        Ok(())
+    } else {
+        Err("holds no certificate in PEM form".to_owned())
+    }
+}
+
+impl HttpClient for Connector {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(TimedConnector {
+            client: self.client.clone(),
+            connect_timeout: settings.connect_timeout().unwrap_or(TIMEOUT),
+            timeout: settings.read_timeout().unwrap_or(TIMEOUT),
+        })
+    }
+}
+
+/// The client with the times that one of its users asked for.
+#[derive(Debug)]
+struct TimedConnector {
+    client: isahc::HttpClient,
+    connect_timeout: Duration,
+    /// For the whole request, the answer's body included.
+    timeout: Duration,
+}
+
+impl HttpConnector for TimedConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let request = match self.prepare(request) {
+            Ok(request) => request,
+            Err(error) => return HttpConnectorFuture::ready(Err(error)),
+        };
+        let client = self.client.clone();
+        HttpConnectorFuture::new(async move {
+            let mut response = client.send_async(request).await.map_err(classify)?;
+            // To the end: only then is the connection used again.
+            let mut body = Vec::new();
+            let mut limited = response.body_mut().take(RESPONSE_LIMIT);
+            limited
+                .read_to_end(&mut body)
+                .await
+                .map_err(|error| ConnectorError::io(error.into()))?;
+            let response = response.map(|_| SdkBody::from(body));
+            HttpResponse::try_from(response)
+                .map_err(|error| ConnectorError::other(error.into(), None))
+        })
+    }
+}
+
+impl TimedConnector {
+    fn prepare(&self, request: HttpRequest) -> Result<isahc::Request<AsyncBody>, ConnectorError> {
+        let request =
+            request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
+        let (parts, body) = request.into_parts();
+        let body = body
+            .bytes()
+            .map(unrewindable)
+            .ok_or_else(|| ConnectorError::user("a streaming request body".into()))?;
+        let is_direct = parts.uri.host().is_some_and(is_link_local);
+        let mut builder = isahc::Request::builder()
+            .method(parts.method)
+            .uri(parts.uri)
+            .connect_timeout(self.connect_timeout)
+            .timeout(self.timeout);
+        if is_direct {
+            builder = builder.proxy(None);
+        }
+        let mut request = builder.body(body).map_err(|error| ConnectorError::user(error.into()))?;
+        *request.headers_mut() = parts.headers;
+        Ok(request)
+    }
+}
+
+/// A body that libcurl cannot send a second time. It would, unasked and unseen,
+/// when a kept connection dies before the answer's first byte, although the
+/// datums may have been accepted.
+fn unrewindable(bytes: &[u8]) -> AsyncBody {
+    if bytes.is_empty() {
+        return AsyncBody::empty();
+    }
+    AsyncBody::from_reader_sized(Cursor::new(bytes.to_vec()), bytes.len() as u64)
+}
+
+/// Whether a host is only to be had on this machine or its link, and so never
+/// through a proxy: the sources of credentials (169.254.170.2, 169.254.170.23,
+/// 169.254.169.254 and their IPv6 kin) and the loopback.
+fn is_link_local(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    match host.parse() {
+        Ok(IpAddr::V4(address)) => address.is_link_local() || address.is_loopback(),
+        Ok(IpAddr::V6(address)) => {
+            let is_ec2_metadata = address.segments()[..2] == [0xfd00, 0x0ec2];
+            address.is_unicast_link_local() || address.is_loopback() || is_ec2_metadata
+        }
+        Err(_) => host == "localhost",
+    }
+}
+
+fn classify(error: isahc::Error) -> ConnectorError {
+    match error.kind() {
+        ErrorKind::Timeout => ConnectorError::timeout(error.into()),
+        ErrorKind::InvalidRequest | ErrorKind::InvalidTlsConfiguration => {
+            ConnectorError::user(error.into())
+        }
+        ErrorKind::ConnectionFailed | ErrorKind::NameResolution => {
+            ConnectorError::io(error.into()).never_connected()
+        }
+        _ => ConnectorError::io(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_and_its_link_are_spared_the_proxy() {
+        for host in [
+            "169.254.170.2",
+            "169.254.170.23",
+            "169.254.169.254",
+            "127.0.0.1",
+            "localhost",
+            "[::1]",
+            "[fd00:ec2::254]",
+            "[fd00:ec2::23]",
+            "[fe80::1]",
+        ] {
+            assert!(is_link_local(host), "{host}");
+        }
+        for host in [
+            "monitoring.eu-west-1.amazonaws.com",
+            "10.0.0.1",
+            "192.168.1.1",
+            "[2600:1f18::1]",
+            "localhost.example.com",
+        ] {
+            assert!(!is_link_local(host), "{host}");
+        }
+    }
+}

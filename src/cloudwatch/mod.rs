@@ -1,0 +1,118 @@
+//! Everything that speaks to AWS: the SDK's client on our own connector and
+//! sleep, and samples as `PutMetricData` wants them. When to send what is
+//! decided in `publisher`; nothing here waits or tries again.
+
+mod connector;
+mod failure;
+mod sleep;
+
+use std::{path::PathBuf, time::Duration};
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_cloudwatch::{
+    Client,
+    config::{retry::RetryConfig, timeout::TimeoutConfig},
+    primitives::DateTime,
+    types::{Dimension, MetricDatum, StandardUnit},
+};
+use aws_smithy_runtime::client::identity::IdentityCache;
+use aws_smithy_types::retry::ReconnectMode;
+
+use self::sleep::TimerSleep;
+pub use self::{
+    connector::{Connector, check_ca_bundle},
+    failure::PutError,
+};
+use crate::{dimension::Dimensions, metric::Sample};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Seconds: a high-resolution metric, which an alarm of 10 s can watch.
+const STORAGE_RESOLUTION: i32 = 1;
+
+/// A Region's CloudWatch, with a namespace and dimensions to publish under.
+#[derive(Debug)]
+pub struct CloudWatch {
+    client: Client,
+    region: String,
+    namespace: String,
+    dimensions: Vec<Dimension>,
+}
+
+impl CloudWatch {
+    /// The client. The environment's and the profile's settings apply: the
+    /// default credentials chain, `AWS_ENDPOINT_URL`,
+    /// `AWS_ENDPOINT_URL_CLOUDWATCH`, FIPS and dual-stack endpoints. Nothing is
+    /// sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`isahc::Error`] where the HTTP client cannot be set up.
+    pub async fn connect(
+        region: String,
+        namespace: String,
+        dimensions: &Dimensions,
+        ca_bundle: Option<PathBuf>,
+    ) -> Result<Self, isahc::Error> {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(REQUEST_TIMEOUT)
+            .build();
+        // The identity cache waits with our sleep too: without one it refuses.
+        let identities = IdentityCache::lazy().sleep_impl(TimerSleep).build();
+        let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(Connector::new(ca_bundle)?)
+            .sleep_impl(TimerSleep)
+            .region(Region::new(region.clone()))
+            .identity_cache(identities)
+            .timeout_config(timeouts)
+            // With it the body would be a stream, which cannot be sent again.
+            .stalled_stream_protection(
+                aws_config::stalled_stream_protection::StalledStreamProtectionConfig::disabled(),
+            )
+            .load()
+            .await;
+        let config = aws_sdk_cloudwatch::config::Builder::from(&shared)
+            // Trying again is the publisher's: it alone knows what is fresh.
+            // Without ReuseAllConnections each passing trouble logs at ERROR.
+            .retry_config(
+                RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections),
+            )
+            .build();
+        let dimensions = dimensions
+            .iter()
+            .map(|(name, value)| Dimension::builder().name(name).value(value).build())
+            .collect();
+        Ok(Self { client: Client::from_conf(config), region, namespace, dimensions })
+    }
+
+    /// One `PutMetricData`, one try.
+    ///
+    /// # Errors
+    ///
+    /// [`PutError`], with what an operator can do about it.
+    pub async fn put(&self, samples: &[Sample]) -> Result<(), PutError> {
+        let datums = samples.iter().map(|sample| self.datum(sample)).collect();
+        self.client
+            .put_metric_data()
+            .namespace(&self.namespace)
+            .set_metric_data(Some(datums))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| PutError::new(&error, &self.region))
+    }
+
+    fn datum(&self, sample: &Sample) -> MetricDatum {
+        let unix_ms = i64::try_from(sample.read.unix_ms()).unwrap_or(i64::MAX);
+        MetricDatum::builder()
+            .metric_name(sample.metric.name())
+            .set_dimensions(Some(self.dimensions.clone()))
+            .timestamp(DateTime::from_millis(unix_ms))
+            .value(sample.value)
+            .unit(StandardUnit::from(sample.metric.unit()))
+            .storage_resolution(STORAGE_RESOLUTION)
+            .build()
+    }
+}

@@ -1,0 +1,381 @@
+//! The connection to the endpoint: one socket of our own, kept alive. A general
+//! HTTP client costs three times the CPU for this one request a second.
+//!
+//! Never through a proxy: the address is link-local, and so no proxy variable is
+//! even looked at. No clock is read: the caller says what time it is, and drops
+//! the future of [`EndpointClient::get`] when its patience ends.
+
+use std::{
+    fmt,
+    io::{self, ErrorKind},
+    net::{IpAddr, SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+
+use async_io::Async;
+use smol::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use super::{
+    response::{Progress, ResponseError, ResponseReader},
+    uri::EndpointUri,
+};
+
+/// The longest body that is read. Three containers are about 7 kB.
+pub const BODY_LIMIT: usize = 1024 * 1024;
+
+/// After a connection that failed: this long no other is tried, twice as long
+/// after each further one, up to [`CONNECT_PAUSE_MOST`].
+const CONNECT_PAUSE_FIRST: Duration = Duration::from_millis(100);
+const CONNECT_PAUSE_MOST: Duration = Duration::from_secs(1);
+
+/// How much of an error's body goes into a log line.
+const EXCERPT: usize = 200;
+
+/// What can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// `/task`: the task and its containers.
+    Task,
+    /// `/task/stats`: the last sample of each container.
+    Stats,
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Task => "/task",
+            Self::Stats => "/task/stats",
+        })
+    }
+}
+
+/// Why there is no answer this time. None of these is a reason to stop: the
+/// endpoint is away for tens of seconds at a task's start and for seconds when
+/// the agent is upgraded.
+#[derive(Debug)]
+pub enum EndpointError {
+    /// The last connection failed so short a while ago that none was tried.
+    Pausing,
+    /// No connection.
+    Connect(io::Error),
+    /// The connection broke.
+    Io(io::Error),
+    /// The answer is not HTTP/1.1.
+    Response(ResponseError),
+    /// The answer has another status than 200: 429 above 40 requests a second,
+    /// 404 for a container that is gone, 500 when the agent has nothing yet.
+    Status {
+        /// The status code.
+        status: u16,
+        /// The beginning of the body, which for an error is a JSON string or
+        /// plain text.
+        excerpt: String,
+    },
+    /// The caller's patience ended.
+    TimedOut,
+}
+
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pausing => f.write_str("waiting before the next connection"),
+            Self::Connect(error) => write!(f, "cannot connect: {error}"),
+            Self::Io(error) => write!(f, "the connection broke: {error}"),
+            Self::Response(error) => error.fmt(f),
+            Self::Status { status, excerpt } => write!(f, "status {status}: {excerpt}"),
+            Self::TimedOut => f.write_str("no answer in time"),
+        }
+    }
+}
+
+impl std::error::Error for EndpointError {}
+
+/// The client. It has at most one connection and one buffer.
+#[derive(Debug)]
+pub struct EndpointClient {
+    uri: EndpointUri,
+    task_request: Vec<u8>,
+    stats_request: Vec<u8>,
+    /// Taken out while a request is under way, so that a request that is
+    /// dropped halfway takes its connection along.
+    kept: Option<Async<TcpStream>>,
+    reader: ResponseReader,
+    connect_after: Option<Instant>,
+    connect_pause: Duration,
+}
+
+impl EndpointClient {
+    /// A client of the endpoint at `uri`. It connects at the first request.
+    #[must_use]
+    pub fn new(uri: EndpointUri) -> Self {
+        let request = |resource: Resource| {
+            format!(
+                "GET {}{resource} HTTP/1.1\r\nHost: {}\r\nUser-Agent: esp/{}\r\nAccept: application/json\r\n\r\n",
+                uri.path(),
+                uri.authority(),
+                env!("CARGO_PKG_VERSION"),
+            )
+            .into_bytes()
+        };
+        Self {
+            task_request: request(Resource::Task),
+            stats_request: request(Resource::Stats),
+            uri,
+            kept: None,
+            reader: ResponseReader::new(BODY_LIMIT),
+            connect_after: None,
+            connect_pause: CONNECT_PAUSE_FIRST,
+        }
+    }
+
+    /// The body of `resource`, to be scribbled over by a parser.
+    ///
+    /// The endpoint closes a connection that was idle for 5 s, so one that was
+    /// kept may be dead: then, and only then, the request is sent once more on
+    /// a new one, silently. `now` is for the pause between failed connections.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`]; all are worth another try at the next tick.
+    pub async fn get(
+        &mut self,
+        resource: Resource,
+        now: Instant,
+    ) -> Result<&mut [u8], EndpointError> {
+        let request = match resource {
+            Resource::Task => &self.task_request,
+            Resource::Stats => &self.stats_request,
+        };
+        let mut answered = false;
+        if let Some(mut stream) = self.kept.take() {
+            match exchange(&mut stream, request, &mut self.reader).await {
+                Ok(()) => {
+                    self.kept = Some(stream).filter(|_| self.reader.keeps_alive());
+                    answered = true;
+                }
+                Err(ExchangeError::Io(_) | ExchangeError::Response(ResponseError::Truncated))
+                    if self.reader.is_empty() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if !answered {
+            let mut stream = self.connect(now).await?;
+            let request = match resource {
+                Resource::Task => &self.task_request,
+                Resource::Stats => &self.stats_request,
+            };
+            exchange(&mut stream, request, &mut self.reader).await?;
+            self.kept = Some(stream).filter(|_| self.reader.keeps_alive());
+        }
+        match self.reader.status() {
+            200 => Ok(self.reader.body()),
+            status => Err(EndpointError::Status { status, excerpt: excerpt(self.reader.body()) }),
+        }
+    }
+
+    async fn connect(&mut self, now: Instant) -> Result<Async<TcpStream>, EndpointError> {
+        if self.connect_after.is_some_and(|after| now < after) {
+            return Err(EndpointError::Pausing);
+        }
+        // Set before the attempt: one that is dropped at its deadline has failed.
+        self.connect_after = Some(now + self.connect_pause);
+        self.connect_pause = (self.connect_pause * 2).min(CONNECT_PAUSE_MOST);
+        let stream = connect_to_any(&self.uri).await.map_err(EndpointError::Connect)?;
+        self.connect_after = None;
+        self.connect_pause = CONNECT_PAUSE_FIRST;
+        Ok(stream)
+    }
+}
+
+/// ECS gives an address; stand-ins may give a name, which is then looked up at
+/// every connection (on a thread that ends by itself).
+async fn connect_to_any(uri: &EndpointUri) -> io::Result<Async<TcpStream>> {
+    if let Ok(address) = uri.host().parse::<IpAddr>() {
+        return connect_to(SocketAddr::new(address, uri.port())).await;
+    }
+    let mut last_error = io::Error::new(ErrorKind::NotFound, "the name has no address");
+    for address in smol::net::resolve((uri.host(), uri.port())).await? {
+        match connect_to(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last_error = error,
+        }
+    }
+    Err(last_error)
+}
+
+async fn connect_to(address: SocketAddr) -> io::Result<Async<TcpStream>> {
+    let stream = Async::<TcpStream>::connect(address).await?;
+    // One small write a second: there is nothing to gather.
+    stream.get_ref().set_nodelay(true)?;
+    Ok(stream)
+}
+
+#[derive(Debug)]
+enum ExchangeError {
+    Io(io::Error),
+    Response(ResponseError),
+}
+
+impl From<io::Error> for ExchangeError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ResponseError> for ExchangeError {
+    fn from(error: ResponseError) -> Self {
+        Self::Response(error)
+    }
+}
+
+impl From<ExchangeError> for EndpointError {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::Io(error) => Self::Io(error),
+            ExchangeError::Response(error) => Self::Response(error),
+        }
+    }
+}
+
+/// Sends `request` and reads one whole response.
+async fn exchange(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    request: &[u8],
+    reader: &mut ResponseReader,
+) -> Result<(), ExchangeError> {
+    reader.reset();
+    stream.write_all(request).await?;
+    loop {
+        match stream.read(reader.spare()).await? {
+            0 => return Ok(reader.end()?),
+            count => {
+                if reader.advance(count)? == Progress::Done {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// The beginning of an error's body, fit for a log line.
+fn excerpt(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(EXCERPT)]);
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
+    use super::*;
+
+    /// A connection in memory: it takes what is written and answers with the
+    /// script, a piece a read, then ends.
+    struct Scripted {
+        written: Vec<u8>,
+        pieces: Vec<io::Result<&'static [u8]>>,
+    }
+
+    impl AsyncRead for Scripted {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            if self.pieces.is_empty() {
+                return Poll::Ready(Ok(0));
+            }
+            let piece = self.pieces.remove(0);
+            Poll::Ready(piece.map(|piece| {
+                buffer[..piece.len()].copy_from_slice(piece);
+                piece.len()
+            }))
+        }
+    }
+
+    impl AsyncWrite for Scripted {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.written.extend_from_slice(bytes);
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn run(pieces: Vec<io::Result<&'static [u8]>>) -> (Result<String, ExchangeError>, String) {
+        let mut stream = Scripted { written: Vec::new(), pieces };
+        let mut reader = ResponseReader::new(BODY_LIMIT);
+        let outcome = smol::future::block_on(exchange(&mut stream, b"GET / ", &mut reader));
+        let body = String::from_utf8(reader.body().to_vec()).unwrap();
+        (outcome.map(|()| body), String::from_utf8(stream.written).unwrap())
+    }
+
+    #[test]
+    fn a_response_may_come_in_pieces() {
+        let (body, written) = run(vec![
+            Ok(b"HTTP/1.1 200 OK\r\nTransfer-En"),
+            Ok(b"coding: chunked\r\n\r\n4\r\n{\"a\""),
+            Ok(b"\r\n3\r\n: 1\r\n1\r\n}\r\n0\r"),
+            Ok(b"\n\r\n"),
+        ]);
+        assert_eq!(body.unwrap(), r#"{"a": 1}"#);
+        assert_eq!(written, "GET / ");
+    }
+
+    #[test]
+    fn a_connection_that_breaks_is_an_error() {
+        let (body, _) = run(vec![]);
+        assert!(matches!(body, Err(ExchangeError::Response(ResponseError::Truncated))));
+        let (body, _) = run(vec![Ok(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")]);
+        assert!(matches!(body, Err(ExchangeError::Response(ResponseError::Truncated))));
+        let (body, _) = run(vec![Err(ErrorKind::ConnectionReset.into())]);
+        assert!(matches!(body, Err(ExchangeError::Io(_))));
+    }
+
+    #[test]
+    fn the_request_names_path_host_and_version() {
+        let client =
+            EndpointClient::new(EndpointUri::parse("http://127.0.0.1:8080/v4/x/").unwrap());
+        let request = String::from_utf8(client.stats_request).unwrap();
+        assert!(request.starts_with("GET /v4/x/task/stats HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n"));
+        assert!(request.ends_with("\r\n\r\n"));
+    }
+
+    #[test]
+    fn connecting_pauses_after_failures_up_to_a_second() {
+        // Port 9 of the loopback: nothing listens there.
+        let mut client =
+            EndpointClient::new(EndpointUri::parse("http://127.0.0.1:9/v4/x").unwrap());
+        let start = Instant::now();
+        let mut attempts = Vec::new();
+        for tick_ms in (0..5000).step_by(50) {
+            let now = start + Duration::from_millis(tick_ms);
+            match smol::future::block_on(client.get(Resource::Stats, now)) {
+                Err(EndpointError::Connect(_)) => attempts.push(tick_ms),
+                Err(EndpointError::Pausing) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(attempts, [0, 100, 300, 700, 1500, 2500, 3500, 4500]);
+    }
+
+    #[test]
+    fn an_excerpt_is_one_short_line() {
+        assert_eq!(excerpt(b"\"V4 stats handler:\nunable\"\n"), "\"V4 stats handler: unable\"");
+        assert_eq!(excerpt(&[b'x'; 1000]).len(), EXCERPT);
+        assert_eq!(excerpt(b"\xff\x00"), "\u{fffd}");
+    }
+}

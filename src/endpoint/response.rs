@@ -1,0 +1,522 @@
+//! An HTTP/1.1 response, put together from whatever pieces the socket gives.
+//! It does no I/O: the caller reads into [`ResponseReader::spare`] and says how
+//! much with [`ResponseReader::advance`]. A chunked body is decoded in place,
+//! so that the parser gets one contiguous slice and nothing is copied twice.
+
+use std::fmt;
+
+/// The longest head that is read. The agent's is about 150 bytes.
+const HEAD_LIMIT: usize = 16 * 1024;
+/// The longest line with a chunk's size, and the longest trailer.
+const LINE_LIMIT: usize = 1024;
+/// How many headers a head may have.
+const HEADERS: usize = 32;
+/// Room offered for each read.
+const SPARE: usize = 4 * 1024;
+
+/// Why a response could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseError {
+    /// The head is not HTTP/1, or is too long.
+    Head,
+    /// `Content-Length` or `Transfer-Encoding` make no sense.
+    Framing,
+    /// A chunk's size, or what follows it, makes no sense.
+    Chunk,
+    /// The body is longer than this many bytes.
+    TooLarge(usize),
+    /// The connection ended inside the response.
+    Truncated,
+}
+
+impl fmt::Display for ResponseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Head => f.write_str("the response's head is not HTTP/1.1"),
+            Self::Framing => {
+                f.write_str("the response's Content-Length or Transfer-Encoding is invalid")
+            }
+            Self::Chunk => f.write_str("the response's chunked encoding is invalid"),
+            Self::TooLarge(limit) => {
+                write!(f, "the response's body is over the limit of {limit} bytes")
+            }
+            Self::Truncated => f.write_str("the connection ended inside the response"),
+        }
+    }
+}
+
+impl std::error::Error for ResponseError {}
+
+/// Whether the response is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Read on.
+    More,
+    /// The status, the body and [`ResponseReader::keeps_alive`] are final.
+    Done,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Head,
+    /// This many bytes of the body are still to come.
+    Length(usize),
+    UntilClose,
+    ChunkSize,
+    /// This many bytes of the chunk are still to come.
+    ChunkData(usize),
+    ChunkEnd,
+    Trailer,
+    Done,
+}
+
+/// One response after another, in one buffer that is kept.
+#[derive(Debug)]
+pub struct ResponseReader {
+    buffer: Vec<u8>,
+    body_limit: usize,
+    state: State,
+    /// Bytes of `buffer` that hold something received.
+    filled: usize,
+    /// Where the next undecoded byte is. Between it and `body_end` lies what
+    /// decoding has left over: nothing that is needed.
+    position: usize,
+    body_start: usize,
+    body_end: usize,
+    status: u16,
+    keep_alive: bool,
+}
+
+impl ResponseReader {
+    /// A reader whose bodies end with an error at `body_limit` bytes.
+    #[must_use]
+    pub fn new(body_limit: usize) -> Self {
+        Self {
+            buffer: Vec::new(),
+            body_limit,
+            state: State::Head,
+            filled: 0,
+            position: 0,
+            body_start: 0,
+            body_end: 0,
+            status: 0,
+            keep_alive: false,
+        }
+    }
+
+    /// Forgets the last response; its memory stays.
+    pub fn reset(&mut self) {
+        self.state = State::Head;
+        self.filled = 0;
+        self.position = 0;
+        self.body_start = 0;
+        self.body_end = 0;
+        self.status = 0;
+        self.keep_alive = false;
+    }
+
+    /// Whether anything of a response has arrived.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.filled == 0
+    }
+
+    /// Where to read to: never empty. The buffer grows with what arrives, so an
+    /// announced length alone costs no memory.
+    pub fn spare(&mut self) -> &mut [u8] {
+        if self.buffer.len() - self.filled < SPARE {
+            self.buffer.resize((self.buffer.len() * 2).max(self.filled + SPARE), 0);
+        }
+        &mut self.buffer[self.filled..]
+    }
+
+    /// Takes in the first `count` bytes of [`Self::spare`].
+    ///
+    /// # Errors
+    ///
+    /// [`ResponseError`] at the first byte that cannot belong to a response
+    /// that this reader takes; the connection is of no more use then.
+    ///
+    /// # Panics
+    ///
+    /// Where `count` is more than `spare` had.
+    pub fn advance(&mut self, count: usize) -> Result<Progress, ResponseError> {
+        assert!(count <= self.buffer.len() - self.filled, "advanced past the spare bytes");
+        self.filled += count;
+        while self.step()? {}
+        self.close_gap();
+        Ok(if self.state == State::Done { Progress::Done } else { Progress::More })
+    }
+
+    /// The connection has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`ResponseError::Truncated`] unless the end is what completes the body.
+    pub fn end(&mut self) -> Result<(), ResponseError> {
+        match self.state {
+            State::UntilClose | State::Done => {
+                self.state = State::Done;
+                self.keep_alive = false;
+                Ok(())
+            }
+            _ => Err(ResponseError::Truncated),
+        }
+    }
+
+    /// The status code, once [`Progress::Done`].
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Whether the connection can carry another request.
+    #[must_use]
+    pub fn keeps_alive(&self) -> bool {
+        self.keep_alive && self.state == State::Done && self.position == self.filled
+    }
+
+    /// The decoded body, to be scribbled over by a parser.
+    #[must_use]
+    pub fn body(&mut self) -> &mut [u8] {
+        &mut self.buffer[self.body_start..self.body_end]
+    }
+
+    /// Decodes one element; `false` when it needs more bytes, or none.
+    fn step(&mut self) -> Result<bool, ResponseError> {
+        match self.state {
+            State::Head => self.read_head(),
+            State::Length(remaining) => {
+                let taken = self.take_body(remaining)?;
+                self.state =
+                    if taken == remaining { State::Done } else { State::Length(remaining - taken) };
+                Ok(false)
+            }
+            State::UntilClose => {
+                self.take_body(usize::MAX)?;
+                Ok(false)
+            }
+            State::ChunkSize => self.read_chunk_size(),
+            State::ChunkData(remaining) => {
+                let taken = self.take_body(remaining)?;
+                self.state = if taken == remaining {
+                    State::ChunkEnd
+                } else {
+                    State::ChunkData(remaining - taken)
+                };
+                Ok(taken > 0)
+            }
+            State::ChunkEnd => match self.undecoded() {
+                [b'\r', b'\n', ..] => {
+                    self.position += 2;
+                    self.state = State::ChunkSize;
+                    Ok(true)
+                }
+                [] | [b'\r'] => Ok(false),
+                _ => Err(ResponseError::Chunk),
+            },
+            State::Trailer => self.skip_trailer_line(),
+            State::Done => Ok(false),
+        }
+    }
+
+    fn undecoded(&self) -> &[u8] {
+        &self.buffer[self.position..self.filled]
+    }
+
+    /// Moves up to `most` undecoded bytes to the end of the body.
+    fn take_body(&mut self, most: usize) -> Result<usize, ResponseError> {
+        let count = most.min(self.filled - self.position);
+        if self.body_end - self.body_start + count > self.body_limit {
+            return Err(ResponseError::TooLarge(self.body_limit));
+        }
+        if self.position != self.body_end {
+            self.buffer.copy_within(self.position..self.position + count, self.body_end);
+        }
+        self.position += count;
+        self.body_end += count;
+        Ok(count)
+    }
+
+    /// Moves what is not decoded yet (part of a chunk's size at the most) down
+    /// to the body, so that chunk headers never add up.
+    fn close_gap(&mut self) {
+        if matches!(self.state, State::Head) || self.position == self.body_end {
+            return;
+        }
+        self.buffer.copy_within(self.position..self.filled, self.body_end);
+        self.filled -= self.position - self.body_end;
+        self.position = self.body_end;
+    }
+
+    fn read_head(&mut self) -> Result<bool, ResponseError> {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+        let mut head = httparse::Response::new(&mut headers);
+        let undecoded = &self.buffer[self.position..self.filled];
+        let length = match head.parse(undecoded) {
+            Ok(httparse::Status::Complete(length)) if length <= HEAD_LIMIT => length,
+            Ok(httparse::Status::Partial) if undecoded.len() <= HEAD_LIMIT => return Ok(false),
+            _ => return Err(ResponseError::Head),
+        };
+        let status = head.code.ok_or(ResponseError::Head)?;
+        let framing = framing(status, head.headers)?;
+        self.keep_alive = keeps_alive(head.version, head.headers);
+        self.status = status;
+        self.position += length;
+        // 100 and its like announce the real head; 101 was not asked for.
+        if status < 200 {
+            return if status == 101 { Err(ResponseError::Head) } else { Ok(true) };
+        }
+        if let State::Length(length) = framing
+            && length > self.body_limit
+        {
+            return Err(ResponseError::TooLarge(self.body_limit));
+        }
+        self.body_start = self.position;
+        self.body_end = self.position;
+        self.state = framing;
+        Ok(true)
+    }
+
+    fn read_chunk_size(&mut self) -> Result<bool, ResponseError> {
+        let undecoded = self.undecoded();
+        // httparse takes an empty line for a size of 0.
+        if undecoded.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
+            return Err(ResponseError::Chunk);
+        }
+        match httparse::parse_chunk_size(undecoded) {
+            Ok(httparse::Status::Complete((length, size))) if length <= LINE_LIMIT => {
+                self.position += length;
+                self.state = match usize::try_from(size) {
+                    Ok(0) => State::Trailer,
+                    Ok(size) => State::ChunkData(size),
+                    Err(_) => return Err(ResponseError::TooLarge(self.body_limit)),
+                };
+                Ok(true)
+            }
+            Ok(httparse::Status::Partial) if undecoded.len() <= LINE_LIMIT => Ok(false),
+            _ => Err(ResponseError::Chunk),
+        }
+    }
+
+    /// Trailers are allowed and mean nothing to us; an empty line ends them.
+    fn skip_trailer_line(&mut self) -> Result<bool, ResponseError> {
+        let undecoded = self.undecoded();
+        match undecoded.iter().position(|&byte| byte == b'\n') {
+            Some(end) if end <= LINE_LIMIT => {
+                let is_last = matches!(&undecoded[..end], [] | [b'\r']);
+                self.position += end + 1;
+                if is_last {
+                    self.state = State::Done;
+                }
+                Ok(!is_last)
+            }
+            None if undecoded.len() <= LINE_LIMIT => Ok(false),
+            _ => Err(ResponseError::Chunk),
+        }
+    }
+}
+
+/// How the body ends, by RFC 9112, section 6.3. Both headers at once is how
+/// responses are smuggled: refused.
+fn framing(status: u16, headers: &[httparse::Header<'_>]) -> Result<State, ResponseError> {
+    let mut length = None;
+    let mut is_chunked = false;
+    for header in headers {
+        if header.name.eq_ignore_ascii_case("content-length") {
+            let value = decimal(header.value).ok_or(ResponseError::Framing)?;
+            if length.is_some_and(|earlier| earlier != value) {
+                return Err(ResponseError::Framing);
+            }
+            length = Some(value);
+        } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
+            if !header.value.trim_ascii().eq_ignore_ascii_case(b"chunked") || is_chunked {
+                return Err(ResponseError::Framing);
+            }
+            is_chunked = true;
+        }
+    }
+    match (status, is_chunked, length) {
+        (_, true, Some(_)) => Err(ResponseError::Framing),
+        (204 | 304, ..) => Ok(State::Length(0)),
+        (_, true, None) => Ok(State::ChunkSize),
+        (_, false, Some(length)) => Ok(State::Length(length)),
+        (_, false, None) => Ok(State::UntilClose),
+    }
+}
+
+fn decimal(text: &[u8]) -> Option<usize> {
+    let text = text.trim_ascii();
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn keeps_alive(version: Option<u8>, headers: &[httparse::Header<'_>]) -> bool {
+    let connection_has = |option: &str| {
+        headers
+            .iter()
+            .filter(|header| header.name.eq_ignore_ascii_case("connection"))
+            .flat_map(|header| header.value.split(|&byte| byte == b','))
+            .any(|value| value.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
+    };
+    version == Some(1) && !connection_has("close")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: usize = 64 * 1024;
+
+    #[derive(Debug, PartialEq, Eq)]
+    struct Whole {
+        status: u16,
+        body: Vec<u8>,
+        keeps_alive: bool,
+    }
+
+    /// Feeds `bytes` in pieces of `piece` and then the end of the connection.
+    fn read(bytes: &[u8], piece: usize) -> Result<Whole, ResponseError> {
+        let mut reader = ResponseReader::new(LIMIT);
+        let mut done = false;
+        for bytes in bytes.chunks(piece) {
+            let mut bytes = bytes;
+            while !bytes.is_empty() {
+                let spare = reader.spare();
+                let count = bytes.len().min(spare.len());
+                spare[..count].copy_from_slice(&bytes[..count]);
+                done = reader.advance(count)? == Progress::Done;
+                bytes = &bytes[count..];
+            }
+        }
+        let keeps_alive = reader.keeps_alive();
+        if !done {
+            reader.end()?;
+        }
+        Ok(Whole { status: reader.status(), body: reader.body().to_vec(), keeps_alive })
+    }
+
+    fn in_any_pieces(bytes: &[u8]) -> Result<Whole, ResponseError> {
+        let at_once = read(bytes, usize::MAX);
+        for piece in [1, 2, 3, 7, 16] {
+            assert_eq!(read(bytes, piece), at_once, "in pieces of {piece}");
+        }
+        at_once
+    }
+
+    #[test]
+    fn every_framing_gives_its_body() {
+        for (response, status, body, keeps_alive) in [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, "hello", true),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", 200, "", true),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+                200,
+                "hello",
+                true,
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n2\r\nhe\r\n1;a=b\r\nl\r\n002\r\nlo\r\n0\r\nX: y\r\n\r\n",
+                200,
+                "hello",
+                true,
+            ),
+            ("HTTP/1.1 200 OK\r\n\r\nhello", 200, "hello", false),
+            (
+                "HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 2\r\n\r\nhi",
+                200,
+                "hi",
+                false,
+            ),
+            ("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi", 200, "hi", false),
+            ("HTTP/1.1 204 No Content\r\n\r\n", 204, "", true),
+            (
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\n\"x\"",
+                404,
+                "\"x\"",
+                true,
+            ),
+        ] {
+            let expected = Whole { status, body: body.into(), keeps_alive };
+            assert_eq!(in_any_pieces(response.as_bytes()), Ok(expected), "{response}");
+        }
+    }
+
+    #[test]
+    fn bytes_after_the_response_end_the_connections_use() {
+        let whole =
+            in_any_pieces(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1").unwrap();
+        assert_eq!(whole, Whole { status: 200, body: b"hi".to_vec(), keeps_alive: false });
+    }
+
+    #[test]
+    fn what_is_not_a_response_is_an_error() {
+        use ResponseError::{Chunk, Framing, Head, TooLarge, Truncated};
+        let chunked =
+            |rest: &str| format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{rest}");
+        for (response, error) in [
+            (String::new(), Truncated),
+            ("HTTP/1.1 200 OK\r\n".into(), Truncated),
+            ("SSH-2.0-OpenSSH\r\n\r\n".into(), Head),
+            ("HTTP/1.1 101 Switching\r\n\r\n".into(), Head),
+            (format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(HEAD_LIMIT)), Head),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell".into(), Truncated),
+            ("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n".into(), Framing),
+            ("HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\n".into(), Framing),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n".into(), Framing),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n".into(),
+                Framing,
+            ),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n".into(), Framing),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 65537\r\n\r\n".into(), TooLarge(LIMIT)),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n".into(), Framing),
+            (format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(LIMIT + 1)), TooLarge(LIMIT)),
+            (chunked(&"1000\r\n".replace("1000", "fffffffffffffff1")), Truncated),
+            (chunked(&format!("20000\r\n{}", "x".repeat(0x20000))), TooLarge(LIMIT)),
+            (chunked("5\r\nhello"), Truncated),
+            (chunked("5\r\nhello\r\n"), Truncated),
+            (chunked("5\r\nhello\r\n0\r\n"), Truncated),
+            (chunked("5\r\nhelloo\r\n"), Chunk),
+            (chunked("x\r\n"), Chunk),
+            (chunked("\r\n"), Chunk),
+            (chunked(&format!("0\r\nX: {}", "y".repeat(LINE_LIMIT))), Chunk),
+        ] {
+            let outcome = in_any_pieces(response.as_bytes());
+            assert_eq!(outcome, Err(error), "{}", &response[..response.len().min(80)]);
+        }
+    }
+
+    #[test]
+    fn many_small_chunks_need_no_more_memory_than_their_body() {
+        let mut reader = ResponseReader::new(LIMIT);
+        let mut feed = |bytes: &[u8]| {
+            reader.spare()[..bytes.len()].copy_from_slice(bytes);
+            reader.advance(bytes.len()).unwrap()
+        };
+        feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        for _ in 0..LIMIT {
+            feed(b"1;padding=padding\r\nx\r\n");
+        }
+        assert_eq!(feed(b"0\r\n\r\n"), Progress::Done);
+        assert_eq!(reader.body().len(), LIMIT);
+        assert!(reader.buffer.len() <= 2 * (LIMIT + SPARE), "{}", reader.buffer.len());
+    }
+
+    #[test]
+    fn the_next_response_starts_clean() {
+        let mut reader = ResponseReader::new(LIMIT);
+        for (response, body) in [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello"),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", "hi"),
+        ] {
+            reader.reset();
+            assert!(reader.is_empty());
+            reader.spare()[..response.len()].copy_from_slice(response.as_bytes());
+            assert_eq!(reader.advance(response.len()), Ok(Progress::Done));
+            assert_eq!(reader.body(), body.as_bytes());
+        }
+    }
+}

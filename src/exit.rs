@@ -1,0 +1,18 @@
+//! The process's exit codes, by their names in `sysexits.h`.
+
+use std::process::ExitCode;
+
+/// The ordinary end, after a signal.
+pub const OK: ExitCode = ExitCode::SUCCESS;
+
+/// `EX_USAGE`: the configuration cannot work. The one reason to end at start.
+#[must_use]
+pub fn usage() -> ExitCode {
+    ExitCode::from(64)
+}
+
+/// `EX_OSERR`: the system gave no signal handler.
+#[must_use]
+pub fn os_error() -> ExitCode {
+    ExitCode::from(71)
+}

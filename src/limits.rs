@@ -1,0 +1,86 @@
+//! What `PutMetricData` accepts. One bad datum fails a whole request and the
+//! SDK checks nothing, so the rules stand here, before anything is sent.
+
+/// Datums in one request.
+pub const DATUMS_PER_REQUEST: usize = 1000;
+
+/// Characters of a namespace.
+pub const NAMESPACE_CHARACTERS: usize = 255;
+
+/// Characters of a dimension's value.
+pub const DIMENSION_VALUE_CHARACTERS: usize = 1024;
+
+/// What a namespace must look like, for an error's one line.
+pub const NAMESPACE_EXPECTED: &str = "1 to 255 printable ASCII characters with a non-blank one, not \
+     beginning with ':' or 'AWS/'";
+
+/// What a dimension's value must look like, for an error's one line.
+pub const DIMENSION_VALUE_EXPECTED: &str =
+    "1 to 1024 printable ASCII characters with a non-blank one, not beginning with ':'";
+
+/// Whether `text` may be a namespace. `AWS/` is reserved for AWS's own.
+///
+/// ```
+/// assert!(esp::limits::is_namespace("Shop/Web"));
+/// assert!(!esp::limits::is_namespace("AWS/ECS"));
+/// ```
+#[must_use]
+pub fn is_namespace(text: &str) -> bool {
+    is_ascii_text(text, NAMESPACE_CHARACTERS) && !text.starts_with("AWS/")
+}
+
+/// Whether `text` may be a dimension's value.
+#[must_use]
+pub fn is_dimension_value(text: &str) -> bool {
+    is_ascii_text(text, DIMENSION_VALUE_CHARACTERS)
+}
+
+/// Whether `value` may be a datum's: finite and within ±2^360.
+#[must_use]
+pub fn is_value(value: f64) -> bool {
+    // 2^360 has an exponent and nothing else.
+    const MOST: f64 = f64::from_bits((1023 + 360) << 52);
+    (-MOST..=MOST).contains(&value)
+}
+
+fn is_ascii_text(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.len())
+        && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
+        && text.bytes().any(|byte| byte != b' ')
+        && !text.starts_with(':')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespaces() {
+        for good in ["a", "Shop/Web", "ESP Stats", "x:y", "AWSome", &"x".repeat(255)] {
+            assert!(is_namespace(good), "{good}");
+        }
+        for bad in ["", " ", ":x", "AWS/ECS", "Straße", "a\tb", "a\nb", &"x".repeat(256)] {
+            assert!(!is_namespace(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn dimension_values() {
+        for good in ["web", "AWS/ECS", "a b", &"x".repeat(1024)] {
+            assert!(is_dimension_value(good), "{good}");
+        }
+        for bad in ["", "  ", ":x", "ü", "a\u{7f}", &"x".repeat(1025)] {
+            assert!(!is_dimension_value(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn values() {
+        for good in [0.0, -0.0, 100.0, 2f64.powi(360), -(2f64.powi(360))] {
+            assert!(is_value(good), "{good}");
+        }
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 2f64.powi(361), -(2f64.powi(361))] {
+            assert!(!is_value(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The program: read the configuration, run until a signal, say how it ended.
+
+#![expect(clippy::print_stderr, reason = "errors before there is a log are for a person")]
+
+use std::process::ExitCode;
+
+use async_signal::{Signal, Signals};
+use smol::stream::StreamExt as _;
+
+use esp::{
+    cloudwatch::check_ca_bundle,
+    command_line::CommandLine,
+    exit, log,
+    settings::{Settings, SettingsError},
+    sidecar,
+};
+
+fn main() -> ExitCode {
+    let command_line = match CommandLine::read(std::env::args_os()) {
+        Ok(command_line) => command_line,
+        Err(message) if message.use_stderr() => {
+            eprint!("{message}");
+            return exit::usage();
+        }
+        // --help and --version. A closed pipe is no error.
+        Err(message) => {
+            let _ = message.print();
+            return exit::OK;
+        }
+    };
+    let settings = match Settings::read(&command_line).and_then(check_files) {
+        Ok(settings) => settings,
+        Err(error) => {
+            eprintln!("esp: {error}");
+            return exit::usage();
+        }
+    };
+    log::init(settings.log_level, settings.log_format);
+    let mut signals = match Signals::new([Signal::Term, Signal::Int]) {
+        Ok(signals) => signals,
+        Err(error) => {
+            eprintln!("esp: cannot handle SIGTERM: {error}");
+            return exit::os_error();
+        }
+    };
+    sidecar::run(settings, async move {
+        signals.next().await;
+    });
+    exit::OK
+}
+
+/// What the settings name outside themselves.
+fn check_files(settings: Settings) -> Result<Settings, SettingsError> {
+    if let Some(bundle) = &settings.ca_bundle
+        && let Err(problem) = check_ca_bundle(&bundle.path)
+    {
+        return Err(SettingsError::Invalid {
+            name: bundle.variable.clone(),
+            value: bundle.path.display().to_string(),
+            expected: format!("a readable file with certificates in PEM form, but it {problem}"),
+        });
+    }
+    Ok(settings)
+}

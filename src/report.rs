@@ -1,0 +1,170 @@
+//! What is said to the operator: the log lines of start, changes and summaries,
+//! and how often a lasting trouble is repeated. Nothing is said each second.
+
+use std::time::{Duration, Instant};
+
+use tracing::{debug, error, info, warn};
+
+use crate::{
+    dimension::Dimensions,
+    publisher::{Now, PublisherFigures},
+    sampler::{Event, SamplerFigures},
+    settings::Settings,
+};
+
+/// How often a lasting trouble is said again.
+const REMINDER: Duration = Duration::from_secs(60);
+
+/// The first line.
+pub fn starting(settings: &Settings) {
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        container = settings.container_name,
+        namespace = settings.namespace,
+        sample_interval = ?settings.sample_interval,
+        publish_interval = ?settings.publish_interval,
+        endpoint = %settings.endpoint,
+        "esp starts"
+    );
+}
+
+/// An event of the sampler.
+pub fn event(event: &Event, settings: &Settings) {
+    let container = settings.container_name.as_str();
+    match event {
+        Event::ContainerFound { docker_id, replaced } => {
+            info!(container, docker_id, replaced, "container found");
+        }
+        Event::ContainerMissing { names } => error!(
+            container,
+            names = names.join(", "),
+            "the task has no container of this name; set CONTAINER_NAME to one that it has \
+             (still looking)"
+        ),
+        Event::Measuring { basis, cadence } => info!(
+            container,
+            cpu_basis = %basis,
+            cadence_ms = u64::try_from(cadence.as_millis()).unwrap_or(u64::MAX),
+            "measuring: 100 % of CPUUtilization is the cpu_basis, a new sample comes each cadence"
+        ),
+        Event::NoBasis => warn!(
+            container,
+            "CPUUtilization is not published: the platform gives neither a task limit, nor a \
+             reservation, nor a number of CPUs; give the task or the container a cpu value"
+        ),
+        Event::CounterReset => info!(container, "the container was restarted: one sample dropped"),
+        Event::ClockSetBack => {
+            warn!(container, "the host's clock was set back: one sample dropped")
+        }
+        Event::ContainerSilent { since } => {
+            warn!(container, seconds = since.as_secs(), "no new sample of the container");
+        }
+        Event::ContainerBack => info!(container, "samples of the container come again"),
+        Event::EntryMalformed { error } => {
+            warn!(container, %error, "the container's stats cannot be read");
+        }
+    }
+}
+
+/// The dimensions that will be used, and what to do where one is missing.
+pub fn dimensions(dimensions: &Dimensions, region: &str) {
+    info!(%dimensions, region, "publishing");
+    if !dimensions.has("ServiceName") {
+        warn!(
+            %dimensions,
+            "the endpoint does not name the service: set SERVICE_NAME for the dimension \
+             ServiceName; until then the metric has these dimensions instead"
+        );
+    }
+    if !dimensions.has("ClusterName") {
+        warn!(%dimensions, "the endpoint does not name the cluster: set CLUSTER_NAME");
+    }
+}
+
+/// There is neither a variable nor an ARN that names the Region.
+pub fn no_region() {
+    error!("the Region is not known, so nothing can be published: set REGION");
+}
+
+/// The minute's line.
+pub fn summary(
+    sampler: SamplerFigures,
+    publisher: PublisherFigures,
+    backlog: usize,
+    missed_ticks: u64,
+    now: Now,
+) {
+    let newest_age_ms = publisher
+        .newest_published
+        .and_then(|newest| now.wall.ns_since(newest))
+        .map(|age_ns| age_ns / 1_000_000);
+    info!(
+        samples = sampler.samples,
+        duplicates = sampler.duplicates,
+        no_data = sampler.no_data,
+        resets = sampler.resets,
+        malformed = sampler.malformed,
+        missed_ticks,
+        published = publisher.published,
+        dropped = publisher.dropped,
+        requests = publisher.requests,
+        failed_requests = publisher.failures,
+        backlog,
+        newest_published_age_ms = newest_age_ms,
+        "since the start"
+    );
+}
+
+/// Something that works or does not, with a line when that changes and a
+/// reminder each minute while it does not.
+#[derive(Debug)]
+pub struct Health {
+    what: &'static str,
+    failing_since: Option<Instant>,
+    said_at: Option<Instant>,
+    failures: u64,
+}
+
+impl Health {
+    /// Of `what`, which worked so far.
+    #[must_use]
+    pub fn new(what: &'static str) -> Self {
+        Self { what, failing_since: None, said_at: None, failures: 0 }
+    }
+
+    /// It works.
+    pub fn works(&mut self, now: Instant) {
+        let Some(since) = self.failing_since.take() else { return };
+        let seconds = now.saturating_duration_since(since).as_secs();
+        info!(failures = self.failures, seconds, "{} works again", self.what);
+        self.failures = 0;
+        self.said_at = None;
+    }
+
+    /// Whether it did not the last time.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.failing_since.is_some()
+    }
+
+    /// It does not.
+    pub fn fails(&mut self, error: &dyn std::fmt::Display, now: Instant) {
+        self.failing_since.get_or_insert(now);
+        self.failures += 1;
+        if self.said_at.is_none_or(|said| now.saturating_duration_since(said) >= REMINDER) {
+            self.said_at = Some(now);
+            warn!(%error, failures = self.failures, "{} fails; trying on", self.what);
+        } else {
+            debug!(%error, "{} fails", self.what);
+        }
+    }
+}
+
+/// The last lines: how many samples are left behind, if any.
+pub fn stopped(publisher: PublisherFigures, backlog: usize) {
+    if backlog > 0 {
+        warn!(unsent = backlog, published = publisher.published, "esp stops with unsent samples");
+    } else {
+        info!(published = publisher.published, "esp stops; everything is published");
+    }
+}

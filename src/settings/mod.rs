@@ -1,0 +1,405 @@
+//! The configuration: text in, checked values out. Where the text comes from
+//! (the environment, flags, a test's table) is behind [`Lookup`]; nothing here
+//! reads the environment by itself.
+
+mod duration;
+pub mod variable;
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+pub use duration::parse_duration;
+pub use variable::Variable;
+
+use crate::{dimension::DimensionOverrides, endpoint::EndpointUri, limits, region::is_region};
+
+const SAMPLE_INTERVAL_LEAST: Duration = Duration::from_millis(200);
+const SAMPLE_INTERVAL_MOST: Duration = Duration::from_secs(60);
+const PUBLISH_INTERVAL_MOST: Duration = Duration::from_secs(3600);
+
+/// Where values come from.
+pub trait Lookup {
+    /// What was given for `variable`. An empty text counts as nothing given.
+    fn get(&self, variable: &Variable) -> Option<Given>;
+}
+
+/// A value as it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// How it was named: `SAMPLE_INTERVAL` or `--sample-interval`.
+    pub name: String,
+    /// The text.
+    pub text: String,
+}
+
+/// A table of names and values, for tests and for programs that bring their own.
+impl Lookup for [(&str, &str)] {
+    fn get(&self, variable: &Variable) -> Option<Given> {
+        let (name, text) = self.iter().find(|(name, _)| *name == variable.name)?;
+        Some(Given { name: (*name).to_owned(), text: (*text).to_owned() })
+    }
+}
+
+/// The environment of the process.
+#[derive(Clone, Copy, Debug)]
+pub struct Environment;
+
+impl Lookup for Environment {
+    fn get(&self, variable: &Variable) -> Option<Given> {
+        // What is not Unicode turns into U+FFFD, which no variable accepts: it
+        // ends as an error that shows it, not as a value that was overlooked.
+        let text = std::env::var_os(variable.name)?.to_string_lossy().into_owned();
+        Some(Given { name: variable.name.to_owned(), text })
+    }
+}
+
+/// How much is logged, from little to much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// What needs somebody's attention.
+    Error,
+    /// What may need it.
+    Warn,
+    /// Start, changes, a summary each minute.
+    Info,
+    /// Each request.
+    Debug,
+    /// All there is.
+    Trace,
+}
+
+/// How it is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// An object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// All of the configuration, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `ECS_CONTAINER_METADATA_URI_V4`.
+    pub endpoint: EndpointUri,
+    /// `CONTAINER_NAME`.
+    pub container_name: String,
+    /// `NAMESPACE`.
+    pub namespace: String,
+    /// `REGION`, `AWS_REGION` or `AWS_DEFAULT_REGION`; else the task's ARN says.
+    pub region: Option<String>,
+    /// `CLUSTER_NAME` and `SERVICE_NAME`.
+    pub dimensions: DimensionOverrides,
+    /// `SAMPLE_INTERVAL`.
+    pub sample_interval: Duration,
+    /// `PUBLISH_INTERVAL`.
+    pub publish_interval: Duration,
+    /// `AWS_CA_BUNDLE` or `SSL_CERT_FILE`. Not opened here.
+    pub ca_bundle: Option<CaBundle>,
+    /// `LOG_LEVEL`.
+    pub log_level: LogLevel,
+    /// `LOG_FORMAT`.
+    pub log_format: LogFormat,
+}
+
+/// A file of certificates, and which variable named it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaBundle {
+    /// For an error.
+    pub variable: String,
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// A configuration that ESP cannot run with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SettingsError {
+    /// A required variable that is missing or empty.
+    Missing {
+        /// Its name.
+        name: &'static str,
+        /// What a value looks like.
+        expected: &'static str,
+    },
+    /// No endpoint: not inside ECS.
+    NoEndpoint,
+    /// A value that cannot be used.
+    Invalid {
+        /// How it was named.
+        name: String,
+        /// The text.
+        value: String,
+        /// What a value looks like, or what is wrong with this one.
+        expected: String,
+    },
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing { name, expected } => {
+                write!(f, "{name} is not set: expected {expected}")
+            }
+            Self::NoEndpoint => write!(
+                f,
+                "{} is not set: esp runs inside an ECS task, where ECS sets it (EC2 agent 1.39 or \
+                 later, Fargate platform 1.4 or later); to try it elsewhere, run \
+                 `cargo run --release --example demo` in its repository",
+                variable::ENDPOINT.name
+            ),
+            Self::Invalid { name, value, expected } => {
+                write!(f, "{name}={value:?} is not valid: expected {expected}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+impl Settings {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    ///
+    /// The first [`SettingsError`], in the order of `--help`.
+    pub fn read(lookup: &(impl Lookup + ?Sized)) -> Result<Self, SettingsError> {
+        let container_name = required(lookup, &variable::CONTAINER_NAME, is_container_name)?;
+        let namespace = required(lookup, &variable::NAMESPACE, limits::is_namespace)?;
+        let mut region = None;
+        for variable in [&variable::REGION, &variable::AWS_REGION, &variable::AWS_DEFAULT_REGION] {
+            region = region.or(optional(lookup, variable, is_region)?);
+        }
+        let cluster_name = optional(lookup, &variable::CLUSTER_NAME, limits::is_dimension_value)?;
+        let service_name = optional(lookup, &variable::SERVICE_NAME, limits::is_dimension_value)?;
+        let sample_interval = defaulted(lookup, &variable::SAMPLE_INTERVAL, |text| {
+            let range = SAMPLE_INTERVAL_LEAST..=SAMPLE_INTERVAL_MOST;
+            parse_duration(text).filter(|duration| range.contains(duration))
+        })?;
+        let publish_interval = defaulted(lookup, &variable::PUBLISH_INTERVAL, |text| {
+            let range = sample_interval..=PUBLISH_INTERVAL_MOST;
+            parse_duration(text).filter(|duration| range.contains(duration))
+        })
+        .or_else(|error| match given(lookup, &variable::PUBLISH_INTERVAL) {
+            // Not the user's own 10s, if the samples alone were slowed down.
+            None => Ok(sample_interval),
+            Some(_) => Err(error),
+        })?;
+        let log_level = defaulted(lookup, &variable::LOG_LEVEL, parse_log_level)?;
+        let log_format = defaulted(lookup, &variable::LOG_FORMAT, parse_log_format)?;
+        let endpoint = given(lookup, &variable::ENDPOINT).ok_or(SettingsError::NoEndpoint)?;
+        let endpoint = parse_given(&variable::ENDPOINT, endpoint, EndpointUri::parse)?;
+        let ca_bundle = given(lookup, &variable::AWS_CA_BUNDLE)
+            .or_else(|| given(lookup, &variable::SSL_CERT_FILE))
+            .map(|given| CaBundle { variable: given.name, path: given.text.into() });
+        Ok(Self {
+            endpoint,
+            container_name,
+            namespace,
+            region,
+            dimensions: DimensionOverrides { cluster_name, service_name },
+            sample_interval,
+            publish_interval,
+            ca_bundle,
+            log_level,
+            log_format,
+        })
+    }
+}
+
+fn given(lookup: &(impl Lookup + ?Sized), variable: &Variable) -> Option<Given> {
+    lookup.get(variable).filter(|given| !given.text.is_empty())
+}
+
+fn parse_given<T>(
+    variable: &Variable,
+    given: Given,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, SettingsError> {
+    parse(&given.text).ok_or_else(|| SettingsError::Invalid {
+        name: given.name,
+        value: given.text,
+        expected: variable.expected.to_owned(),
+    })
+}
+
+fn optional(
+    lookup: &(impl Lookup + ?Sized),
+    variable: &Variable,
+    is_valid: impl FnOnce(&str) -> bool,
+) -> Result<Option<String>, SettingsError> {
+    let Some(given) = given(lookup, variable) else { return Ok(None) };
+    let parse = |text: &str| is_valid(text).then(|| text.to_owned());
+    parse_given(variable, given, parse).map(Some)
+}
+
+fn required(
+    lookup: &(impl Lookup + ?Sized),
+    variable: &'static Variable,
+    is_valid: impl FnOnce(&str) -> bool,
+) -> Result<String, SettingsError> {
+    optional(lookup, variable, is_valid)?
+        .ok_or(SettingsError::Missing { name: variable.name, expected: variable.expected })
+}
+
+fn defaulted<T>(
+    lookup: &(impl Lookup + ?Sized),
+    variable: &Variable,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, SettingsError> {
+    let given = given(lookup, variable).unwrap_or_else(|| Given {
+        name: variable.name.to_owned(),
+        text: variable.default.unwrap_or_default().to_owned(),
+    });
+    parse_given(variable, given, parse)
+}
+
+/// What ECS accepts as a container's name: up to 255 letters, digits, hyphens
+/// and underscores. Dots and tildes occur in names that ECS itself gives.
+fn is_container_name(text: &str) -> bool {
+    text.len() <= 255
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
+}
+
+fn parse_log_level(text: &str) -> Option<LogLevel> {
+    Some(match text.to_ascii_lowercase().as_str() {
+        "error" => LogLevel::Error,
+        "warn" | "warning" => LogLevel::Warn,
+        "info" => LogLevel::Info,
+        "debug" => LogLevel::Debug,
+        "trace" => LogLevel::Trace,
+        _ => return None,
+    })
+}
+
+fn parse_log_format(text: &str) -> Option<LogFormat> {
+    match text.to_ascii_lowercase().as_str() {
+        "json" => Some(LogFormat::Json),
+        "text" => Some(LogFormat::Text),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: [(&str, &str); 3] = [
+        ("CONTAINER_NAME", "web"),
+        ("NAMESPACE", "Shop"),
+        ("ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/0af3"),
+    ];
+
+    fn read(more: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        // A name given twice counts as its first: the test's own.
+        Settings::read(&[more, &LEAST].concat()[..])
+    }
+
+    #[test]
+    fn two_variables_are_enough_inside_ecs() {
+        let settings = read(&[]).unwrap();
+        assert_eq!(settings.container_name, "web");
+        assert_eq!(settings.namespace, "Shop");
+        assert_eq!(settings.region, None);
+        assert_eq!(settings.sample_interval, Duration::from_secs(1));
+        assert_eq!(settings.publish_interval, Duration::from_secs(10));
+        assert_eq!(settings.log_level, LogLevel::Info);
+        assert_eq!(settings.log_format, LogFormat::Json);
+        assert_eq!(settings.ca_bundle, None);
+    }
+
+    #[test]
+    fn the_region_has_an_order() {
+        for (more, expected) in [
+            (&[("AWS_DEFAULT_REGION", "us-east-1")][..], "us-east-1"),
+            (&[("AWS_DEFAULT_REGION", "us-east-1"), ("AWS_REGION", "us-west-2")], "us-west-2"),
+            (&[("AWS_REGION", "us-west-2"), ("REGION", "eu-west-1")], "eu-west-1"),
+            (&[("AWS_REGION", "us-west-2"), ("REGION", "")], "us-west-2"),
+        ] {
+            assert_eq!(read(more).unwrap().region.as_deref(), Some(expected), "{more:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_variable_value_and_expectation() {
+        for (more, message) in [
+            (
+                ("CONTAINER_NAME", ""),
+                "CONTAINER_NAME is not set: expected the name of a container in the task definition, e.g. web",
+            ),
+            (
+                ("CONTAINER_NAME", "my web"),
+                "CONTAINER_NAME=\"my web\" is not valid: expected the name of a container in the task definition, e.g. web",
+            ),
+            (
+                ("NAMESPACE", "AWS/ECS"),
+                "NAMESPACE=\"AWS/ECS\" is not valid: expected 1 to 255 printable ASCII characters with a non-blank one, not beginning with ':' or 'AWS/'",
+            ),
+            (
+                ("REGION", "Ireland"),
+                "REGION=\"Ireland\" is not valid: expected an AWS Region, e.g. eu-west-1",
+            ),
+            (
+                ("AWS_REGION", "x.example.com"),
+                "AWS_REGION=\"x.example.com\" is not valid: expected an AWS Region, e.g. eu-west-1",
+            ),
+            (
+                ("SERVICE_NAME", "wéb"),
+                "SERVICE_NAME=\"wéb\" is not valid: expected 1 to 1024 printable ASCII characters with a non-blank one, not beginning with ':'",
+            ),
+            (
+                ("SAMPLE_INTERVAL", "1"),
+                "SAMPLE_INTERVAL=\"1\" is not valid: expected a whole number with ms, s, m or h, from 200ms to 60s, e.g. 1s",
+            ),
+            (
+                ("LOG_LEVEL", "loud"),
+                "LOG_LEVEL=\"loud\" is not valid: expected error, warn, info, debug or trace",
+            ),
+            (("LOG_FORMAT", "xml"), "LOG_FORMAT=\"xml\" is not valid: expected json or text"),
+        ] {
+            assert_eq!(read(&[more]).unwrap_err().to_string(), message);
+        }
+        let error = read(&[("ECS_CONTAINER_METADATA_URI_V4", "")]).unwrap_err();
+        assert_eq!(error, SettingsError::NoEndpoint);
+        assert!(error.to_string().contains("--example demo"));
+    }
+
+    #[test]
+    fn intervals_have_limits() {
+        for (name, text, is_valid) in [
+            ("SAMPLE_INTERVAL", "199ms", false),
+            ("SAMPLE_INTERVAL", "200ms", true),
+            ("SAMPLE_INTERVAL", "60s", true),
+            ("SAMPLE_INTERVAL", "1m", true),
+            ("SAMPLE_INTERVAL", "61s", false),
+            ("PUBLISH_INTERVAL", "999ms", false),
+            ("PUBLISH_INTERVAL", "1s", true),
+            ("PUBLISH_INTERVAL", "1h", true),
+            ("PUBLISH_INTERVAL", "3601s", false),
+        ] {
+            assert_eq!(read(&[(name, text)]).is_ok(), is_valid, "{name}={text}");
+        }
+    }
+
+    #[test]
+    fn slow_samples_slow_down_the_default_of_publishing_only() {
+        let settings = read(&[("SAMPLE_INTERVAL", "30s")]).unwrap();
+        assert_eq!(settings.publish_interval, Duration::from_secs(30));
+        assert!(read(&[("SAMPLE_INTERVAL", "30s"), ("PUBLISH_INTERVAL", "10s")]).is_err());
+    }
+
+    #[test]
+    fn certificates_have_an_order() {
+        let both = [("SSL_CERT_FILE", "/a.pem"), ("AWS_CA_BUNDLE", "/b.pem")];
+        let bundle = read(&both).unwrap().ca_bundle.unwrap();
+        assert_eq!((bundle.variable.as_str(), bundle.path), ("AWS_CA_BUNDLE", "/b.pem".into()));
+        let bundle = read(&both[..1]).unwrap().ca_bundle.unwrap();
+        assert_eq!(bundle.variable, "SSL_CERT_FILE");
+    }
+
+    #[test]
+    fn names_are_distinct_and_flags_follow_them() {
+        for (position, variable) in variable::OWN.iter().enumerate() {
+            assert_eq!(variable.flag.unwrap(), variable.name.to_lowercase().replace('_', "-"));
+            assert!(variable::OWN[..position].iter().all(|other| other.name != variable.name));
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! The sidecar itself: its tasks on one thread, and what passes between them.
+//! Sampling puts samples into the publisher's queue and never waits for it;
+//! publishing takes them out. All decisions are the state machines'; here are
+//! the clock, the sockets and the waiting.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    rc::Rc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use smol::{
+    LocalExecutor,
+    channel::{Receiver, Sender, bounded},
+    future::FutureExt as _,
+};
+use tracing::debug;
+
+use crate::{
+    cloudwatch::CloudWatch,
+    dimension::Dimensions,
+    endpoint::{EndpointClient, EndpointError, Resource},
+    publisher::{Action, Now, Outcome, Publisher},
+    report::{self, Health},
+    sampler::Sampler,
+    settings::Settings,
+    task::TaskDocument,
+    ticker::Ticker,
+    timestamp::Timestamp,
+    wakeup::Wakeup,
+};
+
+/// For one whole request to the endpoint.
+const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(1);
+/// For sending what is left after a signal.
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(1800);
+const SUMMARY_INTERVAL: Duration = Duration::from_secs(60);
+
+/// What the tasks share. One thread: nothing is locked.
+struct Shared {
+    settings: Settings,
+    publisher: RefCell<Publisher>,
+    /// Where to publish, once the task is known.
+    destination: RefCell<Option<Destination>>,
+    stopping: Cell<bool>,
+    /// Wakes the publishing task.
+    changed: Sender<()>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Destination {
+    region: String,
+    dimensions: Dimensions,
+}
+
+impl Shared {
+    fn notify(&self) {
+        // Full means that the task will look anyway.
+        let _ = self.changed.try_send(());
+    }
+}
+
+/// Runs until `stop` is ready, then sends what is left and returns, within 2 s.
+///
+/// Blocks the thread it is called on and is not to be called on an executor.
+pub fn run(settings: Settings, stop: impl Future<Output = ()>) {
+    report::starting(&settings);
+    let executor = LocalExecutor::new();
+    // Not `smol::block_on`: that drives the reactor from this thread too, and
+    // this thread and async-io's own then take it from each other at every
+    // event (16 context switches a second instead of 5). A main thread that
+    // only parks leaves the reactor to the other.
+    smol::future::block_on(executor.run(supervise(&executor, settings, stop)));
+}
+
+async fn supervise(
+    executor: &LocalExecutor<'_>,
+    settings: Settings,
+    stop: impl Future<Output = ()>,
+) {
+    let (changed, changes) = bounded(1);
+    let publisher = Publisher::new(settings.publish_interval, settings.sample_interval);
+    let shared = Rc::new(Shared {
+        settings,
+        publisher: RefCell::new(publisher),
+        destination: RefCell::new(None),
+        stopping: Cell::new(false),
+        changed,
+    });
+    let sampling = executor.spawn(Sampling::new(Rc::clone(&shared)).run());
+    let publishing = executor.spawn(Publishing::new(Rc::clone(&shared), changes).run());
+
+    stop.await;
+    sampling.cancel().await;
+    shared.stopping.set(true);
+    shared.notify();
+    publishing
+        .or(async {
+            async_io::Timer::after(SHUTDOWN_GRACE).await;
+        })
+        .await;
+    let publisher = shared.publisher.borrow();
+    report::stopped(publisher.figures(), publisher.backlog());
+}
+
+/// The task that polls the endpoint.
+struct Sampling {
+    shared: Rc<Shared>,
+    client: EndpointClient,
+    sampler: Sampler,
+    wakeup: Wakeup,
+    health: Health,
+    region_known: bool,
+    samples: Vec<crate::metric::Sample>,
+    events: Vec<crate::sampler::Event>,
+}
+
+impl Sampling {
+    fn new(shared: Rc<Shared>) -> Self {
+        Self {
+            client: EndpointClient::new(shared.settings.endpoint.clone()),
+            sampler: Sampler::new(shared.settings.container_name.clone()),
+            wakeup: Wakeup::default(),
+            health: Health::new("the task metadata endpoint"),
+            region_known: true,
+            samples: Vec::new(),
+            events: Vec::new(),
+            shared,
+        }
+    }
+
+    async fn run(mut self) {
+        let mut ticker = Ticker::new(Instant::now(), self.shared.settings.sample_interval);
+        let mut summary_at = ticker.next() + SUMMARY_INTERVAL;
+        loop {
+            let tick = ticker.next();
+            match self.poll(tick).await {
+                Ok(()) => self.health.works(tick),
+                Err(error) => self.health.fails(&error, tick),
+            }
+            self.hand_over();
+            if tick >= summary_at {
+                summary_at += SUMMARY_INTERVAL;
+                let publisher = self.shared.publisher.borrow();
+                report::summary(
+                    self.sampler.figures(),
+                    publisher.figures(),
+                    publisher.backlog(),
+                    ticker.missed(),
+                    now(),
+                );
+            }
+            ticker.advance(Instant::now());
+            self.wakeup.until(ticker.next()).await;
+        }
+    }
+
+    /// Asks for what this tick needs; the whole of it in one timeout, which at
+    /// the default interval is the next tick, and so needs no timer of its own.
+    async fn poll(&mut self, tick: Instant) -> Result<(), PollError> {
+        let deadline = tick + ENDPOINT_TIMEOUT;
+        if self.sampler.wants_task(tick) {
+            let body =
+                get(&mut self.client, Resource::Task, tick, deadline, &mut self.wakeup).await?;
+            let task = TaskDocument::parse(body).map_err(|error| PollError(error.to_string()))?;
+            self.on_task(&task, tick);
+        }
+        let body = get(&mut self.client, Resource::Stats, tick, deadline, &mut self.wakeup).await?;
+        self.sampler
+            .on_stats(body, tick, &mut self.samples, &mut self.events)
+            .map_err(|error| PollError(error.to_string()))
+    }
+
+    fn on_task(&mut self, task: &TaskDocument, tick: Instant) {
+        self.sampler.on_task(task, tick, &mut self.events);
+        let settings = &self.shared.settings;
+        let region = settings.region.as_deref().or_else(|| task.region());
+        let Some(region) = region else {
+            if self.region_known {
+                report::no_region();
+                self.region_known = false;
+            }
+            return;
+        };
+        let destination = Destination {
+            region: region.to_owned(),
+            dimensions: Dimensions::choose(task, &settings.dimensions),
+        };
+        let is_new = self.shared.destination.borrow().as_ref() != Some(&destination);
+        if is_new {
+            report::dimensions(&destination.dimensions, region);
+            if let Some(task_arn) = task.task_arn() {
+                self.shared.publisher.borrow_mut().set_task_arn(task_arn, now());
+            }
+            self.shared.destination.replace(Some(destination));
+            self.shared.notify();
+        }
+    }
+
+    fn hand_over(&mut self) {
+        for event in self.events.drain(..) {
+            report::event(&event, &self.shared.settings);
+        }
+        let mut publisher = self.shared.publisher.borrow_mut();
+        publisher.set_cadence(self.sampler.cadence());
+        let mut changed = false;
+        for sample in self.samples.drain(..) {
+            changed |= publisher.push(sample);
+        }
+        if changed {
+            self.shared.notify();
+        }
+    }
+}
+
+/// Why a poll brought nothing, as one line.
+#[derive(Debug)]
+struct PollError(String);
+
+impl std::fmt::Display for PollError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+async fn get<'client>(
+    client: &'client mut EndpointClient,
+    resource: Resource,
+    tick: Instant,
+    deadline: Instant,
+    wakeup: &mut Wakeup,
+) -> Result<&'client mut [u8], PollError> {
+    client
+        .get(resource, tick)
+        .or(async {
+            wakeup.until(deadline).await;
+            Err(EndpointError::TimedOut)
+        })
+        .await
+        .map_err(|error| PollError(format!("GET {resource}: {error}")))
+}
+
+/// The task that sends.
+struct Publishing {
+    shared: Rc<Shared>,
+    changes: Receiver<()>,
+    wakeup: Wakeup,
+    health: Health,
+    connected: Option<(Destination, CloudWatch)>,
+}
+
+impl Publishing {
+    fn new(shared: Rc<Shared>, changes: Receiver<()>) -> Self {
+        let health = Health::new("publishing to CloudWatch");
+        Self { shared, changes, wakeup: Wakeup::default(), health, connected: None }
+    }
+
+    async fn run(mut self) {
+        while !self.shared.stopping.get() {
+            if !self.connect().await {
+                self.change().await;
+                continue;
+            }
+            let action = self.shared.publisher.borrow_mut().poll(now());
+            match action {
+                Action::Send(samples) => self.send(&samples).await,
+                Action::WaitUntil(at) => self.wait_until(at).await,
+            }
+        }
+        if !self.connect().await {
+            return;
+        }
+        loop {
+            let left = self.shared.publisher.borrow_mut().drain(now());
+            let Some(samples) = left else { return };
+            self.send(&samples).await;
+            if self.health.is_failing() {
+                // The grace is short: once more, after a moment.
+                async_io::Timer::after(Duration::from_millis(300)).await;
+            }
+        }
+    }
+
+    /// Whether there is a client for the current destination; makes one where
+    /// the destination is new.
+    async fn connect(&mut self) -> bool {
+        let destination = self.shared.destination.borrow().clone();
+        let Some(destination) = destination else { return false };
+        if self.connected.as_ref().is_some_and(|(connected, _)| *connected == destination) {
+            return true;
+        }
+        let settings = &self.shared.settings;
+        let connected = CloudWatch::connect(
+            destination.region.clone(),
+            settings.namespace.clone(),
+            &destination.dimensions,
+            settings.ca_bundle.as_ref().map(|bundle| bundle.path.clone()),
+        )
+        .await;
+        match connected {
+            Ok(cloudwatch) => {
+                self.connected = Some((destination, cloudwatch));
+                true
+            }
+            Err(error) => {
+                self.health.fails(&error, Instant::now());
+                false
+            }
+        }
+    }
+
+    async fn send(&mut self, samples: &[crate::metric::Sample]) {
+        let Some((_, cloudwatch)) = &self.connected else { return };
+        let outcome = match cloudwatch.put(samples).await {
+            Ok(()) => {
+                debug!(samples = samples.len(), "published");
+                self.health.works(Instant::now());
+                Outcome::Accepted
+            }
+            Err(error) => {
+                self.health.fails(&error, Instant::now());
+                Outcome::Failed
+            }
+        };
+        self.shared.publisher.borrow_mut().on_outcome(outcome, now());
+    }
+
+    async fn wait_until(&mut self, at: Instant) {
+        let change = async {
+            // The sender lives in `shared`, so it cannot be gone.
+            let _ = self.changes.recv().await;
+        };
+        self.wakeup.until(at).or(change).await;
+    }
+
+    async fn change(&mut self) {
+        let _ = self.changes.recv().await;
+    }
+}
+
+fn now() -> Now {
+    let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let wall_ns = u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX);
+    Now { instant: Instant::now(), wall: Timestamp::from_unix_ns(wall_ns) }
+}

@@ -1,0 +1,66 @@
+//! When to poll: at fixed distances from the start, whatever a poll takes. Pure:
+//! the time is told, not read.
+
+use std::time::{Duration, Instant};
+
+/// A row of moments, `interval` apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Ticker {
+    next: Instant,
+    interval: Duration,
+    missed: u64,
+}
+
+impl Ticker {
+    /// The first tick is at `start`. `interval` is not zero.
+    #[must_use]
+    pub fn new(start: Instant, interval: Duration) -> Self {
+        Self { next: start, interval, missed: 0 }
+    }
+
+    /// The tick to wait for.
+    #[must_use]
+    pub fn next(&self) -> Instant {
+        self.next
+    }
+
+    /// Goes on to the first tick after `now`. Ticks that have passed meanwhile
+    /// are counted as missed, not made up for: their samples would be the same.
+    pub fn advance(&mut self, now: Instant) {
+        let late_ns = now.saturating_duration_since(self.next).as_nanos();
+        let passed = late_ns / self.interval.as_nanos().max(1);
+        let passed = u32::try_from(passed).unwrap_or(u32::MAX - 1);
+        self.next += self.interval * (passed + 1);
+        self.missed += u64::from(passed);
+    }
+
+    /// How many ticks have passed without a poll.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_do_not_drift_and_are_not_made_up_for() {
+        let start = Instant::now();
+        let ms = |ms| start + Duration::from_millis(ms);
+        let mut ticker = Ticker::new(start, Duration::from_secs(1));
+        for (now_ms, next_ms, missed) in [
+            (3, 1000, 0),
+            (1400, 2000, 0),
+            // The timer was early: the tick is done all the same.
+            (1999, 3000, 0),
+            (3999, 4000, 0),
+            (5000, 6000, 1),
+            (9500, 10_000, 4),
+        ] {
+            ticker.advance(ms(now_ms));
+            assert_eq!((ticker.next(), ticker.missed()), (ms(next_ms), missed), "at {now_ms}");
+        }
+    }
+}
