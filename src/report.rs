@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How often a lasting trouble is said again.
-const REMINDER: Duration = Duration::from_secs(60);
+const REMINDER: Duration = Duration::from_mins(1);
 
 /// The first line.
 pub fn starting(settings: &Settings) {
@@ -54,7 +54,7 @@ pub fn event(event: &Event, settings: &Settings) {
         ),
         Event::CounterReset => info!(container, "the container was restarted: one sample dropped"),
         Event::ClockSetBack => {
-            warn!(container, "the host's clock was set back: one sample dropped")
+            warn!(container, "the host's clock was set back: one sample dropped");
         }
         Event::ContainerSilent { since } => {
             warn!(container, seconds = since.as_secs(), "no new sample of the container");

@@ -22,7 +22,7 @@ const TASK_PAUSE_FIRST: Duration = Duration::from_secs(1);
 /// The longest pause, and the one while a container is silent.
 const TASK_PAUSE_MOST: Duration = Duration::from_secs(30);
 /// How often a lasting trouble is said again.
-const REMINDER: Duration = Duration::from_secs(60);
+const REMINDER: Duration = Duration::from_mins(1);
 /// A container is silent after this many cadences without a new sample, but not
 /// before [`SILENT_AT_LEAST`].
 const SILENT_CADENCES: u32 = 3;
@@ -173,12 +173,12 @@ impl Sampler {
         self.missing = Reminder::default();
         let known = self.target.take();
         let replaced = known.is_some();
-        let mut target = match known.filter(|target| target.docker_id == docker_id) {
-            Some(target) => target,
-            None => {
-                events.push(Event::ContainerFound { docker_id: docker_id.to_owned(), replaced });
-                Target::new(docker_id.to_owned(), now)
-            }
+        let mut target = if let Some(target) = known.filter(|target| target.docker_id == docker_id)
+        {
+            target
+        } else {
+            events.push(Event::ContainerFound { docker_id: docker_id.to_owned(), replaced });
+            Target::new(docker_id.to_owned(), now)
         };
         target.task_limit_vcpu = task.cpu_limit_vcpu();
         target.reservation_cpu_units = container.cpu_reservation_units();

@@ -35,7 +35,7 @@ use crate::{
 const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(1);
 /// For sending what is left after a signal.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(1800);
-const SUMMARY_INTERVAL: Duration = Duration::from_secs(60);
+const SUMMARY_INTERVAL: Duration = Duration::from_mins(1);
 
 /// What the tasks share. One thread: nothing is locked.
 struct Shared {
@@ -79,7 +79,7 @@ async fn supervise(
     settings: Settings,
     stop: impl Future<Output = ()>,
 ) {
-    let (changed, changes) = bounded(1);
+    let (changed, notices) = bounded(1);
     let publisher = Publisher::new(settings.publish_interval, settings.sample_interval);
     let shared = Rc::new(Shared {
         settings,
@@ -89,7 +89,7 @@ async fn supervise(
         changed,
     });
     let sampling = executor.spawn(Sampling::new(Rc::clone(&shared)).run());
-    let publishing = executor.spawn(Publishing::new(Rc::clone(&shared), changes).run());
+    let publishing = executor.spawn(Publishing::new(Rc::clone(&shared), notices).run());
 
     stop.await;
     sampling.cancel().await;
@@ -244,16 +244,16 @@ async fn get<'client>(
 /// The task that sends.
 struct Publishing {
     shared: Rc<Shared>,
-    changes: Receiver<()>,
+    notices: Receiver<()>,
     wakeup: Wakeup,
     health: Health,
     connected: Option<(Destination, CloudWatch)>,
 }
 
 impl Publishing {
-    fn new(shared: Rc<Shared>, changes: Receiver<()>) -> Self {
+    fn new(shared: Rc<Shared>, notices: Receiver<()>) -> Self {
         let health = Health::new("publishing to CloudWatch");
-        Self { shared, changes, wakeup: Wakeup::default(), health, connected: None }
+        Self { shared, notices, wakeup: Wakeup::default(), health, connected: None }
     }
 
     async fn run(mut self) {
@@ -329,13 +329,13 @@ impl Publishing {
     async fn wait_until(&mut self, at: Instant) {
         let change = async {
             // The sender lives in `shared`, so it cannot be gone.
-            let _ = self.changes.recv().await;
+            let _ = self.notices.recv().await;
         };
         self.wakeup.until(at).or(change).await;
     }
 
     async fn change(&mut self) {
-        let _ = self.changes.recv().await;
+        let _ = self.notices.recv().await;
     }
 }
 

@@ -138,7 +138,7 @@ impl StatsParser {
             .and_then(|()| {
                 let document = tape.as_value();
                 let containers = document.as_object().ok_or(StatsError::NotAnObject)?;
-                for (docker_id, entry) in containers.iter() {
+                for (docker_id, entry) in &containers {
                     visit(docker_id, read_entry(entry).unwrap_or_else(Entry::Malformed));
                 }
                 Ok(())
@@ -154,7 +154,7 @@ fn read_entry(entry: Value<'_, '_>) -> Result<Entry, EntryError> {
     };
     let mut read = None;
     let mut cpu_stats = None;
-    for (key, value) in fields.iter() {
+    for (key, value) in &fields {
         match key {
             "read" => read = string(value, "read")?,
             "cpu_stats" => cpu_stats = object(value, "cpu_stats")?,
@@ -178,12 +178,12 @@ fn read_cpu(fields: &Object<'_, '_>) -> Result<Option<CpuStats>, EntryError> {
     let mut total_usage_ns = 0;
     let mut online_cpus = 0;
     let mut percpu_cpus = 0;
-    for (key, value) in fields.iter() {
+    for (key, value) in fields {
         match key {
             "online_cpus" => online_cpus = unsigned(value, "cpu_stats.online_cpus")?,
             "cpu_usage" => {
                 let Some(usage) = object(value, "cpu_stats.cpu_usage")? else { continue };
-                for (key, value) in usage.iter() {
+                for (key, value) in &usage {
                     match key {
                         "total_usage" => {
                             total_usage_ns = unsigned(value, "cpu_stats.cpu_usage.total_usage")?;

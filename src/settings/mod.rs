@@ -13,8 +13,8 @@ pub use variable::Variable;
 use crate::{dimension::DimensionOverrides, endpoint::EndpointUri, limits, region::is_region};
 
 const SAMPLE_INTERVAL_LEAST: Duration = Duration::from_millis(200);
-const SAMPLE_INTERVAL_MOST: Duration = Duration::from_secs(60);
-const PUBLISH_INTERVAL_MOST: Duration = Duration::from_secs(3600);
+const SAMPLE_INTERVAL_MOST: Duration = Duration::from_mins(1);
+const PUBLISH_INTERVAL_MOST: Duration = Duration::from_hours(1);
 
 /// Where values come from.
 pub trait Lookup {
