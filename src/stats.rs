@@ -27,6 +27,48 @@ pub struct ContainerStats {
     /// `cpu_stats`; `None` while the container has used no CPU at all, which is
     /// how a sample without the counter looks as well.
     pub cpu: Option<CpuStats>,
+    /// `memory_stats`; `None` where it has no `usage` (Windows).
+    pub memory: Option<MemoryStats>,
+    /// `networks`, all interfaces together; `None` in the modes `host` and
+    /// `none`, and on awsvpc for the first 10 s.
+    pub network: Option<NetworkStats>,
+    /// `blkio_stats`; `None` where it lists no operation.
+    pub block_io: Option<BlockIoStats>,
+}
+
+/// `memory_stats`, bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryStats {
+    /// Memory in use, the page cache included. Never 0.
+    pub usage_bytes: u64,
+    /// The part of the page cache that the kernel gives up first:
+    /// `total_inactive_file` in cgroup v1, `inactive_file` in v2.
+    pub inactive_file_bytes: u64,
+    /// The whole page cache, which only cgroup v1 has under this name.
+    pub cache_bytes: Option<u64>,
+    /// The container's limit. Absurdly large where it has none.
+    pub limit_bytes: Option<u64>,
+    /// The least limit on the way up to the root; cgroup v1.
+    pub hierarchical_limit_bytes: Option<u64>,
+}
+
+/// `networks`, bytes since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NetworkStats {
+    /// Received.
+    pub rx_bytes: u64,
+    /// Sent.
+    pub tx_bytes: u64,
+}
+
+/// `blkio_stats.io_service_bytes_recursive`, bytes since the start, over all
+/// devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlockIoStats {
+    /// Read from devices.
+    pub read_bytes: u64,
+    /// Written to devices.
+    pub write_bytes: u64,
 }
 
 /// `cpu_stats`. `precpu_stats` is deliberately not read: it is zero in first
@@ -154,10 +196,16 @@ fn read_entry(entry: Value<'_, '_>) -> Result<Entry, EntryError> {
     };
     let mut read = None;
     let mut cpu_stats = None;
+    let mut memory_stats = None;
+    let mut networks = None;
+    let mut blkio_stats = None;
     for (key, value) in &fields {
         match key {
             "read" => read = string(value, "read")?,
             "cpu_stats" => cpu_stats = object(value, "cpu_stats")?,
+            "memory_stats" => memory_stats = object(value, "memory_stats")?,
+            "networks" => networks = object(value, "networks")?,
+            "blkio_stats" => blkio_stats = object(value, "blkio_stats")?,
             _ => {}
         }
     }
@@ -171,7 +219,13 @@ fn read_entry(entry: Value<'_, '_>) -> Result<Entry, EntryError> {
             return Err(EntryError { field: "read", expected: "an RFC 3339 timestamp" });
         }
     };
-    Ok(Entry::Sample(ContainerStats { read, cpu: read_cpu(&cpu_stats)? }))
+    Ok(Entry::Sample(ContainerStats {
+        read,
+        cpu: read_cpu(&cpu_stats)?,
+        memory: memory_stats.map_or(Ok(None), |fields| read_memory(&fields))?,
+        network: networks.map_or(Ok(None), |fields| read_networks(&fields))?,
+        block_io: blkio_stats.map_or(Ok(None), |fields| read_block_io(&fields))?,
+    }))
 }
 
 fn read_cpu(fields: &Object<'_, '_>) -> Result<Option<CpuStats>, EntryError> {
@@ -206,6 +260,99 @@ fn read_cpu(fields: &Object<'_, '_>) -> Result<Option<CpuStats>, EntryError> {
         total_usage_ns,
         online_cpus: u32::try_from(online_cpus).ok().filter(|&cpus| cpus > 0),
     }))
+}
+
+fn read_memory(fields: &Object<'_, '_>) -> Result<Option<MemoryStats>, EntryError> {
+    let mut usage_bytes = 0;
+    let mut limit_bytes = 0;
+    let mut details = None;
+    for (key, value) in fields.iter() {
+        match key {
+            "usage" => usage_bytes = unsigned(value, "memory_stats.usage")?,
+            "limit" => limit_bytes = unsigned(value, "memory_stats.limit")?,
+            "stats" => details = object(value, "memory_stats.stats")?,
+            _ => {}
+        }
+    }
+    let mut is_v1 = false;
+    let (mut cache, mut total_inactive_file, mut inactive_file, mut hierarchical) = (0, None, 0, 0);
+    for (key, value) in details.iter().flat_map(Object::iter) {
+        // The rest of the map, 30 numbers, is of no use here.
+        let field = match key {
+            "cache" => &mut cache,
+            "inactive_file" => &mut inactive_file,
+            "hierarchical_memory_limit" => &mut hierarchical,
+            "total_inactive_file" => total_inactive_file.insert(0),
+            _ => {
+                is_v1 |= key == "total_rss" || key == "rss";
+                continue;
+            }
+        };
+        is_v1 |= key != "inactive_file";
+        *field = unsigned(value, "memory_stats.stats")?;
+    }
+    if usage_bytes == 0 {
+        return Ok(None);
+    }
+    Ok(Some(MemoryStats {
+        usage_bytes,
+        inactive_file_bytes: total_inactive_file.unwrap_or(inactive_file),
+        cache_bytes: is_v1.then_some(cache),
+        limit_bytes: Some(limit_bytes).filter(|&limit| limit > 0),
+        hierarchical_limit_bytes: Some(hierarchical).filter(|&limit| limit > 0),
+    }))
+}
+
+fn read_networks(interfaces: &Object<'_, '_>) -> Result<Option<NetworkStats>, EntryError> {
+    let mut sum = None;
+    for interface in interfaces.values() {
+        let Some(fields) = object(interface, "networks")? else { continue };
+        let sum: &mut NetworkStats = sum.get_or_insert_default();
+        for (key, value) in fields.iter() {
+            let (total, field) = match key {
+                "rx_bytes" => (&mut sum.rx_bytes, "networks.rx_bytes"),
+                "tx_bytes" => (&mut sum.tx_bytes, "networks.tx_bytes"),
+                _ => continue,
+            };
+            *total = total.wrapping_add(unsigned(value, field)?);
+        }
+    }
+    Ok(sum)
+}
+
+fn read_block_io(fields: &Object<'_, '_>) -> Result<Option<BlockIoStats>, EntryError> {
+    const FIELD: &str = "blkio_stats.io_service_bytes_recursive";
+    let Some(entries) = fields.get("io_service_bytes_recursive") else { return Ok(None) };
+    if entries.is_null() {
+        return Ok(None);
+    }
+    let entries = entries.as_array().ok_or(EntryError { field: FIELD, expected: "an array" })?;
+    let mut sum = None;
+    for entry in &entries {
+        let Some(fields) = object(entry, FIELD)? else { continue };
+        let mut op = None;
+        let mut bytes = 0;
+        for (key, value) in fields.iter() {
+            match key {
+                "op" => op = string(value, FIELD)?,
+                "value" => bytes = unsigned(value, FIELD)?,
+                _ => {}
+            }
+        }
+        // Total, Sync and Async count the same bytes again. cgroup v2 writes
+        // the operations in lower case.
+        let sum: &mut BlockIoStats = sum.get_or_insert_default();
+        match op {
+            Some(op) if op.eq_ignore_ascii_case("read") => {
+                sum.read_bytes = sum.read_bytes.wrapping_add(bytes);
+            }
+            Some(op) if op.eq_ignore_ascii_case("write") => {
+                sum.write_bytes = sum.write_bytes.wrapping_add(bytes);
+            }
+            _ => {}
+        }
+    }
+    Ok(sum)
 }
 
 /// The number of CPUs in `percpu_usage`, as daemons from before `online_cpus`
@@ -253,139 +400,5 @@ fn unsigned(value: Value<'_, '_>, field: &'static str) -> Result<u64, EntryError
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entries(body: &str) -> Result<Vec<(String, Entry)>, StatsError> {
-        let mut body = body.as_bytes().to_vec();
-        let mut entries = Vec::new();
-        StatsParser::new().parse(&mut body, |id, entry| entries.push((id.to_owned(), entry)))?;
-        Ok(entries)
-    }
-
-    /// The one entry of a document that has one.
-    fn entry(json: &str) -> Entry {
-        let all = entries(&format!(r#"{{"id": {json}}}"#)).unwrap();
-        assert_eq!(all.len(), 1);
-        all[0].1
-    }
-
-    const READ: &str = r#""read": "2026-11-24T10:00:00.5Z""#;
-
-    fn sample(total_usage_ns: u64, online_cpus: Option<u32>) -> Entry {
-        Entry::Sample(ContainerStats {
-            read: Timestamp::from_unix_ns(1_795_514_400_500_000_000),
-            cpu: Some(CpuStats { total_usage_ns, online_cpus }),
-        })
-    }
-
-    #[test]
-    fn every_form_of_no_data_is_no_data() {
-        for json in [
-            "null",
-            "{}",
-            &format!("{{{READ}}}"),
-            &format!(r#"{{{READ}, "cpu_stats": null}}"#),
-            r#"{"cpu_stats": {"cpu_usage": {"total_usage": 5}}}"#,
-            r#"{"read": null, "cpu_stats": {"cpu_usage": {"total_usage": 5}}}"#,
-            r#"{"read": "0001-01-01T00:00:00Z", "cpu_stats": {"cpu_usage": {"total_usage": 5}}}"#,
-        ] {
-            assert_eq!(entry(json), Entry::NoData, "{json}");
-        }
-    }
-
-    #[test]
-    fn reads_the_counters_and_nothing_of_precpu() {
-        for (cpu_stats, expected) in [
-            (r#"{"cpu_usage": {"total_usage": 7}, "online_cpus": 2}"#, sample(7, Some(2))),
-            (
-                r#"{"online_cpus": 4, "cpu_usage": {"usage_in_usermode": 1, "total_usage": 18446744073709551615}}"#,
-                sample(u64::MAX, Some(4)),
-            ),
-            // Before online_cpus: count percpu_usage, without the padding.
-            (
-                r#"{"cpu_usage": {"total_usage": 7, "percpu_usage": [3, 0, 4, 0, 0]}}"#,
-                sample(7, Some(3)),
-            ),
-            (
-                r#"{"cpu_usage": {"total_usage": 7, "percpu_usage": null}, "online_cpus": 0}"#,
-                sample(7, None),
-            ),
-            // Of two keys of one name the last counts, as in the agent's own language.
-            (
-                r#"{"cpu_usage": {"total_usage": 7, "total_usage": 8}, "online_cpus": 1}"#,
-                sample(8, Some(1)),
-            ),
-        ] {
-            let json = format!(
-                r#"{{{READ}, "cpu_stats": {cpu_stats}, "precpu_stats": {{"cpu_usage": {{"total_usage": 3}}}}}}"#
-            );
-            assert_eq!(entry(&json), expected, "{json}");
-        }
-    }
-
-    #[test]
-    fn a_counter_left_out_is_no_counter() {
-        for cpu_stats in [r"{}", r#"{"cpu_usage": {}}"#, r#"{"cpu_usage": {"total_usage": 0}}"#] {
-            let json = format!(r#"{{{READ}, "cpu_stats": {cpu_stats}}}"#);
-            assert!(
-                matches!(entry(&json), Entry::Sample(ContainerStats { cpu: None, .. })),
-                "{json}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_bad_entry_names_its_field_and_costs_only_itself() {
-        for (json, message) in [
-            ("7", "entry is not an object"),
-            (r#""text""#, "entry is not an object"),
-            ("[]", "entry is not an object"),
-            (r#"{"read": 7, "cpu_stats": {}}"#, "read is not a string"),
-            (r#"{"read": "yesterday", "cpu_stats": {}}"#, "read is not an RFC 3339 timestamp"),
-            (r#"{"cpu_stats": 7}"#, "cpu_stats is not an object"),
-            (
-                &format!(r#"{{{READ}, "cpu_stats": {{"cpu_usage": []}}}}"#),
-                "cpu_stats.cpu_usage is not an object",
-            ),
-            (
-                &format!(r#"{{{READ}, "cpu_stats": {{"cpu_usage": {{"total_usage": "7"}}}}}}"#),
-                "cpu_stats.cpu_usage.total_usage is not a whole number from 0 to 2^64-1",
-            ),
-            (
-                &format!(
-                    r#"{{{READ}, "cpu_stats": {{"cpu_usage": {{"total_usage": 18446744073709551616}}}}}}"#
-                ),
-                "cpu_stats.cpu_usage.total_usage is not a whole number from 0 to 2^64-1",
-            ),
-            (
-                &format!(r#"{{{READ}, "cpu_stats": {{"cpu_usage": {{"total_usage": -1}}}}}}"#),
-                "cpu_stats.cpu_usage.total_usage is not a whole number from 0 to 2^64-1",
-            ),
-        ] {
-            let good = format!(
-                r#"{{{READ}, "cpu_stats": {{"cpu_usage": {{"total_usage": 7}}, "online_cpus": 2}}}}"#
-            );
-            let all = entries(&format!(r#"{{"a": {good}, "bad": {json}, "z": {good}}}"#)).unwrap();
-            assert_eq!(all[0].1, sample(7, Some(2)), "{json}");
-            assert_eq!(all[2].1, sample(7, Some(2)), "{json}");
-            match all[1].1 {
-                Entry::Malformed(error) => assert_eq!(error.to_string(), message, "{json}"),
-                other => panic!("{json}: {other:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn a_bad_document_is_an_error_and_the_parser_goes_on() {
-        let mut parser = StatsParser::new();
-        for bad in ["", "{", "nonsense", "[]", "null", "7", r#"{"a": {}"#] {
-            let mut body = bad.as_bytes().to_vec();
-            assert!(parser.parse(&mut body, |_, _| panic!("visited")).is_err(), "{bad}");
-            let mut good = br#"{"a": null}"#.to_vec();
-            let mut count = 0;
-            parser.parse(&mut good, |_, _| count += 1).unwrap();
-            assert_eq!(count, 1);
-        }
-    }
-}
+#[path = "stats/tests.rs"]
+mod tests;

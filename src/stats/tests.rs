@@ -1,0 +1,236 @@
+//! The parser on entries written here, in the shapes that platforms send.
+
+use super::*;
+
+fn entries(body: &str) -> Result<Vec<(String, Entry)>, StatsError> {
+    let mut body = body.as_bytes().to_vec();
+    let mut entries = Vec::new();
+    StatsParser::new().parse(&mut body, |id, entry| entries.push((id.to_owned(), entry)))?;
+    Ok(entries)
+}
+
+/// The one entry of a document that has one.
+fn entry(json: &str) -> Entry {
+    let all = entries(&format!(r#"{{"id": {json}}}"#)).unwrap();
+    assert_eq!(all.len(), 1);
+    all[0].1
+}
+
+const READ: &str = r#""read": "2026-11-24T10:00:00.5Z""#;
+
+fn sample(total_usage_ns: u64, online_cpus: Option<u32>) -> Entry {
+    Entry::Sample(ContainerStats {
+        read: Timestamp::from_unix_ns(1_795_514_400_500_000_000),
+        cpu: Some(CpuStats { total_usage_ns, online_cpus }),
+        memory: None,
+        network: None,
+        block_io: None,
+    })
+}
+
+#[test]
+fn every_form_of_no_data_is_no_data() {
+    for json in [
+        "null",
+        "{}",
+        &format!("{{{READ}}}"),
+        &format!(r#"{{{READ}, "cpu_stats": null}}"#),
+        r#"{"cpu_stats": {"cpu_usage": {"total_usage": 5}}}"#,
+        r#"{"read": null, "cpu_stats": {"cpu_usage": {"total_usage": 5}}}"#,
+        r#"{"read": "0001-01-01T00:00:00Z", "cpu_stats": {"cpu_usage": {"total_usage": 5}}}"#,
+    ] {
+        assert_eq!(entry(json), Entry::NoData, "{json}");
+    }
+}
+
+#[test]
+fn reads_the_counters_and_nothing_of_precpu() {
+    for (cpu_stats, expected) in [
+        (r#"{"cpu_usage": {"total_usage": 7}, "online_cpus": 2}"#, sample(7, Some(2))),
+        (
+            r#"{"online_cpus": 4, "cpu_usage": {"usage_in_usermode": 1, "total_usage": 18446744073709551615}}"#,
+            sample(u64::MAX, Some(4)),
+        ),
+        // Before online_cpus: count percpu_usage, without the padding.
+        (
+            r#"{"cpu_usage": {"total_usage": 7, "percpu_usage": [3, 0, 4, 0, 0]}}"#,
+            sample(7, Some(3)),
+        ),
+        (
+            r#"{"cpu_usage": {"total_usage": 7, "percpu_usage": null}, "online_cpus": 0}"#,
+            sample(7, None),
+        ),
+        // Of two keys of one name the last counts, as in the agent's own language.
+        (
+            r#"{"cpu_usage": {"total_usage": 7, "total_usage": 8}, "online_cpus": 1}"#,
+            sample(8, Some(1)),
+        ),
+    ] {
+        let json = format!(
+            r#"{{{READ}, "cpu_stats": {cpu_stats}, "precpu_stats": {{"cpu_usage": {{"total_usage": 3}}}}}}"#
+        );
+        assert_eq!(entry(&json), expected, "{json}");
+    }
+}
+
+/// The entry with `cpu_stats` and these parts besides.
+fn stats(parts: &str) -> ContainerStats {
+    match entry(&format!(r#"{{{READ}, "cpu_stats": {{}}, {parts}}}"#)) {
+        Entry::Sample(stats) => stats,
+        other => panic!("{parts}: {other:?}"),
+    }
+}
+
+#[test]
+fn memory_has_two_dialects() {
+    let v1 = r#""memory_stats": {"usage": 900, "max_usage": 950, "limit": 9223372036854771712, "stats": {
+        "cache": 300, "rss": 600, "inactive_file": 1, "total_inactive_file": 200,
+        "hierarchical_memory_limit": 1024}}"#;
+    let v2 = r#""memory_stats": {"usage": 900, "limit": 18446744073709551615, "stats": {
+        "anon": 500, "file": 400, "inactive_file": 250}}"#;
+    let old = r#""memory_stats": {"usage": 900, "stats": {"rss": 900}}"#;
+    for (parts, expected) in [
+        (
+            v1,
+            MemoryStats {
+                usage_bytes: 900,
+                inactive_file_bytes: 200,
+                cache_bytes: Some(300),
+                limit_bytes: Some(9_223_372_036_854_771_712),
+                hierarchical_limit_bytes: Some(1024),
+            },
+        ),
+        (
+            v2,
+            MemoryStats {
+                usage_bytes: 900,
+                inactive_file_bytes: 250,
+                cache_bytes: None,
+                limit_bytes: Some(u64::MAX),
+                hierarchical_limit_bytes: None,
+            },
+        ),
+        // An old daemon on v1 leaves out what is zero.
+        (
+            old,
+            MemoryStats {
+                usage_bytes: 900,
+                inactive_file_bytes: 0,
+                cache_bytes: Some(0),
+                limit_bytes: None,
+                hierarchical_limit_bytes: None,
+            },
+        ),
+    ] {
+        assert_eq!(stats(parts).memory, Some(expected), "{parts}");
+    }
+    for none in [
+        r#""memory_stats": null"#,
+        r#""memory_stats": {}"#,
+        r#""memory_stats": {"commitbytes": 5, "privateworkingset": 4}"#,
+    ] {
+        assert_eq!(stats(none).memory, None, "{none}");
+    }
+}
+
+#[test]
+fn interfaces_are_summed() {
+    for (parts, expected) in [
+        (r#""networks": {"eth0": {"rx_bytes": 5, "tx_bytes": 7, "rx_errors": 9}}"#, Some((5, 7))),
+        (
+            r#""networks": {"eth0": {"rx_bytes": 5}, "eth1": {"rx_bytes": 6, "tx_bytes": 1}}"#,
+            Some((11, 1)),
+        ),
+        (r#""networks": {"eth0": {}}"#, Some((0, 0))),
+        (r#""networks": {}"#, None),
+        (r#""networks": null"#, None),
+        (r#""network_rate_stats": {"rx_bytes_per_sec": 1e19}"#, None),
+    ] {
+        let expected = expected.map(|(rx_bytes, tx_bytes)| NetworkStats { rx_bytes, tx_bytes });
+        assert_eq!(stats(parts).network, expected, "{parts}");
+    }
+}
+
+#[test]
+fn reads_and_writes_are_summed_over_devices_and_nothing_twice() {
+    for (entries, expected) in [
+        (
+            r#"[{"major": 259, "minor": 0, "op": "Read", "value": 5}, {"op": "Write", "value": 7},
+               {"op": "Sync", "value": 7}, {"op": "Async", "value": 5}, {"op": "Total", "value": 12},
+               {"major": 8, "op": "Read", "value": 1}]"#,
+            Some((6, 7)),
+        ),
+        (r#"[{"op": "read", "value": 5}, {"op": "write"}]"#, Some((5, 0))),
+        ("[]", None),
+        ("null", None),
+    ] {
+        let parts = format!(r#""blkio_stats": {{"io_service_bytes_recursive": {entries}}}"#);
+        let expected =
+            expected.map(|(read_bytes, write_bytes)| BlockIoStats { read_bytes, write_bytes });
+        assert_eq!(stats(&parts).block_io, expected, "{entries}");
+    }
+    assert_eq!(stats(r#""blkio_stats": {}"#).block_io, None);
+    assert_eq!(stats(r#""blkio_stats": null"#).block_io, None);
+}
+
+#[test]
+fn a_counter_left_out_is_no_counter() {
+    for cpu_stats in [r"{}", r#"{"cpu_usage": {}}"#, r#"{"cpu_usage": {"total_usage": 0}}"#] {
+        let json = format!(r#"{{{READ}, "cpu_stats": {cpu_stats}}}"#);
+        assert!(matches!(entry(&json), Entry::Sample(ContainerStats { cpu: None, .. })), "{json}");
+    }
+}
+
+#[test]
+fn a_bad_entry_names_its_field_and_costs_only_itself() {
+    for (json, message) in [
+        ("7", "entry is not an object"),
+        (r#""text""#, "entry is not an object"),
+        ("[]", "entry is not an object"),
+        (r#"{"read": 7, "cpu_stats": {}}"#, "read is not a string"),
+        (r#"{"read": "yesterday", "cpu_stats": {}}"#, "read is not an RFC 3339 timestamp"),
+        (r#"{"cpu_stats": 7}"#, "cpu_stats is not an object"),
+        (
+            &format!(r#"{{{READ}, "cpu_stats": {{"cpu_usage": []}}}}"#),
+            "cpu_stats.cpu_usage is not an object",
+        ),
+        (
+            &format!(r#"{{{READ}, "cpu_stats": {{"cpu_usage": {{"total_usage": "7"}}}}}}"#),
+            "cpu_stats.cpu_usage.total_usage is not a whole number from 0 to 2^64-1",
+        ),
+        (
+            &format!(
+                r#"{{{READ}, "cpu_stats": {{"cpu_usage": {{"total_usage": 18446744073709551616}}}}}}"#
+            ),
+            "cpu_stats.cpu_usage.total_usage is not a whole number from 0 to 2^64-1",
+        ),
+        (
+            &format!(r#"{{{READ}, "cpu_stats": {{"cpu_usage": {{"total_usage": -1}}}}}}"#),
+            "cpu_stats.cpu_usage.total_usage is not a whole number from 0 to 2^64-1",
+        ),
+    ] {
+        let good = format!(
+            r#"{{{READ}, "cpu_stats": {{"cpu_usage": {{"total_usage": 7}}, "online_cpus": 2}}}}"#
+        );
+        let all = entries(&format!(r#"{{"a": {good}, "bad": {json}, "z": {good}}}"#)).unwrap();
+        assert_eq!(all[0].1, sample(7, Some(2)), "{json}");
+        assert_eq!(all[2].1, sample(7, Some(2)), "{json}");
+        match all[1].1 {
+            Entry::Malformed(error) => assert_eq!(error.to_string(), message, "{json}"),
+            other => panic!("{json}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_bad_document_is_an_error_and_the_parser_goes_on() {
+    let mut parser = StatsParser::new();
+    for bad in ["", "{", "nonsense", "[]", "null", "7", r#"{"a": {}"#] {
+        let mut body = bad.as_bytes().to_vec();
+        assert!(parser.parse(&mut body, |_, _| panic!("visited")).is_err(), "{bad}");
+        let mut good = br#"{"a": null}"#.to_vec();
+        let mut count = 0;
+        parser.parse(&mut good, |_, _| count += 1).unwrap();
+        assert_eq!(count, 1);
+    }
+}
