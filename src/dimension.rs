@@ -1,10 +1,142 @@
-//! Whose values they are: the dimensions under which an alarm finds the metric.
+//! Whose values they are: the dimensions under which an alarm finds a metric.
 //! CloudWatch aggregates only over datums with the very same dimensions, so all
-//! tasks of a service must choose alike.
+//! tasks of a service must choose alike, and each set of dimensions is a metric
+//! of its own.
 
 use std::fmt;
 
 use crate::{limits, task::TaskDocument};
+
+/// A dimension whose value the task says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownDimension {
+    /// The cluster's short name.
+    ClusterName,
+    /// The service's name.
+    ServiceName,
+    /// The task definition's family.
+    TaskDefinitionFamily,
+    /// Its revision.
+    TaskDefinitionRevision,
+    /// The id of the task: a metric for every task that ever ran.
+    TaskId,
+    /// The container's name in the task definition.
+    ContainerName,
+    /// Where the task runs.
+    AvailabilityZone,
+    /// `EC2`, `FARGATE` or `EXTERNAL`.
+    LaunchType,
+}
+
+const KNOWN: [KnownDimension; 8] = [
+    KnownDimension::ClusterName,
+    KnownDimension::ServiceName,
+    KnownDimension::TaskDefinitionFamily,
+    KnownDimension::TaskDefinitionRevision,
+    KnownDimension::TaskId,
+    KnownDimension::ContainerName,
+    KnownDimension::AvailabilityZone,
+    KnownDimension::LaunchType,
+];
+
+impl KnownDimension {
+    /// `Name` of the dimension.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ClusterName => "ClusterName",
+            Self::ServiceName => "ServiceName",
+            Self::TaskDefinitionFamily => "TaskDefinitionFamily",
+            Self::TaskDefinitionRevision => "TaskDefinitionRevision",
+            Self::TaskId => "TaskId",
+            Self::ContainerName => "ContainerName",
+            Self::AvailabilityZone => "AvailabilityZone",
+            Self::LaunchType => "LaunchType",
+        }
+    }
+}
+
+/// One dimension of a set, before its value is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DimensionSpec {
+    /// The task says the value.
+    Known(KnownDimension),
+    /// The user says it.
+    Constant {
+        /// The dimension's name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+}
+
+impl DimensionSpec {
+    fn name(&self) -> &str {
+        match self {
+            Self::Known(known) => known.name(),
+            Self::Constant { name, .. } => name,
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        if let Some((name, value)) = text.split_once('=') {
+            let is_valid = limits::is_dimension_name(name) && limits::is_dimension_value(value);
+            return is_valid
+                .then(|| Self::Constant { name: name.to_owned(), value: value.to_owned() });
+        }
+        KNOWN.into_iter().find(|known| known.name() == text).map(Self::Known)
+    }
+}
+
+/// `DIMENSIONS`: one or more sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DimensionSets {
+    sets: Vec<Vec<DimensionSpec>>,
+    is_default: bool,
+}
+
+impl Default for DimensionSets {
+    /// `ClusterName,ServiceName`, with something in the place of a name that is
+    /// not to be had.
+    fn default() -> Self {
+        let specs = [KnownDimension::ClusterName, KnownDimension::ServiceName];
+        Self { sets: vec![specs.map(DimensionSpec::Known).to_vec()], is_default: true }
+    }
+}
+
+impl DimensionSets {
+    /// Reads `ClusterName,ServiceName;Stage=prod,ServiceName`: `;` between sets,
+    /// `,` between dimensions, `=` for a constant. An empty set publishes
+    /// without dimensions, so `;` alone does that.
+    ///
+    /// Returns `None` for an unknown name, a name twice in a set, more than
+    /// [`limits::DIMENSIONS_PER_DATUM`] in one (the container's is added), or a
+    /// constant that CloudWatch would refuse.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut sets = Vec::new();
+        for text in text.split(';') {
+            let mut set: Vec<DimensionSpec> = Vec::new();
+            for text in text.split(',').map(str::trim) {
+                if text.is_empty() {
+                    continue;
+                }
+                let spec = DimensionSpec::parse(text)?;
+                if set.iter().any(|other| other.name() == spec.name()) {
+                    return None;
+                }
+                set.push(spec);
+            }
+            if set.len() >= limits::DIMENSIONS_PER_DATUM {
+                return None;
+            }
+            if !sets.contains(&set) {
+                sets.push(set);
+            }
+        }
+        Some(Self { sets, is_default: false })
+    }
+}
 
 /// What the configuration says in place of the task document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,52 +147,173 @@ pub struct DimensionOverrides {
     pub service_name: Option<String>,
 }
 
-/// Names and values, in the order in which they are sent.
+/// Names and values, as they are sent.
+pub type Dimensions = Vec<(String, String)>;
+
+/// All sets with their values: what a datum is published under.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Dimensions {
-    pairs: Vec<(&'static str, String)>,
+pub struct ResolvedDimensions {
+    /// For values of the task.
+    task: Vec<Dimensions>,
+    /// For values of the containers, by place.
+    containers: Vec<Vec<Dimensions>>,
+    /// Names without a value here, each for the set that it made useless or, in
+    /// the default set, that lacks it.
+    missing: Vec<KnownDimension>,
 }
 
-impl Dimensions {
-    /// `ClusterName` and `ServiceName`. A service without a name is replaced by
-    /// `TaskDefinitionFamily`: the next best thing that all its tasks share.
-    /// What is not known, or CloudWatch would refuse, is left out.
+impl ResolvedDimensions {
+    /// Fills in the values. `containers` are the measured ones' names, by place;
+    /// `is_one` says that only one was ever asked for, whose metrics then carry
+    /// no `ContainerName` unless a set names it.
     #[must_use]
-    pub fn choose(task: &TaskDocument, overrides: &DimensionOverrides) -> Self {
-        let acceptable = |value: &&str| limits::is_dimension_value(value);
-        let cluster = overrides.cluster_name.as_deref().or_else(|| task.cluster_name());
-        let service = overrides.service_name.as_deref().or_else(|| task.service_name());
-        let mut pairs = Vec::with_capacity(2);
-        if let Some(cluster) = cluster.filter(acceptable) {
-            pairs.push(("ClusterName", cluster.to_owned()));
+    pub fn resolve(
+        sets: &DimensionSets,
+        overrides: &DimensionOverrides,
+        task: &TaskDocument,
+        containers: &[String],
+        is_one: bool,
+    ) -> Self {
+        let values = Values { overrides, task };
+        let mut resolved = Self::default();
+        for set in &sets.sets {
+            let names_container =
+                set.iter().any(|spec| *spec == DimensionSpec::Known(KnownDimension::ContainerName));
+            if !names_container {
+                let pairs = resolved.fill(set, sets.is_default, &values, None);
+                push_new(&mut resolved.task, pairs);
+            }
         }
-        if let Some(service) = service.filter(acceptable) {
-            pairs.push(("ServiceName", service.to_owned()));
-        } else if let Some(family) = task.family().filter(acceptable) {
-            pairs.push(("TaskDefinitionFamily", family.to_owned()));
+        for container in containers {
+            let mut own = Vec::new();
+            for set in &sets.sets {
+                let mut pairs = resolved.fill(set, sets.is_default, &values, Some(container));
+                if let Some(pairs) = &mut pairs
+                    && !is_one
+                    && !pairs.iter().any(|(name, _)| name == "ContainerName")
+                    && limits::is_dimension_value(container)
+                {
+                    pairs.push(("ContainerName".to_owned(), container.clone()));
+                }
+                push_new(&mut own, pairs);
+            }
+            resolved.containers.push(own);
         }
-        Self { pairs }
+        resolved
     }
 
-    /// Names and values.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.pairs.iter().map(|(name, value)| (*name, value.as_str()))
+    fn fill(
+        &mut self,
+        set: &[DimensionSpec],
+        is_default: bool,
+        values: &Values<'_>,
+        container: Option<&str>,
+    ) -> Option<Dimensions> {
+        let mut pairs = Dimensions::new();
+        for spec in set {
+            let known = match spec {
+                DimensionSpec::Constant { name, value } => {
+                    pairs.push((name.clone(), value.clone()));
+                    continue;
+                }
+                DimensionSpec::Known(known) => *known,
+            };
+            if let Some(value) = values.get(known, container) {
+                pairs.push((known.name().to_owned(), value));
+                continue;
+            }
+            if !self.missing.contains(&known) {
+                self.missing.push(known);
+            }
+            if !is_default {
+                return None;
+            }
+            // The next best thing that all tasks of a service share.
+            let family = KnownDimension::TaskDefinitionFamily;
+            if known == KnownDimension::ServiceName
+                && let Some(value) = values.get(family, container)
+            {
+                pairs.push((family.name().to_owned(), value));
+            }
+        }
+        Some(pairs)
     }
 
-    /// Whether this dimension has a value.
+    /// The sets for a value of this container, or of the task.
     #[must_use]
-    pub fn has(&self, name: &str) -> bool {
-        self.pairs.iter().any(|(known, _)| *known == name)
+    pub fn sets(&self, container: Option<u16>) -> &[Dimensions] {
+        match container {
+            None => &self.task,
+            Some(place) => self.containers.get(usize::from(place)).map_or(&[], Vec::as_slice),
+        }
+    }
+
+    /// Names that have no value here.
+    #[must_use]
+    pub fn missing(&self) -> &[KnownDimension] {
+        &self.missing
+    }
+
+    /// How many samples fit into a request, whatever they are.
+    #[must_use]
+    pub fn samples_per_request(&self) -> usize {
+        let all = || self.containers.iter().chain([&self.task]);
+        let most_sets = all().map(Vec::len).max().unwrap_or(0).max(1);
+        let bytes = |sets: &Vec<Dimensions>| -> usize {
+            let pairs = sets.iter().flatten();
+            let text: usize = pairs.map(|(name, value)| name.len() + value.len() + 32).sum();
+            text + sets.len() * limits::BYTES_PER_BARE_DATUM
+        };
+        let most_bytes = all().map(bytes).max().unwrap_or(0).max(1);
+        (limits::DATUMS_PER_REQUEST / most_sets).min(limits::BYTES_PER_REQUEST / most_bytes).max(1)
     }
 }
 
-impl fmt::Display for Dimensions {
+impl fmt::Display for ResolvedDimensions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, (name, value)) in self.pairs.iter().enumerate() {
-            let separator = if position == 0 { "" } else { ", " };
-            write!(f, "{separator}{name}={value}")?;
+        let sets = self.containers.first().unwrap_or(&self.task);
+        for (position, set) in sets.iter().enumerate() {
+            f.write_str(if position == 0 { "" } else { "; " })?;
+            if set.is_empty() {
+                f.write_str("(none)")?;
+            }
+            for (position, (name, value)) in set.iter().enumerate() {
+                write!(f, "{}{name}={value}", if position == 0 { "" } else { ", " })?;
+            }
         }
         Ok(())
+    }
+}
+
+fn push_new(sets: &mut Vec<Dimensions>, set: Option<Dimensions>) {
+    sets.extend(set.filter(|set| !sets.contains(set)));
+}
+
+struct Values<'a> {
+    overrides: &'a DimensionOverrides,
+    task: &'a TaskDocument,
+}
+
+impl Values<'_> {
+    fn get(&self, known: KnownDimension, container: Option<&str>) -> Option<String> {
+        let task = self.task;
+        let value = match known {
+            KnownDimension::ClusterName => {
+                self.overrides.cluster_name.as_deref().or_else(|| task.cluster_name())
+            }
+            KnownDimension::ServiceName => {
+                self.overrides.service_name.as_deref().or_else(|| task.service_name())
+            }
+            KnownDimension::TaskDefinitionFamily => task.family(),
+            KnownDimension::TaskDefinitionRevision => task.revision(),
+            KnownDimension::TaskId => task.task_id(),
+            KnownDimension::ContainerName => container,
+            KnownDimension::AvailabilityZone => task.availability_zone(),
+            KnownDimension::LaunchType => {
+                return task.launch_type().filter(|value| limits::is_dimension_value(value));
+            }
+        };
+        value.filter(|value| limits::is_dimension_value(value)).map(str::to_owned)
     }
 }
 
@@ -68,26 +321,127 @@ impl fmt::Display for Dimensions {
 mod tests {
     use super::*;
 
+    const EC2: &str = r#"{"Cluster": "shop", "Family": "web-task", "Revision": "7", "ServiceName": "web",
+        "TaskARN": "arn:aws:ecs:eu-west-1:1:task/shop/0af3", "LaunchType": "ec2"}"#;
+    const FARGATE: &str =
+        r#"{"Cluster": "arn:aws:ecs:eu-west-1:1:cluster/shop", "Family": "web-task"}"#;
+
+    fn resolve(
+        task: &str,
+        sets: Option<&str>,
+        containers: &[&str],
+        is_one: bool,
+    ) -> ResolvedDimensions {
+        let sets =
+            sets.map_or_else(DimensionSets::default, |sets| DimensionSets::parse(sets).unwrap());
+        let task = TaskDocument::parse(&mut task.as_bytes().to_vec()).unwrap();
+        let containers: Vec<_> = containers.iter().map(|name| (*name).to_owned()).collect();
+        ResolvedDimensions::resolve(
+            &sets,
+            &DimensionOverrides::default(),
+            &task,
+            &containers,
+            is_one,
+        )
+    }
+
     #[test]
     fn the_service_is_named_overridden_or_replaced_by_its_family() {
-        let ec2 = r#"{"Cluster": "shop", "Family": "web-task", "ServiceName": "web"}"#;
-        let fargate =
-            r#"{"Cluster": "arn:aws:ecs:eu-west-1:1:cluster/shop", "Family": "web-task"}"#;
         for (task, cluster, service, expected) in [
-            (ec2, None, None, "ClusterName=shop, ServiceName=web"),
-            (ec2, Some("other"), Some("else"), "ClusterName=other, ServiceName=else"),
-            (fargate, None, None, "ClusterName=shop, TaskDefinitionFamily=web-task"),
-            (fargate, None, Some("web"), "ClusterName=shop, ServiceName=web"),
+            (EC2, None, None, "ClusterName=shop, ServiceName=web"),
+            (EC2, Some("other"), Some("else"), "ClusterName=other, ServiceName=else"),
+            (FARGATE, None, None, "ClusterName=shop, TaskDefinitionFamily=web-task"),
+            (FARGATE, None, Some("web"), "ClusterName=shop, ServiceName=web"),
             (r#"{"Cluster": "shop"}"#, None, None, "ClusterName=shop"),
             (r#"{"Cluster": "sh\u00f6p", "ServiceName": "web"}"#, None, None, "ServiceName=web"),
-            ("{}", None, None, ""),
+            ("{}", None, None, "(none)"),
         ] {
             let task = TaskDocument::parse(&mut task.as_bytes().to_vec()).unwrap();
             let overrides = DimensionOverrides {
                 cluster_name: cluster.map(str::to_owned),
                 service_name: service.map(str::to_owned),
             };
-            assert_eq!(Dimensions::choose(&task, &overrides).to_string(), expected);
+            let sets = DimensionSets::default();
+            let names = ["web".to_owned()];
+            let resolved = ResolvedDimensions::resolve(&sets, &overrides, &task, &names, true);
+            assert_eq!(resolved.to_string(), expected);
         }
+    }
+
+    #[test]
+    fn several_containers_are_told_apart_and_the_task_is_not() {
+        let resolved = resolve(EC2, None, &["web", "log"], false);
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let shared = vec![pair("ClusterName", "shop"), pair("ServiceName", "web")];
+        assert_eq!(resolved.sets(None), [shared.clone()]);
+        for (place, name) in [(0, "web"), (1, "log")] {
+            let expected = [&shared[..], &[pair("ContainerName", name)]].concat();
+            assert_eq!(resolved.sets(Some(place)), [expected]);
+        }
+        assert!(resolved.sets(Some(2)).is_empty());
+    }
+
+    #[test]
+    fn sets_are_as_the_user_says() {
+        for (sets, expected) in [
+            ("ServiceName", "ServiceName=web"),
+            (
+                "ClusterName, ServiceName ; LaunchType",
+                "ClusterName=shop, ServiceName=web; LaunchType=EC2",
+            ),
+            (";", "(none)"),
+            ("ServiceName;", "ServiceName=web; (none)"),
+            ("Stage=prod,TaskId", "Stage=prod, TaskId=0af3"),
+            (
+                "TaskDefinitionFamily,TaskDefinitionRevision",
+                "TaskDefinitionFamily=web-task, TaskDefinitionRevision=7",
+            ),
+            ("ContainerName", "ContainerName=web"),
+            ("ServiceName;ServiceName", "ServiceName=web"),
+        ] {
+            assert_eq!(resolve(EC2, Some(sets), &["web"], true).to_string(), expected, "{sets}");
+        }
+        for sets in [
+            "Servicename",
+            "ServiceName,ServiceName",
+            "=x",
+            "Stage=",
+            "Stage=\u{fc}",
+            "a=b,a=c",
+            ":a=b",
+        ] {
+            assert_eq!(DimensionSets::parse(sets), None, "{sets}");
+        }
+    }
+
+    #[test]
+    fn a_set_without_a_value_is_skipped_and_named() {
+        let resolved =
+            resolve(FARGATE, Some("ServiceName;ClusterName;AvailabilityZone"), &["web"], true);
+        assert_eq!(resolved.to_string(), "ClusterName=shop");
+        assert_eq!(
+            resolved.missing(),
+            [KnownDimension::ServiceName, KnownDimension::AvailabilityZone]
+        );
+        assert!(resolve(FARGATE, Some("TaskId"), &["web"], true).sets(Some(0)).is_empty());
+    }
+
+    #[test]
+    fn a_set_with_the_container_is_none_for_the_task() {
+        let resolved = resolve(EC2, Some("ServiceName,ContainerName"), &["web"], true);
+        assert!(resolved.sets(None).is_empty());
+        assert_eq!(resolved.missing(), []);
+    }
+
+    #[test]
+    fn requests_are_as_full_as_the_limits_allow() {
+        assert_eq!(resolve(EC2, None, &["web"], true).samples_per_request(), 1000);
+        assert_eq!(
+            resolve(EC2, Some("ServiceName;;TaskId"), &["web"], true).samples_per_request(),
+            333
+        );
+        let long = format!("A={0},B={0},C={0}", "x".repeat(1024));
+        let fit = resolve(EC2, Some(&long), &["web"], true).samples_per_request();
+        assert!((250..330).contains(&fit), "{fit}");
     }
 }

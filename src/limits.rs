@@ -4,8 +4,21 @@
 /// Datums in one request.
 pub const DATUMS_PER_REQUEST: usize = 1000;
 
+/// Dimensions of one datum.
+pub const DIMENSIONS_PER_DATUM: usize = 30;
+
+/// Bytes of one request before compression, a little below the 1 MB that is
+/// allowed: where AWS's own agent stops.
+pub const BYTES_PER_REQUEST: usize = 999_000;
+
+/// What a datum takes besides its dimensions, in CBOR, generously.
+pub const BYTES_PER_BARE_DATUM: usize = 160;
+
 /// Characters of a namespace.
 pub const NAMESPACE_CHARACTERS: usize = 255;
+
+/// Characters of a dimension's name.
+pub const DIMENSION_NAME_CHARACTERS: usize = 255;
 
 /// Characters of a dimension's value.
 pub const DIMENSION_VALUE_CHARACTERS: usize = 1024;
@@ -33,6 +46,12 @@ pub fn is_namespace(text: &str) -> bool {
 #[must_use]
 pub fn is_dimension_value(text: &str) -> bool {
     is_ascii_text(text, DIMENSION_VALUE_CHARACTERS)
+}
+
+/// Whether `text` may be a dimension's name.
+#[must_use]
+pub fn is_dimension_name(text: &str) -> bool {
+    is_ascii_text(text, DIMENSION_NAME_CHARACTERS)
 }
 
 /// Whether `value` may be a datum's: finite and within ±2^360.

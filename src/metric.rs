@@ -1,16 +1,55 @@
 //! The metrics that ESP publishes: their names and units as CloudWatch gets
-//! them. How a value comes about is in `utilisation`; who it belongs to is in
-//! `dimension`.
+//! them. How a value comes about is in `utilisation` and `sampler`; whose it is,
+//! in `dimension`.
 
 use crate::timestamp::Timestamp;
 
 /// A metric by its meaning. Each has one unit for ever: CloudWatch keeps values
 /// of different units apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
 pub enum Metric {
     /// CPU in percent of what the container may use (`CpuBasis`).
     CpuUtilization,
+    /// CPU in percent of one CPU, as `docker stats` has it.
+    CpuUsage,
+    /// Working set in percent of the limit that binds first.
+    MemoryUtilization,
+    /// Working set.
+    MemoryUtilized,
+    /// Received a second.
+    NetworkRxBytes,
+    /// Sent a second.
+    NetworkTxBytes,
+    /// Read from devices a second.
+    StorageReadBytes,
+    /// Written to devices a second.
+    StorageWriteBytes,
+    /// CPU of all containers in percent of the task's.
+    TaskCpuUtilization,
+    /// Memory of all containers, as ECS counts it, in percent of the task's.
+    TaskMemoryUtilization,
+    /// Ephemeral storage in percent of what is reserved; Fargate.
+    EphemeralStorageUtilization,
+    /// Restarts under a restart policy; EC2 agent 1.86 and later.
+    RestartCount,
 }
+
+/// Every metric, in the order of the documentation.
+pub const ALL: [Metric; 12] = [
+    Metric::CpuUtilization,
+    Metric::CpuUsage,
+    Metric::MemoryUtilization,
+    Metric::MemoryUtilized,
+    Metric::NetworkRxBytes,
+    Metric::NetworkTxBytes,
+    Metric::StorageReadBytes,
+    Metric::StorageWriteBytes,
+    Metric::TaskCpuUtilization,
+    Metric::TaskMemoryUtilization,
+    Metric::EphemeralStorageUtilization,
+    Metric::RestartCount,
+];
 
 impl Metric {
     /// `MetricName`.
@@ -18,6 +57,17 @@ impl Metric {
     pub const fn name(self) -> &'static str {
         match self {
             Self::CpuUtilization => "CPUUtilization",
+            Self::CpuUsage => "CPUUsage",
+            Self::MemoryUtilization => "MemoryUtilization",
+            Self::MemoryUtilized => "MemoryUtilized",
+            Self::NetworkRxBytes => "NetworkRxBytes",
+            Self::NetworkTxBytes => "NetworkTxBytes",
+            Self::StorageReadBytes => "StorageReadBytes",
+            Self::StorageWriteBytes => "StorageWriteBytes",
+            Self::TaskCpuUtilization => "TaskCPUUtilization",
+            Self::TaskMemoryUtilization => "TaskMemoryUtilization",
+            Self::EphemeralStorageUtilization => "EphemeralStorageUtilization",
+            Self::RestartCount => "RestartCount",
         }
     }
 
@@ -25,18 +75,122 @@ impl Metric {
     #[must_use]
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::CpuUtilization => "Percent",
+            Self::CpuUtilization
+            | Self::CpuUsage
+            | Self::MemoryUtilization
+            | Self::TaskCpuUtilization
+            | Self::TaskMemoryUtilization
+            | Self::EphemeralStorageUtilization => "Percent",
+            Self::MemoryUtilized => "Megabytes",
+            Self::NetworkRxBytes
+            | Self::NetworkTxBytes
+            | Self::StorageReadBytes
+            | Self::StorageWriteBytes => "Bytes/Second",
+            Self::RestartCount => "Count",
         }
+    }
+
+    /// The metric of this name.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        ALL.into_iter().find(|metric| metric.name() == name)
+    }
+
+    /// Whether its source is the task document rather than the stats.
+    #[must_use]
+    pub const fn is_from_task_document(self) -> bool {
+        matches!(self, Self::EphemeralStorageUtilization | Self::RestartCount)
+    }
+}
+
+/// Some of the metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MetricSet(u16);
+
+impl MetricSet {
+    /// All of them.
+    #[must_use]
+    pub fn all() -> Self {
+        ALL.into_iter().collect()
+    }
+
+    /// Whether `metric` is among them.
+    #[must_use]
+    pub const fn has(self, metric: Metric) -> bool {
+        self.0 & (1 << metric as u8) != 0
+    }
+
+    /// Adds `metric`.
+    pub const fn insert(&mut self, metric: Metric) {
+        self.0 |= 1 << metric as u8;
+    }
+
+    /// Those that are in both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Those that are not in `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// The metrics, in the order of the documentation.
+    pub fn iter(self) -> impl Iterator<Item = Metric> {
+        ALL.into_iter().filter(move |metric| self.has(*metric))
+    }
+}
+
+impl FromIterator<Metric> for MetricSet {
+    fn from_iter<I: IntoIterator<Item = Metric>>(metrics: I) -> Self {
+        let mut set = Self::default();
+        for metric in metrics {
+            set.insert(metric);
+        }
+        set
     }
 }
 
 /// One value of one metric: what becomes a datum.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
-    /// What it measures.
-    pub metric: Metric,
     /// When the endpoint's counters were read: the datum's timestamp.
     pub read: Timestamp,
     /// In the metric's unit; finite.
     pub value: f64,
+    /// What it measures.
+    pub metric: Metric,
+    /// The container, by its place among the measured ones; `None` for a value
+    /// of the task.
+    pub container: Option<u16>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_found_again() {
+        for metric in ALL {
+            assert_eq!(Metric::by_name(metric.name()), Some(metric));
+        }
+        assert_eq!(Metric::by_name("cpuutilization"), None);
+    }
+
+    #[test]
+    fn sets_keep_what_is_put_in() {
+        let some: MetricSet = [Metric::RestartCount, Metric::CpuUsage].into_iter().collect();
+        assert_eq!(some.iter().collect::<Vec<_>>(), [Metric::CpuUsage, Metric::RestartCount]);
+        assert!(!some.has(Metric::CpuUtilization));
+        assert_eq!(MetricSet::all().iter().count(), ALL.len());
+        assert_eq!(some.without(MetricSet::all()), MetricSet::default());
+        assert_eq!(some.and(MetricSet::all()), some);
+    }
+
+    #[test]
+    fn a_sample_is_small() {
+        assert_eq!(size_of::<Sample>(), 24);
+    }
 }

@@ -74,6 +74,7 @@ pub struct Publisher {
     /// How much earlier than a whole interval after the last one a request may
     /// go out on arrival: the endpoint is asked only so often.
     tolerance: Duration,
+    samples_per_request: usize,
     pending: VecDeque<Sample>,
     in_flight: Vec<Sample>,
     /// The next aligned moment; `None` before the first question.
@@ -96,6 +97,7 @@ impl Publisher {
             interval,
             offset: Duration::ZERO,
             tolerance: sample_interval.min(interval / 2),
+            samples_per_request: limits::DATUMS_PER_REQUEST,
             pending: VecDeque::with_capacity(CAPACITY),
             in_flight: Vec::new(),
             slot_at: None,
@@ -123,6 +125,11 @@ impl Publisher {
     pub fn set_cadence(&mut self, cadence: Option<Duration>) {
         // The median of real cadences trembles: 10.00 s may read 9.99.
         self.on_arrival = cadence.is_some_and(|cadence| cadence >= self.interval.mul_f64(0.95));
+    }
+
+    /// Says how many samples make a request that CloudWatch takes.
+    pub fn set_samples_per_request(&mut self, count: usize) {
+        self.samples_per_request = count.clamp(1, limits::DATUMS_PER_REQUEST);
     }
 
     /// Takes in a sample. `true`: the answer to [`Publisher::poll`] may have
@@ -213,7 +220,7 @@ impl Publisher {
     fn take_batch(&mut self, now: Now) -> Vec<Sample> {
         let paid_until = self.paid_until.unwrap_or(now.instant).max(now.instant);
         self.paid_until = Some(paid_until + self.interval);
-        let count = self.pending.len().min(limits::DATUMS_PER_REQUEST);
+        let count = self.pending.len().min(self.samples_per_request);
         self.in_flight.clear();
         self.in_flight.extend(self.pending.drain(..count));
         self.in_flight.clone()

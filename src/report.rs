@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    dimension::Dimensions,
+    dimension::{KnownDimension, ResolvedDimensions},
+    metric::Metric,
     publisher::{Now, PublisherFigures},
-    sampler::{Event, SamplerFigures},
+    sampler::{Event, SamplerFigures, Selection},
     settings::Settings,
 };
 
@@ -19,7 +20,11 @@ const REMINDER: Duration = Duration::from_mins(1);
 pub fn starting(settings: &Settings) {
     info!(
         version = env!("CARGO_PKG_VERSION"),
-        container = settings.container_name,
+        containers = match &settings.containers {
+            Selection::All => "*".to_owned(),
+            Selection::Named(names) => names.join(","),
+        },
+        metrics = settings.metrics.iter().map(Metric::name).collect::<Vec<_>>().join(","),
         namespace = settings.namespace,
         sample_interval = ?settings.sample_interval,
         publish_interval = ?settings.publish_interval,
@@ -29,55 +34,72 @@ pub fn starting(settings: &Settings) {
 }
 
 /// An event of the sampler.
-pub fn event(event: &Event, settings: &Settings) {
-    let container = settings.container_name.as_str();
+pub fn event(event: &Event) {
     match event {
-        Event::ContainerFound { docker_id, replaced } => {
+        Event::ContainerFound { container, docker_id, replaced } => {
             info!(container, docker_id, replaced, "container found");
         }
-        Event::ContainerMissing { names } => error!(
+        Event::ContainerMissing { container, names } => error!(
             container,
             names = names.join(", "),
             "the task has no container of this name; set CONTAINER_NAME to one that it has \
              (still looking)"
         ),
-        Event::Measuring { basis, cadence } => info!(
+        Event::Measuring { container, basis, cadence } => info!(
             container,
-            cpu_basis = %basis,
+            cpu_basis = basis.map_or_else(|| "unknown".to_owned(), |basis| basis.to_string()),
             cadence_ms = u64::try_from(cadence.as_millis()).unwrap_or(u64::MAX),
             "measuring: 100 % of CPUUtilization is the cpu_basis, a new sample comes each cadence"
         ),
-        Event::NoBasis => warn!(
-            container,
-            "CPUUtilization is not published: the platform gives neither a task limit, nor a \
-             reservation, nor a number of CPUs; give the task or the container a cpu value"
-        ),
-        Event::CounterReset => info!(container, "the container was restarted: one sample dropped"),
-        Event::ClockSetBack => {
+        Event::Unavailable { container, metrics } => {
+            for (metric, reason) in metrics {
+                warn!(
+                    container = container.as_deref(),
+                    metric = metric.name(),
+                    reason,
+                    "not published: the platform does not give it"
+                );
+            }
+        }
+        Event::CounterReset { container } => {
+            info!(container, "the container was restarted: one sample dropped");
+        }
+        Event::ClockSetBack { container } => {
             warn!(container, "the host's clock was set back: one sample dropped");
         }
-        Event::ContainerSilent { since } => {
+        Event::ContainerSilent { container, since } => {
             warn!(container, seconds = since.as_secs(), "no new sample of the container");
         }
-        Event::ContainerBack => info!(container, "samples of the container come again"),
-        Event::EntryMalformed { error } => {
+        Event::ContainerBack { container } => {
+            info!(container, "samples of the container come again");
+        }
+        Event::EntryMalformed { container, error } => {
             warn!(container, %error, "the container's stats cannot be read");
         }
     }
 }
 
 /// The dimensions that will be used, and what to do where one is missing.
-pub fn dimensions(dimensions: &Dimensions, region: &str) {
+pub fn dimensions(dimensions: &ResolvedDimensions, region: &str) {
     info!(%dimensions, region, "publishing");
-    if !dimensions.has("ServiceName") {
-        warn!(
-            %dimensions,
-            "the endpoint does not name the service: set SERVICE_NAME for the dimension \
-             ServiceName; until then the metric has these dimensions instead"
-        );
-    }
-    if !dimensions.has("ClusterName") {
-        warn!(%dimensions, "the endpoint does not name the cluster: set CLUSTER_NAME");
+    for missing in dimensions.missing() {
+        let name = missing.name();
+        match missing {
+            KnownDimension::ServiceName => warn!(
+                %dimensions,
+                "the endpoint does not name the service: set SERVICE_NAME for the dimension \
+                 ServiceName; until then these dimensions are used"
+            ),
+            KnownDimension::ClusterName => warn!(
+                %dimensions,
+                "the endpoint does not name the cluster: set CLUSTER_NAME for the dimension \
+                 ClusterName; until then these dimensions are used"
+            ),
+            _ => warn!(
+                %dimensions,
+                "the endpoint has no value for {name}: the sets in DIMENSIONS with it are skipped"
+            ),
+        }
     }
 }
 

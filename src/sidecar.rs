@@ -19,11 +19,11 @@ use tracing::debug;
 
 use crate::{
     cloudwatch::CloudWatch,
-    dimension::Dimensions,
+    dimension::ResolvedDimensions,
     endpoint::{EndpointClient, EndpointError, Resource},
     publisher::{Action, Now, Outcome, Publisher},
     report::{self, Health},
-    sampler::Sampler,
+    sampler::{Sampler, Selection},
     settings::Settings,
     task::TaskDocument,
     ticker::Ticker,
@@ -51,7 +51,7 @@ struct Shared {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Destination {
     region: String,
-    dimensions: Dimensions,
+    dimensions: ResolvedDimensions,
 }
 
 impl Shared {
@@ -120,7 +120,7 @@ impl Sampling {
     fn new(shared: Rc<Shared>) -> Self {
         Self {
             client: EndpointClient::new(shared.settings.endpoint.clone()),
-            sampler: Sampler::new(shared.settings.container_name.clone()),
+            sampler: Sampler::new(shared.settings.containers.clone(), shared.settings.metrics),
             wakeup: Wakeup::default(),
             health: Health::new("the task metadata endpoint"),
             region_known: true,
@@ -173,7 +173,8 @@ impl Sampling {
     }
 
     fn on_task(&mut self, task: &TaskDocument, tick: Instant) {
-        self.sampler.on_task(task, tick, &mut self.events);
+        let wall = now().wall;
+        self.sampler.on_task(task, tick, wall, &mut self.samples, &mut self.events);
         let settings = &self.shared.settings;
         let region = settings.region.as_deref().or_else(|| task.region());
         let Some(region) = region else {
@@ -185,14 +186,23 @@ impl Sampling {
         };
         let destination = Destination {
             region: region.to_owned(),
-            dimensions: Dimensions::choose(task, &settings.dimensions),
+            dimensions: ResolvedDimensions::resolve(
+                &settings.dimensions,
+                &settings.overrides,
+                task,
+                self.sampler.names(),
+                matches!(&settings.containers, Selection::Named(names) if names.len() == 1),
+            ),
         };
         let is_new = self.shared.destination.borrow().as_ref() != Some(&destination);
         if is_new {
             report::dimensions(&destination.dimensions, region);
+            let mut publisher = self.shared.publisher.borrow_mut();
+            publisher.set_samples_per_request(destination.dimensions.samples_per_request());
             if let Some(task_arn) = task.task_arn() {
-                self.shared.publisher.borrow_mut().set_task_arn(task_arn, now());
+                publisher.set_task_arn(task_arn, now());
             }
+            drop(publisher);
             self.shared.destination.replace(Some(destination));
             self.shared.notify();
         }
@@ -200,7 +210,7 @@ impl Sampling {
 
     fn hand_over(&mut self) {
         for event in self.events.drain(..) {
-            report::event(&event, &self.shared.settings);
+            report::event(&event);
         }
         let mut publisher = self.shared.publisher.borrow_mut();
         publisher.set_cadence(self.sampler.cadence());
@@ -294,7 +304,7 @@ impl Publishing {
         let connected = CloudWatch::connect(
             destination.region.clone(),
             settings.namespace.clone(),
-            &destination.dimensions,
+            destination.dimensions.clone(),
             settings.ca_bundle.as_ref().map(|bundle| bundle.path.clone()),
         )
         .await;

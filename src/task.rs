@@ -21,7 +21,10 @@ pub struct TaskDocument {
     /// From EC2 agent 1.63.1; on Fargate not always.
     service_name: Option<String>,
     limits: Option<TaskLimits>,
+    revision: Option<String>,
     launch_type: Option<String>,
+    availability_zone: Option<String>,
+    ephemeral_storage_metrics: Option<EphemeralStorage>,
     containers: Option<Vec<TaskContainer>>,
 }
 
@@ -30,6 +33,16 @@ pub struct TaskDocument {
 struct TaskLimits {
     #[serde(rename = "CPU")]
     cpu: Option<f64>,
+    /// MiB.
+    memory: Option<f64>,
+}
+
+/// MiB; Fargate.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct EphemeralStorage {
+    utilized: Option<f64>,
+    reserved: Option<f64>,
 }
 
 /// One entry of `Containers`.
@@ -42,6 +55,26 @@ pub struct TaskContainer {
     known_status: Option<String>,
     #[serde(rename = "Type")]
     kind: Option<String>,
+    networks: Option<Vec<ContainerNetwork>>,
+    restart_count: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct ContainerNetwork {
+    network_mode: Option<String>,
+}
+
+/// How a container is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkMode {
+    /// All containers of the task share one interface, and each of them is told
+    /// the same, the task's, counters.
+    Awsvpc,
+    /// Each container has its own interface and counters.
+    Bridge,
+    /// `host` or `none`: no counters.
+    Other,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -49,6 +82,8 @@ pub struct TaskContainer {
 struct ContainerLimits {
     #[serde(rename = "CPU")]
     cpu: Option<f64>,
+    /// MiB, the hard limit.
+    memory: Option<f64>,
 }
 
 /// `/task` was not what the endpoint documents.
@@ -136,6 +171,40 @@ impl TaskDocument {
         self.limits.as_ref()?.cpu.filter(|vcpu| vcpu.is_finite() && *vcpu > 0.0)
     }
 
+    /// The task's own memory limit, bytes; `None` where it has none.
+    #[must_use]
+    pub fn memory_limit_bytes(&self) -> Option<u64> {
+        mebibytes(self.limits.as_ref()?.memory)
+    }
+
+    /// The revision of the task definition.
+    #[must_use]
+    pub fn revision(&self) -> Option<&str> {
+        self.revision.as_deref().filter(|revision| !revision.is_empty())
+    }
+
+    /// The last part of the task's ARN.
+    #[must_use]
+    pub fn task_id(&self) -> Option<&str> {
+        let (_, resource) = self.task_arn()?.split_once(":task/")?;
+        resource.rsplit('/').next().filter(|id| !id.is_empty())
+    }
+
+    /// The Availability Zone, where the platform says it.
+    #[must_use]
+    pub fn availability_zone(&self) -> Option<&str> {
+        self.availability_zone.as_deref().filter(|zone| !zone.is_empty())
+    }
+
+    /// Ephemeral storage in use, in percent of what is reserved; Fargate.
+    #[must_use]
+    pub fn ephemeral_storage_percent(&self) -> Option<f64> {
+        let storage = self.ephemeral_storage_metrics.as_ref()?;
+        let reserved = storage.reserved.filter(|reserved| *reserved > 0.0)?;
+        let percent = 100.0 * storage.utilized? / reserved;
+        (percent.is_finite() && percent >= 0.0).then_some(percent)
+    }
+
     /// The containers, in the document's order, which on EC2 is random.
     #[must_use]
     pub fn containers(&self) -> &[TaskContainer] {
@@ -157,6 +226,30 @@ impl TaskContainer {
         self.docker_id.as_deref().filter(|id| !id.is_empty())
     }
 
+    /// How it is connected; `None` where the document does not say.
+    #[must_use]
+    pub fn network_mode(&self) -> Option<NetworkMode> {
+        let modes = self.networks.as_deref()?;
+        match modes.iter().find_map(|network| network.network_mode.as_deref())? {
+            "awsvpc" => Some(NetworkMode::Awsvpc),
+            "bridge" | "default" => Some(NetworkMode::Bridge),
+            "host" | "none" => Some(NetworkMode::Other),
+            _ => None,
+        }
+    }
+
+    /// Restarts under a restart policy, where there is one.
+    #[must_use]
+    pub fn restart_count(&self) -> Option<u32> {
+        self.restart_count
+    }
+
+    /// The container's hard memory limit, bytes; `None` where it has none.
+    #[must_use]
+    pub fn memory_limit_bytes(&self) -> Option<u64> {
+        mebibytes(self.limits.as_ref()?.memory)
+    }
+
     /// Whether the agent says that it runs.
     #[must_use]
     pub fn is_running(&self) -> bool {
@@ -176,6 +269,17 @@ impl TaskContainer {
     pub fn cpu_reservation_units(&self) -> Option<f64> {
         self.limits.as_ref()?.cpu.filter(|units| units.is_finite() && *units > 2.0)
     }
+}
+
+/// MiB as ECS writes them, in bytes; 0 means none.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "positive and below 2^62"
+)]
+fn mebibytes(mebibytes: Option<f64>) -> Option<u64> {
+    let bytes = mebibytes? * 1_048_576.0;
+    (1.0..4.6e18).contains(&bytes).then_some(bytes as u64)
 }
 
 #[cfg(test)]
@@ -243,6 +347,58 @@ mod tests {
         ] {
             let json = format!(r#"{{"Containers": [{{"Limits": {limits}}}]}}"#);
             assert_eq!(task(&json).containers()[0].cpu_reservation_units(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn memory_limits_are_mebibytes_and_zero_is_none() {
+        let task = task(
+            r#"{"Limits": {"Memory": 512}, "Containers": [
+                {"Limits": {"Memory": 128}}, {"Limits": {"Memory": 0}}, {"Limits": {}}, {}]}"#,
+        );
+        assert_eq!(task.memory_limit_bytes(), Some(512 << 20));
+        let limits: Vec<_> =
+            task.containers().iter().map(TaskContainer::memory_limit_bytes).collect();
+        assert_eq!(limits, [Some(128 << 20), None, None, None]);
+    }
+
+    #[test]
+    fn the_network_mode_may_be_missing() {
+        for (networks, expected) in [
+            (r#"[{"NetworkMode": "awsvpc"}]"#, Some(NetworkMode::Awsvpc)),
+            (r#"[{"NetworkMode": "bridge"}]"#, Some(NetworkMode::Bridge)),
+            (r#"[{"NetworkMode": "host"}]"#, Some(NetworkMode::Other)),
+            (r#"[{"NetworkMode": "none"}]"#, Some(NetworkMode::Other)),
+            (r#"[{}, {"NetworkMode": "awsvpc"}]"#, Some(NetworkMode::Awsvpc)),
+            ("[{}]", None),
+            ("[]", None),
+            ("null", None),
+        ] {
+            let json = format!(r#"{{"Containers": [{{"Networks": {networks}}}]}}"#);
+            assert_eq!(task(&json).containers()[0].network_mode(), expected, "{networks}");
+        }
+    }
+
+    #[test]
+    fn ephemeral_storage_is_a_share() {
+        for (json, expected) in [
+            (r#"{"EphemeralStorageMetrics": {"Utilized": 5120, "Reserved": 20480}}"#, Some(25.0)),
+            (r#"{"EphemeralStorageMetrics": {"Utilized": 5, "Reserved": 0}}"#, None),
+            (r#"{"EphemeralStorageMetrics": {"Reserved": 20480}}"#, None),
+            ("{}", None),
+        ] {
+            assert_eq!(task(json).ephemeral_storage_percent(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn the_task_id_ends_the_arn() {
+        for (arn, expected) in [
+            ("arn:aws:ecs:eu-west-1:111122223333:task/shop/0af3", Some("0af3")),
+            ("arn:aws:ecs:eu-west-1:111122223333:task/0af3", Some("0af3")),
+            ("nonsense", None),
+        ] {
+            assert_eq!(task(&format!(r#"{{"TaskARN": "{arn}"}}"#)).task_id(), expected);
         }
     }
 

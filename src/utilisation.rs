@@ -3,60 +3,57 @@
 
 use std::fmt;
 
-use crate::task::CPU_UNITS_PER_VCPU;
-use crate::timestamp::Timestamp;
+use crate::{stats::MemoryStats, task::CPU_UNITS_PER_VCPU, timestamp::Timestamp};
 
-/// A container's CPU counter at one moment.
+/// A counter that only grows, at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CpuCounter {
+pub struct Counter {
     /// When it was read, by the clock of the host.
     pub read: Timestamp,
-    /// CPU time since the container started, ns.
-    pub total_usage_ns: u64,
+    /// What it had counted since the container started: ns, bytes.
+    pub total: u64,
 }
 
-/// What came of comparing a sample with the one before it.
+/// What came of comparing a counter with itself earlier.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum CpuDifference {
-    /// CPUs in use, on average, from one `read` to the other: 0.5 is half a CPU.
-    Cores(f64),
+pub enum Difference {
+    /// How much it grew for each nanosecond between one `read` and the other.
+    /// For CPU time in ns that is the number of CPUs in use, on average.
+    PerNs(f64),
     /// The endpoint replayed the sample: the same `read`.
     Duplicate,
     /// The counter fell: the container was restarted under its id. The later
-    /// sample is a new base.
+    /// value is a new base.
     CounterReset,
-    /// `read` went back: the host's clock was set. The later sample is a new
+    /// `read` went back: the host's clock was set. The later value is a new
     /// base.
     ClockSetBack,
 }
 
-/// CPUs in use between two samples of one container.
+/// Compares two values of one counter.
 ///
 /// The denominator is the difference of `read`, not of any clock of ours: the
 /// endpoint replays its last sample, and `system_cpu_usage` has ticks of 10 ms.
 ///
 /// ```
-/// use esp::{timestamp::Timestamp, utilisation::{CpuCounter, CpuDifference, cpu_difference}};
+/// use esp::{timestamp::Timestamp, utilisation::{Counter, Difference, difference}};
 ///
-/// let at = |ms, total_usage_ns| CpuCounter {
-///     read: Timestamp::from_unix_ns(ms * 1_000_000),
-///     total_usage_ns,
-/// };
-/// let half = cpu_difference(at(0, 0), at(1003, 501_500_000));
-/// assert_eq!(half, CpuDifference::Cores(0.5));
+/// let at = |ms, total| Counter { read: Timestamp::from_unix_ns(ms * 1_000_000), total };
+/// // 501.5 ms of CPU time in 1.003 s are half a CPU.
+/// assert_eq!(difference(at(0, 0), at(1003, 501_500_000)), Difference::PerNs(0.5));
 /// ```
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "53 bits of a difference in ns: 1e-16 of it")]
-pub fn cpu_difference(previous: CpuCounter, current: CpuCounter) -> CpuDifference {
+#[expect(clippy::cast_precision_loss, reason = "53 bits of a difference: 1e-16 of it")]
+pub fn difference(previous: Counter, current: Counter) -> Difference {
     let Some(elapsed_ns) = current.read.ns_since(previous.read) else {
-        return CpuDifference::ClockSetBack;
+        return Difference::ClockSetBack;
     };
     if elapsed_ns == 0 {
-        return CpuDifference::Duplicate;
+        return Difference::Duplicate;
     }
-    match current.total_usage_ns.checked_sub(previous.total_usage_ns) {
-        Some(used_ns) => CpuDifference::Cores(used_ns as f64 / elapsed_ns as f64),
-        None => CpuDifference::CounterReset,
+    match current.total.checked_sub(previous.total) {
+        Some(growth) => Difference::PerNs(growth as f64 / elapsed_ns as f64),
+        None => Difference::CounterReset,
     }
 }
 
@@ -127,27 +124,70 @@ impl fmt::Display for CpuBasis {
     }
 }
 
+/// 2²⁰: what Container Insights calls a megabyte.
+pub const MEBIBYTE: f64 = 1_048_576.0;
+
+/// A limit of this many bytes or more is none: without one, Fargate writes
+/// `9223372036854771712` and cgroup v2 `18446744073709551615`.
+const LIMIT_INSANE: u64 = 1 << 62;
+
+/// Memory that the kernel could not take back without the container noticing:
+/// usage without the inactive page cache. Bytes.
+#[must_use]
+pub fn working_set_bytes(memory: MemoryStats) -> u64 {
+    // Read one after the other, the two may cross.
+    memory.usage_bytes.checked_sub(memory.inactive_file_bytes).unwrap_or(memory.usage_bytes)
+}
+
+/// Memory as `AWS/ECS` counts it: usage without the page cache (cgroup v1) or
+/// without its inactive part (v2). Bytes.
+#[must_use]
+pub fn ecs_memory_bytes(memory: MemoryStats) -> u64 {
+    let cache_bytes = memory.cache_bytes.unwrap_or(memory.inactive_file_bytes);
+    memory.usage_bytes.checked_sub(cache_bytes).unwrap_or(memory.usage_bytes)
+}
+
+/// The limit that binds first, bytes: the least sane one of the container's and
+/// the task's `Limits.Memory` and of what the kernel says. `None` where there
+/// is none at all.
+#[must_use]
+pub fn effective_memory_limit(
+    container_limit_bytes: Option<u64>,
+    task_limit_bytes: Option<u64>,
+    memory: MemoryStats,
+) -> Option<u64> {
+    [container_limit_bytes, task_limit_bytes, memory.limit_bytes, memory.hierarchical_limit_bytes]
+        .into_iter()
+        .flatten()
+        .filter(|limit| (1..LIMIT_INSANE).contains(limit))
+        .min()
+}
+
+/// `part` as a percentage of `whole`, which is not 0.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "memory has far fewer than 2^53 bytes")]
+pub fn percent_of_bytes(part: u64, whole: u64) -> f64 {
+    100.0 * part as f64 / whole as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn counter(read_ms: u64, total_usage_ms: u64) -> CpuCounter {
-        CpuCounter {
-            read: Timestamp::from_unix_ns(read_ms * 1_000_000),
-            total_usage_ns: total_usage_ms * 1_000_000,
-        }
+    fn counter(read_ms: u64, total_ms: u64) -> Counter {
+        Counter { read: Timestamp::from_unix_ns(read_ms * 1_000_000), total: total_ms * 1_000_000 }
     }
 
     #[test]
-    fn cores_are_cpu_time_over_the_difference_of_read() {
-        use CpuDifference::{ClockSetBack, Cores, CounterReset, Duplicate};
+    fn a_difference_is_growth_over_the_difference_of_read() {
+        use Difference::{ClockSetBack, CounterReset, Duplicate, PerNs};
         for (previous, current, expected) in [
-            (counter(0, 0), counter(1000, 1000), Cores(1.0)),
-            (counter(5000, 70_000), counter(6003, 70_000), Cores(0.0)),
+            (counter(0, 0), counter(1000, 1000), PerNs(1.0)),
+            (counter(5000, 70_000), counter(6003, 70_000), PerNs(0.0)),
             // Fargate: one sample in 10 s.
-            (counter(10_000, 500), counter(20_000, 3000), Cores(0.25)),
+            (counter(10_000, 500), counter(20_000, 3000), PerNs(0.25)),
             // More than one CPU.
-            (counter(0, 0), counter(1000, 4000), Cores(4.0)),
+            (counter(0, 0), counter(1000, 4000), PerNs(4.0)),
             // The endpoint replays; the counter does not matter then.
             (counter(1000, 5), counter(1000, 5), Duplicate),
             (counter(1000, 5), counter(1000, 9), Duplicate),
@@ -156,16 +196,61 @@ mod tests {
             // The host's clock was set back.
             (counter(2000, 5), counter(1000, 6), ClockSetBack),
         ] {
-            assert_eq!(cpu_difference(previous, current), expected, "{previous:?} {current:?}");
+            assert_eq!(difference(previous, current), expected, "{previous:?} {current:?}");
         }
     }
 
     #[test]
     fn extreme_counters_give_finite_numbers() {
-        let start = CpuCounter { read: Timestamp::from_unix_ns(0), total_usage_ns: 1 };
-        let end = CpuCounter { read: Timestamp::from_unix_ns(1), total_usage_ns: u64::MAX };
-        let CpuDifference::Cores(cores) = cpu_difference(start, end) else { panic!() };
-        assert!(cores.is_finite() && cores > 1e19);
+        let start = Counter { read: Timestamp::from_unix_ns(0), total: 1 };
+        let end = Counter { read: Timestamp::from_unix_ns(1), total: u64::MAX };
+        let Difference::PerNs(rate) = difference(start, end) else { panic!() };
+        assert!(rate.is_finite() && rate > 1e19);
+    }
+
+    fn memory(usage_bytes: u64, inactive_file_bytes: u64, cache_bytes: Option<u64>) -> MemoryStats {
+        MemoryStats {
+            usage_bytes,
+            inactive_file_bytes,
+            cache_bytes,
+            limit_bytes: None,
+            hierarchical_limit_bytes: None,
+        }
+    }
+
+    #[test]
+    fn memory_is_counted_in_two_ways() {
+        for (stats, working_set, ecs) in [
+            (memory(900, 200, Some(300)), 700, 600),
+            (memory(900, 250, None), 650, 650),
+            (memory(900, 900, Some(900)), 0, 0),
+            // The counters crossed while they were read.
+            (memory(900, 901, Some(901)), 900, 900),
+        ] {
+            assert_eq!((working_set_bytes(stats), ecs_memory_bytes(stats)), (working_set, ecs));
+        }
+    }
+
+    #[test]
+    fn the_least_sane_limit_binds() {
+        const FARGATE_NONE: u64 = 9_223_372_036_854_771_712;
+        const FARGATE_NONE_ROUNDED: u64 = 9_223_372_036_854_772_000;
+        for (container, task, limit, hierarchical, expected) in [
+            (Some(100), Some(400), Some(FARGATE_NONE), None, Some(100)),
+            (None, Some(400), Some(FARGATE_NONE), None, Some(400)),
+            (None, Some(400), Some(FARGATE_NONE_ROUNDED), Some(FARGATE_NONE), Some(400)),
+            (None, None, Some(u64::MAX), None, None),
+            (None, None, Some(FARGATE_NONE), Some(FARGATE_NONE), None),
+            (None, None, Some(300), Some(200), Some(200)),
+            (Some(0), None, None, None, None),
+        ] {
+            let stats = MemoryStats {
+                limit_bytes: limit,
+                hierarchical_limit_bytes: hierarchical,
+                ..memory(1, 0, None)
+            };
+            assert_eq!(effective_memory_limit(container, task, stats), expected);
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub use self::{
     connector::{Connector, check_ca_bundle},
     failure::PutError,
 };
-use crate::{dimension::Dimensions, metric::Sample};
+use crate::{dimension::ResolvedDimensions, metric::Sample};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ pub struct CloudWatch {
     client: Client,
     region: String,
     namespace: String,
-    dimensions: Vec<Dimension>,
+    dimensions: ResolvedDimensions,
 }
 
 impl CloudWatch {
@@ -52,7 +52,7 @@ impl CloudWatch {
     pub async fn connect(
         region: String,
         namespace: String,
-        dimensions: &Dimensions,
+        dimensions: ResolvedDimensions,
         ca_bundle: Option<PathBuf>,
     ) -> Result<Self, isahc::Error> {
         let timeouts = TimeoutConfig::builder()
@@ -80,10 +80,6 @@ impl CloudWatch {
                 RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections),
             )
             .build();
-        let dimensions = dimensions
-            .iter()
-            .map(|(name, value)| Dimension::builder().name(name).value(value).build())
-            .collect();
         Ok(Self { client: Client::from_conf(config), region, namespace, dimensions })
     }
 
@@ -93,7 +89,11 @@ impl CloudWatch {
     ///
     /// [`PutError`], with what an operator can do about it.
     pub async fn put(&self, samples: &[Sample]) -> Result<(), PutError> {
-        let datums = samples.iter().map(|sample| self.datum(sample)).collect();
+        let datums: Vec<_> = samples.iter().flat_map(|sample| self.datums(sample)).collect();
+        // Every set may lack a value here; CloudWatch refuses an empty request.
+        if datums.is_empty() {
+            return Ok(());
+        }
         self.client
             .put_metric_data()
             .namespace(&self.namespace)
@@ -104,15 +104,21 @@ impl CloudWatch {
             .map_err(|error| PutError::new(&error, &self.region))
     }
 
-    fn datum(&self, sample: &Sample) -> MetricDatum {
+    /// The sample under each set of dimensions.
+    fn datums(&self, sample: &Sample) -> impl Iterator<Item = MetricDatum> {
         let unix_ms = i64::try_from(sample.read.unix_ms()).unwrap_or(i64::MAX);
-        MetricDatum::builder()
-            .metric_name(sample.metric.name())
-            .set_dimensions(Some(self.dimensions.clone()))
-            .timestamp(DateTime::from_millis(unix_ms))
-            .value(sample.value)
-            .unit(StandardUnit::from(sample.metric.unit()))
-            .storage_resolution(STORAGE_RESOLUTION)
-            .build()
+        self.dimensions.sets(sample.container).iter().map(move |set| {
+            let dimension = |(name, value): &(String, String)| {
+                Dimension::builder().name(name).value(value).build()
+            };
+            MetricDatum::builder()
+                .metric_name(sample.metric.name())
+                .set_dimensions(Some(set.iter().map(dimension).collect()))
+                .timestamp(DateTime::from_millis(unix_ms))
+                .value(sample.value)
+                .unit(StandardUnit::from(sample.metric.unit()))
+                .storage_resolution(STORAGE_RESOLUTION)
+                .build()
+        })
     }
 }

@@ -37,7 +37,12 @@ impl Bench {
 
     fn sample(&mut self) {
         let read = self.now().wall;
-        self.publisher.push(Sample { metric: Metric::CpuUtilization, read, value: 1.0 });
+        self.publisher.push(Sample {
+            metric: Metric::CpuUtilization,
+            container: None,
+            read,
+            value: 1.0,
+        });
     }
 
     /// Does as the publisher says for `duration`, calling `each` every 100 ms.
@@ -105,6 +110,7 @@ fn seldom_samples_are_sent_when_they_arrive() {
         if bench.now_ms % 10_000 == 3_400 {
             bench.publisher.push(Sample {
                 metric: Metric::CpuUtilization,
+                container: None,
                 read: bench.now().wall,
                 value: 1.0,
             });

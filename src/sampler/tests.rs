@@ -1,6 +1,7 @@
 //! The sampler as a state machine, on documents written here.
 
 use super::*;
+use crate::utilisation::CpuBasis;
 
 const LIMITED: &str = r#"{"Limits": {"CPU": 0.5}, "Containers": [
     {"DockerId": "pause", "Name": "~internal~ecs~pause", "Type": "CNI_PAUSE"},
@@ -16,7 +17,14 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self { sampler: Sampler::new("web".into()), start: Instant::now(), second: 0 }
+        Self::measuring(&["web"], &[Metric::CpuUtilization])
+    }
+
+    fn measuring(names: &[&str], metrics: &[Metric]) -> Self {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let metrics = metrics.iter().copied().collect();
+        let sampler = Sampler::new(Selection::Named(names), metrics);
+        Self { sampler, start: Instant::now(), second: 0 }
     }
 
     fn now(&self) -> Instant {
@@ -26,7 +34,8 @@ impl Bench {
     fn task(&mut self, json: &str) -> Vec<Event> {
         let mut events = Vec::new();
         let task = TaskDocument::parse(&mut json.as_bytes().to_vec()).unwrap();
-        self.sampler.on_task(&task, self.now(), &mut events);
+        let wall = Timestamp::from_unix_ns(self.second * 1_000_000_000);
+        self.sampler.on_task(&task, self.now(), wall, &mut Vec::new(), &mut events);
         events
     }
 
@@ -43,6 +52,10 @@ impl Bench {
     fn values(&mut self, json: &str) -> Vec<(u64, f64)> {
         self.stats(json).0
     }
+}
+
+fn found(docker_id: &str, replaced: bool) -> Event {
+    Event::ContainerFound { container: "web".into(), docker_id: docker_id.into(), replaced }
 }
 
 fn entry(id: &str, read_s: u64, total_usage_ms: u64) -> String {
@@ -105,7 +118,7 @@ fn a_restart_drops_one_difference() {
     bench.task(LIMITED);
     bench.values(&one("w1", 10, 9000));
     let (samples, events) = bench.stats(&one("w1", 11, 100));
-    assert_eq!((samples, events), (vec![], vec![Event::CounterReset]));
+    assert_eq!((samples, events), (vec![], vec![Event::CounterReset { container: "web".into() }]));
     assert_eq!(bench.values(&one("w1", 12, 225)), [(12, 25.0)]);
 }
 
@@ -115,7 +128,7 @@ fn a_clock_set_back_drops_one_difference() {
     bench.task(LIMITED);
     bench.values(&one("w1", 100, 1000));
     let (samples, events) = bench.stats(&one("w1", 40, 1500));
-    assert_eq!((samples, events), (vec![], vec![Event::ClockSetBack]));
+    assert_eq!((samples, events), (vec![], vec![Event::ClockSetBack { container: "web".into() }]));
     assert_eq!(bench.values(&one("w1", 41, 2000)), [(41, 100.0)]);
 }
 
@@ -129,7 +142,7 @@ fn a_replaced_container_starts_anew_under_its_name() {
     bench.values(&one("w2", 11, 9100));
     assert!(bench.sampler.wants_task(bench.now()));
     let events = bench.task(&LIMITED.replace("w1", "w2"));
-    assert_eq!(events, [Event::ContainerFound { docker_id: "w2".into(), replaced: true }]);
+    assert_eq!(events, [found("w2", true)]);
     assert_eq!(bench.values(&one("w2", 12, 9200)), []);
     assert_eq!(bench.values(&one("w2", 13, 9450)), [(13, 50.0)]);
 }
@@ -151,8 +164,7 @@ fn an_unknown_id_makes_the_task_be_read_once() {
 
 #[test]
 fn a_wrong_name_lists_the_right_ones_at_once_and_each_minute() {
-    let mut bench = Bench::new();
-    bench.sampler = Sampler::new("wbe".into());
+    let mut bench = Bench::measuring(&["wbe"], &[Metric::CpuUtilization]);
     let mut said_at = Vec::new();
     let mut read_at = Vec::new();
     for second in 0..130 {
@@ -161,7 +173,7 @@ fn a_wrong_name_lists_the_right_ones_at_once_and_each_minute() {
             read_at.push(second);
             for event in bench.task(LIMITED) {
                 let names = vec!["esp".to_owned(), "web".to_owned()];
-                assert_eq!(event, Event::ContainerMissing { names });
+                assert_eq!(event, Event::ContainerMissing { container: "wbe".into(), names });
                 said_at.push(second);
             }
         }
@@ -177,8 +189,7 @@ fn a_container_that_is_being_pulled_is_not_missing() {
     assert_eq!(bench.task(pulling), []);
     bench.values(&one("w1", 10, 5));
     assert!(bench.sampler.wants_task(bench.now()), "its id has turned up");
-    let found = Event::ContainerFound { docker_id: "w1".into(), replaced: false };
-    assert_eq!(bench.task(LIMITED), [found]);
+    assert_eq!(bench.task(LIMITED), [found("w1", false)]);
 }
 
 #[test]
@@ -191,8 +202,7 @@ fn of_two_of_one_name_the_one_that_runs_counts() {
         };
         let json =
             format!(r#"{{"Containers": [{}, {}]}}"#, container(order[0]), container(order[1]));
-        let found = Event::ContainerFound { docker_id: "new".into(), replaced: false };
-        assert_eq!(bench.task(&json), [found]);
+        assert_eq!(bench.task(&json), [found("new", false)]);
     }
 }
 
@@ -202,8 +212,8 @@ fn basis_and_cadence_are_said_once() {
     bench.task(LIMITED);
     let events: Vec<_> =
         (10..20).flat_map(|read| bench.stats(&one("w1", read, read * 10)).1).collect();
-    let (basis, cadence) = (CpuBasis::TaskLimit { vcpu: 0.5 }, Duration::from_secs(1));
-    assert_eq!(events, [Event::Measuring { basis, cadence }]);
+    let (basis, cadence) = (Some(CpuBasis::TaskLimit { vcpu: 0.5 }), Duration::from_secs(1));
+    assert_eq!(events, [Event::Measuring { container: "web".into(), basis, cadence }]);
     assert_eq!(bench.sampler.cadence(), Some(cadence));
 }
 
@@ -228,9 +238,22 @@ fn without_a_basis_nothing_is_published() {
     let windows = |read, used| one("w1", read, used).replace(r#", "online_cpus": 2"#, "");
     bench.values(&windows(10, 1000));
     bench.values(&windows(11, 1250));
-    let (samples, events) = bench.stats(&windows(12, 1500));
-    assert_eq!((samples, events), (vec![], vec![Event::NoBasis]));
-    assert_eq!(bench.sampler.figures().no_basis, 2);
+    let mut events = Vec::new();
+    for read in 12..40 {
+        let (samples, said) = bench.stats(&windows(read, read * 250));
+        assert_eq!(samples, []);
+        events.extend(said);
+    }
+    let (container, cadence) = ("web".to_owned(), Duration::from_secs(1));
+    let reason = "neither a task limit, nor a reservation, nor a number of CPUs is known";
+    let metrics = vec![(Metric::CpuUtilization, reason)];
+    assert_eq!(
+        events,
+        [
+            Event::Measuring { container: container.clone(), basis: None, cadence },
+            Event::Unavailable { container: Some(container), metrics },
+        ]
+    );
 }
 
 #[test]
@@ -242,10 +265,16 @@ fn a_silent_container_is_noticed_and_looked_for() {
     for _ in 0..35 {
         events.extend(bench.stats(&one("w1", 10, 1000)).1);
     }
-    assert_eq!(events, [Event::ContainerSilent { since: Duration::from_secs(11) }]);
+    assert_eq!(
+        events,
+        [Event::ContainerSilent { container: "web".into(), since: Duration::from_secs(11) }]
+    );
     assert!(bench.sampler.wants_task(bench.now()));
     let (samples, events) = bench.stats(&one("w1", 60, 1500));
-    assert_eq!((samples, events), (vec![(60, 2.0)], vec![Event::ContainerBack]));
+    assert_eq!(
+        (samples, events),
+        (vec![(60, 2.0)], vec![Event::ContainerBack { container: "web".into() }])
+    );
 }
 
 #[test]

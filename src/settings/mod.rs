@@ -10,7 +10,14 @@ use std::{fmt, path::PathBuf, time::Duration};
 pub use duration::parse_duration;
 pub use variable::Variable;
 
-use crate::{dimension::DimensionOverrides, endpoint::EndpointUri, limits, region::is_region};
+use crate::{
+    dimension::{DimensionOverrides, DimensionSets},
+    endpoint::EndpointUri,
+    limits,
+    metric::{Metric, MetricSet},
+    region::is_region,
+    sampler::Selection,
+};
 
 const SAMPLE_INTERVAL_LEAST: Duration = Duration::from_millis(200);
 const SAMPLE_INTERVAL_MOST: Duration = Duration::from_mins(1);
@@ -82,13 +89,17 @@ pub struct Settings {
     /// `ECS_CONTAINER_METADATA_URI_V4`.
     pub endpoint: EndpointUri,
     /// `CONTAINER_NAME`.
-    pub container_name: String,
+    pub containers: Selection,
+    /// `METRICS`.
+    pub metrics: MetricSet,
+    /// `DIMENSIONS`.
+    pub dimensions: DimensionSets,
     /// `NAMESPACE`.
     pub namespace: String,
     /// `REGION`, `AWS_REGION` or `AWS_DEFAULT_REGION`; else the task's ARN says.
     pub region: Option<String>,
     /// `CLUSTER_NAME` and `SERVICE_NAME`.
-    pub dimensions: DimensionOverrides,
+    pub overrides: DimensionOverrides,
     /// `SAMPLE_INTERVAL`.
     pub sample_interval: Duration,
     /// `PUBLISH_INTERVAL`.
@@ -162,12 +173,19 @@ impl Settings {
     ///
     /// The first [`SettingsError`], in the order of `--help`.
     pub fn read(lookup: &(impl Lookup + ?Sized)) -> Result<Self, SettingsError> {
-        let container_name = required(lookup, &variable::CONTAINER_NAME, is_container_name)?;
-        let namespace = required(lookup, &variable::NAMESPACE, limits::is_namespace)?;
+        let containers = required(lookup, &variable::CONTAINER_NAME, parse_selection)?;
+        let namespace = required(lookup, &variable::NAMESPACE, |text| {
+            limits::is_namespace(text).then(|| text.to_owned())
+        })?;
         let mut region = None;
         for variable in [&variable::REGION, &variable::AWS_REGION, &variable::AWS_DEFAULT_REGION] {
             region = region.or(optional(lookup, variable, is_region)?);
         }
+        let metrics = defaulted(lookup, &variable::METRICS, parse_metrics)?;
+        let dimensions = given(lookup, &variable::DIMENSIONS)
+            .map(|given| parse_given(&variable::DIMENSIONS, given, DimensionSets::parse))
+            .transpose()?
+            .unwrap_or_default();
         let cluster_name = optional(lookup, &variable::CLUSTER_NAME, limits::is_dimension_value)?;
         let service_name = optional(lookup, &variable::SERVICE_NAME, limits::is_dimension_value)?;
         let sample_interval = defaulted(lookup, &variable::SAMPLE_INTERVAL, |text| {
@@ -192,10 +210,12 @@ impl Settings {
             .map(|given| CaBundle { variable: given.name, path: given.text.into() });
         Ok(Self {
             endpoint,
-            container_name,
+            containers,
+            metrics,
+            dimensions,
             namespace,
             region,
-            dimensions: DimensionOverrides { cluster_name, service_name },
+            overrides: DimensionOverrides { cluster_name, service_name },
             sample_interval,
             publish_interval,
             ca_bundle,
@@ -231,13 +251,13 @@ fn optional(
     parse_given(variable, given, parse).map(Some)
 }
 
-fn required(
+fn required<T>(
     lookup: &(impl Lookup + ?Sized),
     variable: &'static Variable,
-    is_valid: impl FnOnce(&str) -> bool,
-) -> Result<String, SettingsError> {
-    optional(lookup, variable, is_valid)?
-        .ok_or(SettingsError::Missing { name: variable.name, expected: variable.expected })
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, SettingsError> {
+    let missing = SettingsError::Missing { name: variable.name, expected: variable.expected };
+    parse_given(variable, given(lookup, variable).ok_or(missing)?, parse)
 }
 
 fn defaulted<T>(
@@ -252,10 +272,31 @@ fn defaulted<T>(
     parse_given(variable, given, parse)
 }
 
+fn parse_selection(text: &str) -> Option<Selection> {
+    if text == "*" {
+        return Some(Selection::All);
+    }
+    let mut names: Vec<String> = Vec::new();
+    for name in text.split(',').map(str::trim) {
+        if !is_container_name(name) || names.iter().any(|other| other == name) {
+            return None;
+        }
+        names.push(name.to_owned());
+    }
+    Some(Selection::Named(names))
+}
+
+fn parse_metrics(text: &str) -> Option<MetricSet> {
+    if text == "all" {
+        return Some(MetricSet::all());
+    }
+    text.split(',').map(|name| Metric::by_name(name.trim())).collect()
+}
+
 /// What ECS accepts as a container's name: up to 255 letters, digits, hyphens
 /// and underscores. Dots and tildes occur in names that ECS itself gives.
 fn is_container_name(text: &str) -> bool {
-    text.len() <= 255
+    (1..=255).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
 }
 
@@ -296,7 +337,10 @@ mod tests {
     #[test]
     fn two_variables_are_enough_inside_ecs() {
         let settings = read(&[]).unwrap();
-        assert_eq!(settings.container_name, "web");
+        assert_eq!(settings.containers, Selection::Named(vec!["web".into()]));
+        let metrics: Vec<_> = settings.metrics.iter().map(Metric::name).collect();
+        assert_eq!(metrics, ["CPUUtilization", "MemoryUtilization"]);
+        assert_eq!(settings.dimensions, DimensionSets::default());
         assert_eq!(settings.namespace, "Shop");
         assert_eq!(settings.region, None);
         assert_eq!(settings.sample_interval, Duration::from_secs(1));
@@ -323,11 +367,11 @@ mod tests {
         for (more, message) in [
             (
                 ("CONTAINER_NAME", ""),
-                "CONTAINER_NAME is not set: expected the name of a container in the task definition, e.g. web",
+                "CONTAINER_NAME is not set: expected the name of a container in the task definition, e.g. web, several with commas, or *",
             ),
             (
                 ("CONTAINER_NAME", "my web"),
-                "CONTAINER_NAME=\"my web\" is not valid: expected the name of a container in the task definition, e.g. web",
+                "CONTAINER_NAME=\"my web\" is not valid: expected the name of a container in the task definition, e.g. web, several with commas, or *",
             ),
             (
                 ("NAMESPACE", "AWS/ECS"),
@@ -360,6 +404,39 @@ mod tests {
         let error = read(&[("ECS_CONTAINER_METADATA_URI_V4", "")]).unwrap_err();
         assert_eq!(error, SettingsError::NoEndpoint);
         assert!(error.to_string().contains("--example demo"));
+    }
+
+    #[test]
+    fn containers_and_metrics_are_lists() {
+        let named = |names: &[&str]| {
+            Selection::Named(names.iter().map(|name| (*name).to_owned()).collect())
+        };
+        for (text, expected) in [
+            ("web", Some(named(&["web"]))),
+            ("web, log_router", Some(named(&["web", "log_router"]))),
+            ("*", Some(Selection::All)),
+            ("web,", None),
+            ("web,web", None),
+            ("web,*", None),
+        ] {
+            let selection = read(&[("CONTAINER_NAME", text)]).ok().map(|s| s.containers);
+            assert_eq!(selection, expected, "{text}");
+        }
+        for (text, expected) in [
+            ("CPUUsage", Some(1)),
+            ("CPUUsage, RestartCount", Some(2)),
+            ("all", Some(12)),
+            ("CPUUsage,", None),
+            ("cpuusage", None),
+        ] {
+            let metrics = read(&[("METRICS", text)]).ok().map(|s| s.metrics.iter().count());
+            assert_eq!(metrics, expected, "{text}");
+        }
+        let error = read(&[("METRICS", "CPU")]).unwrap_err().to_string();
+        for metric in crate::metric::ALL {
+            assert!(error.contains(metric.name()), "{error}");
+        }
+        assert!(read(&[("DIMENSIONS", "Cluster")]).unwrap_err().to_string().contains("TaskId"));
     }
 
     #[test]

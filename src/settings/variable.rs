@@ -26,8 +26,10 @@ pub const CONTAINER_NAME: Variable = Variable {
     flag: Some("container-name"),
     placeholder: "NAME",
     default: None,
-    expected: "the name of a container in the task definition, e.g. web",
-    help: "The container to measure, by its name in the task definition. Required.",
+    expected: "the name of a container in the task definition, e.g. web, several with commas, or *",
+    help: "The container to measure, by its name in the task definition; several with commas, or \
+           * for all but those that ECS adds. With more than one, the containers' metrics carry \
+           the dimension ContainerName. Required.",
 };
 
 /// Where to publish.
@@ -71,6 +73,37 @@ pub const SERVICE_NAME: Variable = Variable {
     help: "The value of the dimension ServiceName, in place of what the endpoint says. Set it on \
            Fargate and on EC2 agents before 1.63.1, which may not say it; without any, the \
            metric is published with TaskDefinitionFamily instead.",
+};
+
+/// What to publish.
+pub const METRICS: Variable = Variable {
+    name: "METRICS",
+    flag: Some("metrics"),
+    placeholder: "METRICS",
+    default: Some("CPUUtilization,MemoryUtilization"),
+    expected: "names of metrics with commas, or all; known are CPUUtilization, CPUUsage, \
+               MemoryUtilization, MemoryUtilized, NetworkRxBytes, NetworkTxBytes, \
+               StorageReadBytes, StorageWriteBytes, TaskCPUUtilization, TaskMemoryUtilization, \
+               EphemeralStorageUtilization and RestartCount",
+    help: "What to publish, with commas, or all: CPUUtilization, CPUUsage, MemoryUtilization, \
+           MemoryUtilized, NetworkRxBytes, NetworkTxBytes, StorageReadBytes, StorageWriteBytes, \
+           TaskCPUUtilization, TaskMemoryUtilization, EphemeralStorageUtilization, RestartCount.",
+};
+
+/// Under what to publish it.
+pub const DIMENSIONS: Variable = Variable {
+    name: "DIMENSIONS",
+    flag: Some("dimensions"),
+    placeholder: "SETS",
+    default: Some("ClusterName,ServiceName"),
+    expected: "names of dimensions with commas, sets of them with semicolons; known are \
+               ClusterName, ServiceName, TaskDefinitionFamily, TaskDefinitionRevision, TaskId, \
+               ContainerName, AvailabilityZone, LaunchType and Key=value for a constant",
+    help: "The sets of dimensions to publish under, e.g. ClusterName,ServiceName;Stage=prod. Known \
+           are ClusterName, ServiceName, TaskDefinitionFamily, TaskDefinitionRevision, TaskId, \
+           ContainerName, AvailabilityZone, LaunchType, and Key=value for a constant. An empty \
+           set publishes without dimensions (a lone ; does only that). Each set multiplies the \
+           metrics and their price; TaskId costs a metric for every task that ever ran.",
 };
 
 /// How often the endpoint is asked.
@@ -148,10 +181,12 @@ pub const SSL_CERT_FILE: Variable =
     foreign("SSL_CERT_FILE", AWS_CA_BUNDLE.expected, "The same, where AWS_CA_BUNDLE is not set.");
 
 /// ESP's own variables, in the order of `--help`.
-pub const OWN: [&Variable; 9] = [
+pub const OWN: [&Variable; 11] = [
     &CONTAINER_NAME,
     &NAMESPACE,
     &REGION,
+    &METRICS,
+    &DIMENSIONS,
     &CLUSTER_NAME,
     &SERVICE_NAME,
     &SAMPLE_INTERVAL,

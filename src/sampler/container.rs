@@ -1,0 +1,359 @@
+//! One container: its previous counters, and what comes of the next sample. No
+//! other container is looked at here.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    event::{Event, Reminder, SamplerFigures, unavailable},
+    network::{NetworkOutcome, NetworkRates},
+};
+use crate::{
+    cadence::Cadence,
+    metric::{Metric, MetricSet, Sample},
+    stats::{BlockIoStats, ContainerStats, Entry, MemoryStats},
+    task::{NetworkMode, TaskContainer, TaskDocument},
+    timestamp::Timestamp,
+    utilisation::{
+        Counter, CpuBasis, Difference, MEBIBYTE, difference, effective_memory_limit,
+        percent_of_bytes, working_set_bytes,
+    },
+};
+
+/// A container is silent after this many cadences without a new sample, but not
+/// before [`SILENT_AT_LEAST`].
+const SILENT_CADENCES: u32 = 3;
+const SILENT_AT_LEAST: Duration = Duration::from_secs(10);
+
+/// So long a metric may take to appear (networks on awsvpc take 10 s) before it
+/// is said to be missing; in cadences where those are long.
+const UNAVAILABLE_AFTER: Duration = Duration::from_secs(20);
+const UNAVAILABLE_CADENCES: u32 = 3;
+
+/// What is the same for all containers of a task.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct TaskLimits {
+    pub(super) cpu_vcpu: Option<f64>,
+    pub(super) memory_bytes: Option<u64>,
+}
+
+/// Where samples, events and figures go.
+#[derive(Debug)]
+pub(super) struct Output<'a> {
+    pub(super) samples: &'a mut Vec<Sample>,
+    pub(super) events: &'a mut Vec<Event>,
+    pub(super) figures: &'a mut SamplerFigures,
+}
+
+impl Output<'_> {
+    pub(super) fn sample(
+        &mut self,
+        metric: Metric,
+        container: Option<u16>,
+        read: Timestamp,
+        value: f64,
+    ) {
+        self.figures.samples += 1;
+        self.samples.push(Sample { read, value, metric, container });
+    }
+}
+
+/// A container of the task. All are kept, since the task's own metrics need
+/// them; only the measured ones have a `place`.
+#[derive(Debug)]
+pub(super) struct Container {
+    pub(super) docker_id: String,
+    pub(super) name: String,
+    /// Its place among the measured ones.
+    pub(super) place: Option<u16>,
+    pub(super) network_mode: Option<NetworkMode>,
+    pub(super) cpu_units: Option<f64>,
+    pub(super) memory_limit_bytes: Option<u64>,
+    /// `read` of the last sample.
+    pub(super) read: Option<Timestamp>,
+    pub(super) cpu: Option<Counter>,
+    pub(super) memory: Option<MemoryStats>,
+    pub(super) network: Option<crate::stats::NetworkStats>,
+    /// Whether the last document had a sample of it.
+    pub(super) is_present: bool,
+    /// The number of the last document that had its id.
+    pub(super) visited_in: u64,
+    network_rates: NetworkRates,
+    block_io: Option<(Timestamp, BlockIoStats)>,
+    cadence: Cadence,
+    basis: Option<CpuBasis>,
+    seen: MetricSet,
+    found_at: Instant,
+    renewed_at: Instant,
+    is_introduced: bool,
+    is_reviewed: bool,
+    is_silent: bool,
+    malformed: Reminder,
+}
+
+impl Container {
+    pub(super) fn new(docker_id: String, name: String, now: Instant) -> Self {
+        Self {
+            docker_id,
+            name,
+            place: None,
+            network_mode: None,
+            cpu_units: None,
+            memory_limit_bytes: None,
+            read: None,
+            cpu: None,
+            memory: None,
+            network: None,
+            is_present: false,
+            visited_in: 0,
+            network_rates: NetworkRates::default(),
+            block_io: None,
+            cadence: Cadence::default(),
+            basis: None,
+            seen: MetricSet::default(),
+            found_at: now,
+            renewed_at: now,
+            is_introduced: false,
+            is_reviewed: false,
+            is_silent: false,
+            malformed: Reminder::default(),
+        }
+    }
+
+    /// Takes over what the task document says of it.
+    pub(super) fn update(&mut self, container: &TaskContainer, task: &TaskDocument) {
+        self.cpu_units = container.cpu_reservation_units();
+        self.memory_limit_bytes = container.memory_limit_bytes();
+        // Fargate knows no other mode.
+        let is_fargate = task.launch_type().as_deref() == Some("FARGATE");
+        self.network_mode = container.network_mode().or(is_fargate.then_some(NetworkMode::Awsvpc));
+    }
+
+    pub(super) fn cadence(&self) -> Option<Duration> {
+        self.cadence.estimate()
+    }
+
+    pub(super) fn is_silent(&self) -> bool {
+        self.is_silent
+    }
+
+    /// Takes in the entry that the document has for it.
+    pub(super) fn on_entry(
+        &mut self,
+        entry: Entry,
+        limits: TaskLimits,
+        wanted: MetricSet,
+        now: Instant,
+        output: &mut Output<'_>,
+    ) {
+        self.is_present = matches!(entry, Entry::Sample(_));
+        let is_measured = self.place.is_some();
+        match entry {
+            Entry::Sample(stats) => self.on_sample(stats, limits, wanted, now, output),
+            Entry::NoData if is_measured => output.figures.no_data += 1,
+            Entry::Malformed(error) if is_measured => {
+                output.figures.malformed += 1;
+                if self.malformed.is_due(now) {
+                    let container = self.name.clone();
+                    output.events.push(Event::EntryMalformed { container, error });
+                }
+            }
+            Entry::NoData | Entry::Malformed(_) => {}
+        }
+        if is_measured {
+            self.note_silence(now, output.events);
+            self.review(wanted, now, output.events);
+        }
+    }
+
+    fn on_sample(
+        &mut self,
+        stats: ContainerStats,
+        limits: TaskLimits,
+        wanted: MetricSet,
+        now: Instant,
+        output: &mut Output<'_>,
+    ) {
+        let is_first = self.read.is_none();
+        match self.read.map(|previous| stats.read.ns_since(previous)) {
+            None => {}
+            Some(Some(0)) => {
+                if self.place.is_some() {
+                    output.figures.duplicates += 1;
+                }
+                return;
+            }
+            Some(Some(interval_ns)) => self.cadence.observe(interval_ns),
+            Some(None) => {
+                if self.place.is_some() {
+                    output.figures.resets += 1;
+                    output.events.push(Event::ClockSetBack { container: self.name.clone() });
+                }
+                self.forget_bases();
+            }
+        }
+        self.read = Some(stats.read);
+        self.renewed_at = now;
+        self.basis = CpuBasis::choose(
+            limits.cpu_vcpu,
+            self.cpu_units,
+            stats.cpu.and_then(|cpu| cpu.online_cpus),
+        )
+        .or(self.basis);
+
+        self.on_cpu(stats, wanted, output);
+        self.memory = stats.memory.or(self.memory);
+        self.network = stats.network.or(self.network);
+        // The first sample may be a replay from before our start; it is a base.
+        if let Some(memory) = stats.memory.filter(|_| !is_first) {
+            self.on_memory(memory, stats.read, limits, wanted, output);
+        }
+        if self.network_mode != Some(NetworkMode::Awsvpc)
+            && let Some(network) = stats.network
+        {
+            let outcome = self.network_rates.on_sample(stats.read, network, false);
+            if outcome == NetworkOutcome::Reset && self.place.is_some() {
+                output.figures.resets += 1;
+            }
+            for (metric, value) in outcome.values() {
+                self.give(metric, stats.read, value, wanted, output);
+            }
+        }
+        if let Some(block_io) = stats.block_io {
+            self.on_block_io(block_io, stats.read, wanted, output);
+        }
+        self.introduce(output.events);
+    }
+
+    fn on_cpu(&mut self, stats: ContainerStats, wanted: MetricSet, output: &mut Output<'_>) {
+        let Some(cpu) = stats.cpu else { return };
+        let current = Counter { read: stats.read, total: cpu.total_usage_ns };
+        let Some(previous) = self.cpu.replace(current) else { return };
+        match difference(previous, current) {
+            Difference::PerNs(cores) => {
+                if let Some(basis) = self.basis {
+                    let percent = basis.percent(cores);
+                    self.give(Metric::CpuUtilization, stats.read, percent, wanted, output);
+                }
+                self.give(Metric::CpuUsage, stats.read, 100.0 * cores, wanted, output);
+            }
+            Difference::CounterReset if self.place.is_some() => {
+                output.figures.resets += 1;
+                output.events.push(Event::CounterReset { container: self.name.clone() });
+            }
+            // The clock has been dealt with, and duplicates do not come here.
+            Difference::CounterReset | Difference::Duplicate | Difference::ClockSetBack => {}
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "memory has far fewer than 2^53 bytes")]
+    fn on_memory(
+        &mut self,
+        memory: MemoryStats,
+        read: Timestamp,
+        limits: TaskLimits,
+        wanted: MetricSet,
+        output: &mut Output<'_>,
+    ) {
+        let working_set = working_set_bytes(memory);
+        let limit = effective_memory_limit(self.memory_limit_bytes, limits.memory_bytes, memory);
+        if let Some(limit) = limit {
+            let percent = percent_of_bytes(working_set, limit);
+            self.give(Metric::MemoryUtilization, read, percent, wanted, output);
+        }
+        let megabytes = working_set as f64 / MEBIBYTE;
+        self.give(Metric::MemoryUtilized, read, megabytes, wanted, output);
+    }
+
+    fn on_block_io(
+        &mut self,
+        block_io: BlockIoStats,
+        read: Timestamp,
+        wanted: MetricSet,
+        output: &mut Output<'_>,
+    ) {
+        let Some((base_read, base)) = self.block_io.replace((read, block_io)) else { return };
+        for (metric, total, base_total) in [
+            (Metric::StorageReadBytes, block_io.read_bytes, base.read_bytes),
+            (Metric::StorageWriteBytes, block_io.write_bytes, base.write_bytes),
+        ] {
+            let base = Counter { read: base_read, total: base_total };
+            match difference(base, Counter { read, total }) {
+                Difference::PerNs(rate) => self.give(metric, read, rate * 1e9, wanted, output),
+                Difference::CounterReset if self.place.is_some() => output.figures.resets += 1,
+                _ => {}
+            }
+        }
+    }
+
+    /// Hands out a value, if it is this container's turn and somebody wants it.
+    pub(super) fn give(
+        &mut self,
+        metric: Metric,
+        read: Timestamp,
+        value: f64,
+        wanted: MetricSet,
+        output: &mut Output<'_>,
+    ) {
+        if self.place.is_none() || !value.is_finite() {
+            return;
+        }
+        self.seen.insert(metric);
+        if wanted.has(metric) {
+            output.sample(metric, self.place, read, value);
+        }
+    }
+
+    fn forget_bases(&mut self) {
+        self.cpu = None;
+        self.block_io = None;
+        self.network_rates.forget();
+    }
+
+    fn introduce(&mut self, events: &mut Vec<Event>) {
+        if self.is_introduced || self.place.is_none() {
+            return;
+        }
+        let Some(cadence) = self.cadence.estimate() else { return };
+        self.is_introduced = true;
+        events.push(Event::Measuring { container: self.name.clone(), basis: self.basis, cadence });
+    }
+
+    fn note_silence(&mut self, now: Instant, events: &mut Vec<Event>) {
+        let since = now.saturating_duration_since(self.renewed_at);
+        let patience = self.cadence.estimate().unwrap_or_default() * SILENT_CADENCES;
+        let is_silent = since > patience.max(SILENT_AT_LEAST);
+        if is_silent && !self.is_silent {
+            events.push(Event::ContainerSilent { container: self.name.clone(), since });
+        } else if self.is_silent && !is_silent {
+            events.push(Event::ContainerBack { container: self.name.clone() });
+        }
+        self.is_silent = is_silent;
+    }
+
+    /// Says once which metrics do not come.
+    fn review(&mut self, wanted: MetricSet, now: Instant, events: &mut Vec<Event>) {
+        if self.is_reviewed || !self.is_introduced {
+            return;
+        }
+        let patience = self.cadence.estimate().unwrap_or_default() * UNAVAILABLE_CADENCES;
+        if now.saturating_duration_since(self.found_at) < patience.max(UNAVAILABLE_AFTER) {
+            return;
+        }
+        self.is_reviewed = true;
+        let is_awsvpc = self.network_mode == Some(NetworkMode::Awsvpc);
+        let mine = wanted
+            .iter()
+            .filter(|metric| match metric {
+                Metric::NetworkRxBytes | Metric::NetworkTxBytes => !is_awsvpc,
+                Metric::TaskCpuUtilization
+                | Metric::TaskMemoryUtilization
+                | Metric::EphemeralStorageUtilization => false,
+                _ => true,
+            })
+            .collect();
+        let metrics = unavailable(mine, self.seen, self.basis.is_some());
+        if !metrics.is_empty() {
+            events.push(Event::Unavailable { container: Some(self.name.clone()), metrics });
+        }
+    }
+}
