@@ -214,8 +214,8 @@ impl Container {
             if outcome == NetworkOutcome::Reset && self.place.is_some() {
                 output.figures.resets += 1;
             }
-            for (metric, value) in outcome.values() {
-                self.give(metric, stats.read, value, wanted, output);
+            for (metric, until, value) in outcome.values() {
+                self.give(metric, until, value, wanted, output);
             }
         }
         if let Some(block_io) = stats.block_io {

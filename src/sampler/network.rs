@@ -15,18 +15,30 @@ const NS_PER_SECOND: f64 = 1e9;
 const RENEWAL_NS: u64 = 10_000_000_000;
 /// Without a change for this long, a renewal has brought the same numbers.
 const UNCHANGED_NS: u64 = RENEWAL_NS + 2_000_000_000;
+/// Two changes closer than this are not one renewal apart: the moment of the
+/// first is not what it was taken for.
+const TOO_CLOSE_NS: u64 = RENEWAL_NS - 1_500_000_000;
 
 /// The counters as they were last seen.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct NetworkRates {
-    base: Option<(Timestamp, NetworkStats)>,
+    base: Option<Base>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Base {
+    read: Timestamp,
+    network: NetworkStats,
+    /// Whether held counters were renewed at `read`; not so when they are first
+    /// seen, somewhere between two renewals.
+    is_renewal: bool,
 }
 
 /// What a new sample of the counters came to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum NetworkOutcome {
-    /// Bytes a second, received and sent.
-    Rates { rx: f64, tx: f64 },
+    /// Bytes a second, received and sent, up to a moment.
+    Rates { until: Timestamp, rx: f64, tx: f64 },
     /// A first sample, a replay, or counters that are not due.
     Nothing,
     /// A counter fell, or the clock did.
@@ -43,34 +55,35 @@ impl NetworkRates {
         network: NetworkStats,
         held: bool,
     ) -> NetworkOutcome {
-        let Some((base_read, base)) = self.base else {
-            self.base = Some((read, network));
+        let current = Base { read, network, is_renewal: false };
+        let Some(base) = self.base else {
+            self.base = Some(current);
             return NetworkOutcome::Nothing;
         };
-        if held && network == base {
-            let Some(elapsed_ns) = read.ns_since(base_read) else {
-                self.base = Some((read, network));
-                return NetworkOutcome::Reset;
-            };
-            if elapsed_ns < UNCHANGED_NS {
+        let Some(elapsed_ns) = read.ns_since(base.read) else {
+            self.base = Some(current);
+            return NetworkOutcome::Reset;
+        };
+        if !held {
+            self.base = Some(current);
+            return rates(base, current);
+        }
+        if network == base.network {
+            // After a known renewal the next, which changed nothing, was 10 s
+            // later; else it is certain only that one was within any 10 s.
+            let patience_ns = if base.is_renewal { UNCHANGED_NS } else { 2 * RENEWAL_NS };
+            if elapsed_ns < patience_ns {
                 return NetworkOutcome::Nothing;
             }
-            // There was a renewal 10 s after the last one: from there on the
-            // next change is measured.
-            let renewed = Timestamp::from_unix_ns(base_read.unix_ns() + RENEWAL_NS);
-            self.base = Some((renewed, network));
-            return NetworkOutcome::Rates { rx: 0.0, tx: 0.0 };
+            let until = Timestamp::from_unix_ns(base.read.unix_ns() + RENEWAL_NS);
+            self.base = Some(Base { read: until, ..base });
+            return NetworkOutcome::Rates { until, rx: 0.0, tx: 0.0 };
         }
-        self.base = Some((read, network));
-        let rate = |total, base_total| {
-            difference(Counter { read: base_read, total: base_total }, Counter { read, total })
-        };
-        match (rate(network.rx_bytes, base.rx_bytes), rate(network.tx_bytes, base.tx_bytes)) {
-            (Difference::PerNs(rx), Difference::PerNs(tx)) => {
-                NetworkOutcome::Rates { rx: rx * NS_PER_SECOND, tx: tx * NS_PER_SECOND }
-            }
-            (Difference::Duplicate, _) | (_, Difference::Duplicate) => NetworkOutcome::Nothing,
-            _ => NetworkOutcome::Reset,
+        self.base = Some(Base { is_renewal: true, ..current });
+        if base.is_renewal && elapsed_ns >= TOO_CLOSE_NS {
+            rates(base, current)
+        } else {
+            NetworkOutcome::Nothing
         }
     }
 
@@ -80,12 +93,31 @@ impl NetworkRates {
     }
 }
 
+fn rates(base: Base, current: Base) -> NetworkOutcome {
+    let rate = |from, to| {
+        let from = Counter { read: base.read, total: from };
+        difference(from, Counter { read: current.read, total: to })
+    };
+    match (
+        rate(base.network.rx_bytes, current.network.rx_bytes),
+        rate(base.network.tx_bytes, current.network.tx_bytes),
+    ) {
+        (Difference::PerNs(rx), Difference::PerNs(tx)) => NetworkOutcome::Rates {
+            until: current.read,
+            rx: rx * NS_PER_SECOND,
+            tx: tx * NS_PER_SECOND,
+        },
+        (Difference::Duplicate, _) | (_, Difference::Duplicate) => NetworkOutcome::Nothing,
+        _ => NetworkOutcome::Reset,
+    }
+}
+
 impl NetworkOutcome {
-    /// The values by metric.
-    pub(super) fn values(self) -> impl Iterator<Item = (Metric, f64)> {
+    /// The values by metric, each with its timestamp.
+    pub(super) fn values(self) -> impl Iterator<Item = (Metric, Timestamp, f64)> {
         let values = match self {
-            Self::Rates { rx, tx } => {
-                Some([(Metric::NetworkRxBytes, rx), (Metric::NetworkTxBytes, tx)])
+            Self::Rates { until, rx, tx } => {
+                Some([(Metric::NetworkRxBytes, until, rx), (Metric::NetworkTxBytes, until, tx)])
             }
             Self::Nothing | Self::Reset => None,
         };
@@ -105,59 +137,52 @@ mod tests {
         NetworkStats { rx_bytes, tx_bytes: 2 * rx_bytes }
     }
 
-    fn rates(rx: f64) -> NetworkOutcome {
-        NetworkOutcome::Rates { rx, tx: 2.0 * rx }
+    /// What a row of `(second, total)` comes to: `(until, rx)`.
+    fn seen(samples: impl Iterator<Item = (u64, u64)>, held: bool) -> Vec<(u64, f64)> {
+        let mut network = NetworkRates::default();
+        let outcomes = samples.map(|(s, total)| network.on_sample(at(s), bytes(total), held));
+        let values = outcomes.flat_map(NetworkOutcome::values);
+        values
+            .filter(|(metric, ..)| *metric == Metric::NetworkRxBytes)
+            .map(|(_, until, rx)| (until.unix_ms() / 1000, rx))
+            .collect()
     }
 
     #[test]
     fn rates_are_per_second_of_read() {
+        let samples = [(0, 1000), (1, 1500), (1, 1500), (3, 1500), (4, 100), (5, 300)];
+        assert_eq!(seen(samples.into_iter(), false), [(1, 500.0), (3, 0.0), (5, 200.0)]);
         let mut network = NetworkRates::default();
-        for (second, total, expected) in [
-            (0, 1000, NetworkOutcome::Nothing),
-            (1, 1500, rates(500.0)),
-            (1, 1500, NetworkOutcome::Nothing),
-            (3, 1500, rates(0.0)),
-            (4, 100, NetworkOutcome::Reset),
-            (5, 300, rates(200.0)),
-        ] {
-            assert_eq!(network.on_sample(at(second), bytes(total), false), expected, "{second}");
-        }
+        network.on_sample(at(1), bytes(1000), false);
+        assert_eq!(network.on_sample(at(2), bytes(10), false), NetworkOutcome::Reset);
+        assert_eq!(network.on_sample(at(1), bytes(20), false), NetworkOutcome::Reset);
     }
 
     #[test]
     fn held_counters_are_spread_over_the_time_they_were_held() {
-        let mut network = NetworkRates::default();
-        // 100 bytes a second, renewed at 5, 15, 25, …; seen each second.
-        let mut seen = Vec::new();
-        for second in 0..46_u64 {
-            let renewed = (second + 5) / 10;
-            if let NetworkOutcome::Rates { rx, .. } =
-                network.on_sample(at(second), bytes(renewed * 1000), true)
-            {
-                seen.push((second, rx));
-            }
-        }
-        // The first change is measured from the first sight, which may be late.
-        assert_eq!(seen[1..], [(15, 100.0), (25, 100.0), (35, 100.0), (45, 100.0)]);
+        // 100 bytes a second, renewed at 5, 15, 25, …; seen each second. The
+        // change at 5 has no known beginning.
+        let samples = (0..46).map(|second| (second, (second + 5) / 10 * 1000));
+        let expected = [(15, 100.0), (25, 100.0), (35, 100.0), (45, 100.0)];
+        assert_eq!(seen(samples, true), expected);
     }
 
     #[test]
     fn held_counters_that_do_not_move_are_zero_and_the_next_change_is_right() {
-        let mut network = NetworkRates::default();
-        let mut seen = Vec::new();
-        for second in 0..61_u64 {
-            // Renewed at 0, 10, 20, …; moves at 10 and at 50 only.
-            let total = match second {
-                0..10 => 0,
-                10..50 => 1000,
-                _ => 3000,
-            };
-            if let NetworkOutcome::Rates { rx, .. } =
-                network.on_sample(at(second), bytes(total), true)
-            {
-                seen.push((second, rx));
-            }
-        }
-        assert_eq!(seen, [(10, 100.0), (22, 0.0), (32, 0.0), (42, 0.0), (50, 200.0)]);
+        // Renewed at 4, 14, 24, …; moves at 4, 14 and 54 only.
+        let samples = (0..61).map(|second| match second {
+            0..4 => (second, 0),
+            4..14 => (second, 500),
+            14..54 => (second, 1500),
+            _ => (second, 3500),
+        });
+        let expected = [(14, 100.0), (24, 0.0), (34, 0.0), (44, 0.0), (54, 200.0)];
+        assert_eq!(seen(samples, true), expected);
+    }
+
+    #[test]
+    fn held_counters_that_never_moved_do_not_make_their_first_move_a_spike() {
+        let samples = (0..40).map(|second| (second, if second < 33 { 0 } else { 9000 }));
+        assert_eq!(seen(samples, true), [(10, 0.0), (20, 0.0)]);
     }
 }

@@ -113,8 +113,8 @@ impl Totals {
         if outcome == NetworkOutcome::Reset {
             output.figures.resets += 1;
         }
-        for (metric, value) in outcome.values() {
-            self.give(metric, read, value, wanted, output);
+        for (metric, until, value) in outcome.values() {
+            self.give(metric, until, value, wanted, output);
         }
     }
 
