@@ -1,0 +1,417 @@
+//! The built program between the two endpoints: what CloudWatch got, what the
+//! log said, how it ended. Real processes, real sockets, the real SDK.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use std::{
+    io::Read as _,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use esp_endpoints::{
+    agent::{Agent, Cadence},
+    cloudwatch::{Authorization, CloudWatch, Datum, Fault},
+    containers::{Limits, Shape, Task},
+    counters::{CounterReading, Steady},
+    http::Settings,
+    metadata::MetadataEndpoint,
+};
+
+/// The program, with an environment of its own.
+struct Esp {
+    child: Child,
+}
+
+impl Esp {
+    fn command(variables: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_esp"));
+        command.env_clear().envs(variables.iter().copied());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn start(metadata: &MetadataEndpoint, cloudwatch: &CloudWatch, more: &[(&str, &str)]) -> Self {
+        let (uri, url) = (metadata.uri(), cloudwatch.url());
+        let mut command = Self::command(&[
+            ("CONTAINER_NAME", "web"),
+            ("NAMESPACE", "Shop"),
+            ("METRICS", "CPUUtilization"),
+            ("ECS_CONTAINER_METADATA_URI_V4", &uri),
+            ("AWS_ENDPOINT_URL", &url),
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "secret-example"),
+        ]);
+        Self { child: command.envs(more.iter().copied()).spawn().unwrap() }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// Ends it by a signal and gives the log, after at most 2 s.
+    fn stop(mut self, signal: &str) -> (ExitStatus, Log) {
+        self.signal(signal);
+        let asked = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(asked.elapsed() < Duration::from_secs(2), "still there 2 s after {signal}");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let mut text = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        (status, Log::parse(&text))
+    }
+}
+
+impl Drop for Esp {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The log, an object a line.
+struct Log {
+    text: String,
+    lines: Vec<serde_json::Value>,
+}
+
+impl Log {
+    fn parse(text: &str) -> Self {
+        let lines = text.lines().map(|line| {
+            serde_json::from_str(line).unwrap_or_else(|_| panic!("not a JSON line: {line}"))
+        });
+        Self { lines: lines.collect(), text: text.to_owned() }
+    }
+
+    fn find(&self, message: &str) -> Option<&serde_json::Value> {
+        self.lines.iter().find(|line| line["message"].as_str().unwrap_or("").contains(message))
+    }
+
+    fn expect(&self, message: &str) -> &serde_json::Value {
+        self.find(message).unwrap_or_else(|| panic!("no {message:?} in\n{}", self.text))
+    }
+}
+
+/// A task with one container `web` that uses half a CPU, and `esp` itself.
+fn agent(shape: Shape, cadence: Cadence, change: impl FnOnce(&mut Task)) -> Agent {
+    let mut task = Task::new(shape, "shop", "web-service")
+        .with_container("web", Limits::default())
+        .with_container("esp", Limits::default());
+    task.limits = Limits { cpu: Some(2.0), memory_mib: Some(1024) };
+    change(&mut task);
+    let agent = Agent::new(task, cadence);
+    let mut reading = CounterReading::new(SystemTime::now(), 70_000_000_000);
+    reading.memory_usage_bytes = 300 << 20;
+    reading.memory_inactive_file_bytes = 44 << 20;
+    agent.attach("web", Steady::new(0.5, reading));
+    agent
+}
+
+fn values(datums: &[Datum]) -> Vec<f64> {
+    datums.iter().map(|datum| datum.values[0]).collect()
+}
+
+fn assert_all_near(datums: &[Datum], expected: f64, tolerance: f64) {
+    assert!(
+        datums.iter().all(|datum| (datum.values[0] - expected).abs() <= tolerance),
+        "{:?} instead of {expected}",
+        values(datums)
+    );
+}
+
+const SOON: Duration = Duration::from_secs(20);
+
+#[test]
+fn publishes_a_datum_a_second_under_cluster_and_service() {
+    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
+    let cloudwatch = CloudWatch::start();
+    let esp = Esp::start(&metadata, &cloudwatch, &[("PUBLISH_INTERVAL", "2s")]);
+    assert!(cloudwatch.wait_for(5, SOON));
+    let (status, log) = esp.stop("TERM");
+    assert_eq!(status.code(), Some(0));
+
+    let datums = cloudwatch.datums();
+    assert_all_near(&datums, 25.0, 0.5);
+    for datum in &datums {
+        assert_eq!(
+            (datum.namespace.as_str(), datum.metric_name.as_str()),
+            ("Shop", "CPUUtilization")
+        );
+        let dimension = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let expected = [dimension("ClusterName", "shop"), dimension("ServiceName", "web-service")];
+        assert_eq!(datum.dimensions, expected);
+        assert_eq!(datum.unit.as_deref(), Some("Percent"));
+        assert_eq!(datum.storage_resolution, Some(1));
+    }
+    let mut timestamps: Vec<_> = datums.iter().map(|datum| datum.timestamp_ms).collect();
+    timestamps.sort_unstable();
+    let gaps: Vec<_> = timestamps.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(gaps.iter().all(|gap| (1000..1100).contains(gap)), "one for each read: {gaps:?}");
+    for request in cloudwatch.requests() {
+        let Authorization::WellFormed { region, .. } = &request.authorization else {
+            panic!("{:?}", request.authorization)
+        };
+        assert_eq!(region, "us-west-2", "from the task's ARN");
+    }
+
+    log.expect("esp starts");
+    let measuring = log.expect("measuring");
+    assert_eq!(measuring["cpu_basis"], "task limit of 2 vCPU");
+    assert_eq!(log.expect("publishing")["dimensions"], "ClusterName=shop, ServiceName=web-service");
+    log.expect("everything is published");
+    assert!(!log.text.contains("secret-example"), "{}", log.text);
+    assert!(log.lines.iter().all(|line| line["level"] == "INFO"), "{}", log.text);
+    // The task document is read once, and the connection is kept.
+    assert_eq!((metadata.task_requests(), metadata.connections()), (1, 1));
+}
+
+#[test]
+fn requests_are_aligned_to_the_wall_clock_with_one_offset() {
+    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV2, Cadence::STREAMING, |_| {}));
+    let cloudwatch = CloudWatch::start();
+    let esp = Esp::start(&metadata, &cloudwatch, &[("PUBLISH_INTERVAL", "2s")]);
+    assert!(cloudwatch.wait_for_requests(4, SOON));
+    drop(esp);
+    let phases: Vec<_> = cloudwatch
+        .requests()
+        .iter()
+        .map(|request| request.received.duration_since(UNIX_EPOCH).unwrap().as_millis() % 2000)
+        .collect();
+    // At most a fifth of the interval after its multiple, always the same.
+    let (least, most) = (phases.iter().min().unwrap(), phases.iter().max().unwrap());
+    assert!(*most < 400 + 300 && most - least < 250, "{phases:?}");
+}
+
+#[test]
+fn on_fargate_a_sample_is_sent_when_it_arrives() {
+    let period = Duration::from_secs(3);
+    let cadence = Cadence { period, phase: Duration::from_millis(1100) };
+    let metadata = MetadataEndpoint::start(agent(Shape::Fargate, cadence, |_| {}));
+    let cloudwatch = CloudWatch::start();
+    let more = [("PUBLISH_INTERVAL", "3s"), ("REGION", "eu-west-1")];
+    let esp = Esp::start(&metadata, &cloudwatch, &more);
+    // The cadence is known after three samples.
+    assert!(cloudwatch.wait_for(5, SOON));
+    let (_, log) = esp.stop("TERM");
+    let datums = cloudwatch.datums();
+    assert_all_near(&datums, 25.0, 0.5);
+    for datum in &datums[3..] {
+        let received = datum.received.duration_since(UNIX_EPOCH).unwrap().as_millis();
+        let age_ms = i64::try_from(received).unwrap() - datum.timestamp_ms;
+        assert!(age_ms < 1500, "{age_ms} ms old when it arrived");
+    }
+    let requests = cloudwatch.requests();
+    assert_eq!(requests.len(), datums.len(), "each by itself");
+    assert!(requests.iter().all(|request| matches!(
+        &request.authorization,
+        Authorization::WellFormed { region, .. } if region == "eu-west-1"
+    )));
+    let cadence_ms = log.expect("measuring")["cadence_ms"].as_u64().unwrap();
+    assert!((2950..3050).contains(&cadence_ms), "{cadence_ms}");
+}
+
+#[test]
+fn without_a_service_name_the_family_takes_its_place() {
+    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |task| {
+        task.service_name = None;
+    }));
+    let cloudwatch = CloudWatch::start();
+    let esp = Esp::start(&metadata, &cloudwatch, &[("PUBLISH_INTERVAL", "1s")]);
+    assert!(cloudwatch.wait_for(1, SOON));
+    let (_, log) = esp.stop("INT");
+    let datum = &cloudwatch.datums()[0];
+    assert_eq!(datum.dimension("TaskDefinitionFamily"), Some("web-service-family"));
+    assert_eq!(datum.dimension("ServiceName"), None);
+    assert_eq!(log.expect("set SERVICE_NAME")["level"], "WARN");
+}
+
+#[test]
+fn a_wrong_container_name_lists_the_right_ones_and_goes_on() {
+    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
+    let cloudwatch = CloudWatch::start();
+    let esp = Esp::start(&metadata, &cloudwatch, &[("CONTAINER_NAME", "wbe")]);
+    std::thread::sleep(Duration::from_millis(2500));
+    let (status, log) = esp.stop("TERM");
+    assert_eq!(status.code(), Some(0));
+    let line = log.expect("no container of this name");
+    assert_eq!((&line["level"], &line["names"]), (&"ERROR".into(), &"esp, web".into()));
+    assert!(metadata.stats_requests() >= 2);
+}
+
+#[test]
+fn all_metrics_of_all_containers() {
+    let agent = agent(Shape::Ec2CgroupV2, Cadence::STREAMING, |_| {});
+    let reading = CounterReading::new(SystemTime::now(), 1_000_000);
+    agent.attach("esp", Steady::new(0.1, reading));
+    let metadata = MetadataEndpoint::start(agent);
+    let cloudwatch = CloudWatch::start();
+    let more = [
+        ("PUBLISH_INTERVAL", "1s"),
+        ("METRICS", "all"),
+        ("CONTAINER_NAME", "*"),
+        ("DIMENSIONS", "ServiceName;Stage=test"),
+    ];
+    let esp = Esp::start(&metadata, &cloudwatch, &more);
+    assert!(cloudwatch.wait_for(40, SOON));
+    esp.stop("TERM");
+    let datums = cloudwatch.datums();
+    let of = |metric: &str, container: Option<&str>, first: &str| {
+        let found: Vec<_> = datums
+            .iter()
+            .filter(|datum| {
+                datum.metric_name == metric
+                    && datum.dimension("ContainerName") == container
+                    && datum.dimensions[0].0 == first
+            })
+            .cloned()
+            .collect();
+        assert!(!found.is_empty(), "{metric} {container:?} {first}");
+        found
+    };
+    for set in ["ServiceName", "Stage"] {
+        assert_all_near(&of("CPUUtilization", Some("web"), set), 25.0, 0.5);
+        assert_all_near(&of("CPUUsage", Some("esp"), set), 10.0, 0.5);
+        assert_all_near(&of("MemoryUtilization", Some("web"), set), 25.0, 0.01);
+        assert_all_near(&of("MemoryUtilized", Some("web"), set), 256.0, 0.01);
+        assert_all_near(&of("TaskCPUUtilization", None, set), 30.0, 0.6);
+    }
+}
+
+#[test]
+fn an_endpoint_that_goes_away_is_said_once_and_taken_up_again() {
+    let mut metadata =
+        MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
+    let cloudwatch = CloudWatch::start();
+    let esp = Esp::start(&metadata, &cloudwatch, &[("PUBLISH_INTERVAL", "1s")]);
+    assert!(cloudwatch.wait_for(2, SOON));
+    metadata.stop_accepting();
+    std::thread::sleep(Duration::from_secs(3));
+    metadata.accept_again();
+    let before = cloudwatch.datums().len();
+    assert!(cloudwatch.wait_for(before + 3, SOON));
+    let (_, log) = esp.stop("TERM");
+    let said = log.lines.iter().filter(|line| line["level"] == "WARN").count();
+    assert_eq!(said, 1, "{}", log.text);
+    log.expect("the task metadata endpoint works again");
+    // The gap's CPU time is in the first difference after it.
+    assert_all_near(&cloudwatch.datums(), 25.0, 0.5);
+}
+
+#[test]
+fn a_connection_that_the_endpoint_closed_while_idle_is_no_failure() {
+    let idle = Settings { port: 0, idle: Duration::from_millis(300) };
+    let agent = agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {});
+    let metadata = MetadataEndpoint::start_with(idle, agent);
+    let cloudwatch = CloudWatch::start();
+    let esp = Esp::start(&metadata, &cloudwatch, &[("PUBLISH_INTERVAL", "1s")]);
+    assert!(cloudwatch.wait_for(4, SOON));
+    let (_, log) = esp.stop("TERM");
+    assert!(log.lines.iter().all(|line| line["level"] == "INFO"), "{}", log.text);
+    assert!(metadata.connections() >= 4);
+}
+
+#[test]
+fn an_outage_of_cloudwatch_loses_nothing_and_never_stalls_sampling() {
+    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
+    let cloudwatch = CloudWatch::start();
+    cloudwatch.always(Some(Fault::HangBeforeHead(Duration::from_secs(30))));
+    cloudwatch.script(vec![Fault::Status(503), Fault::Throttle, Fault::CutBeforeAcceptance]);
+    let esp = Esp::start(&metadata, &cloudwatch, &[("PUBLISH_INTERVAL", "1s")]);
+    assert!(cloudwatch.wait_for_requests(3, SOON));
+    cloudwatch.always(None);
+    let requests = metadata.stats_requests();
+    assert!(cloudwatch.wait_for(6, SOON));
+    assert!(metadata.stats_requests() >= requests);
+    let (status, log) = esp.stop("TERM");
+    assert_eq!(status.code(), Some(0));
+    let mut timestamps: Vec<_> =
+        cloudwatch.datums().iter().map(|datum| datum.timestamp_ms).collect();
+    timestamps.sort_unstable();
+    let gaps: Vec<_> = timestamps.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(gaps.iter().all(|gap| (1000..1100).contains(gap)), "none lost, none twice: {gaps:?}");
+    log.expect("publishing to CloudWatch fails");
+    log.expect("publishing to CloudWatch works again");
+}
+
+#[test]
+fn a_cloudwatch_that_hangs_does_not_delay_the_end() {
+    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
+    let cloudwatch = CloudWatch::start();
+    cloudwatch.always(Some(Fault::HangBeforeHead(Duration::from_secs(30))));
+    let esp = Esp::start(&metadata, &cloudwatch, &[("PUBLISH_INTERVAL", "1s")]);
+    assert!(cloudwatch.wait_for_requests(1, SOON));
+    let before = metadata.stats_requests();
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(metadata.stats_requests() >= before + 2, "sampling goes on");
+    let (status, log) = esp.stop("TERM");
+    assert_eq!(status.code(), Some(0));
+    log.expect("unsent samples");
+}
+
+#[test]
+fn a_refused_permission_names_action_and_region() {
+    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
+    let cloudwatch = CloudWatch::start();
+    cloudwatch.always(Some(Fault::Error {
+        status: 403,
+        type_name: "com.amazonaws.cloudwatch#AccessDeniedException".into(),
+        query_code: "AccessDenied;Sender".into(),
+        message: "User is not authorized".into(),
+    }));
+    let esp = Esp::start(&metadata, &cloudwatch, &[("PUBLISH_INTERVAL", "1s")]);
+    assert!(cloudwatch.wait_for_requests(2, SOON));
+    let (_, log) = esp.stop("TERM");
+    let error = log.expect("publishing to CloudWatch fails")["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("cloudwatch:PutMetricData in us-west-2"), "{error}");
+}
+
+#[test]
+fn a_configuration_that_cannot_work_ends_with_64_and_one_line() {
+    let least: [(&str, &str); 3] = [
+        ("CONTAINER_NAME", "web"),
+        ("NAMESPACE", "Shop"),
+        ("ECS_CONTAINER_METADATA_URI_V4", "http://127.0.0.1:1/v4/x"),
+    ];
+    for (name, value, line) in [
+        ("CONTAINER_NAME", "", "esp: CONTAINER_NAME is not set: expected the name of a container"),
+        ("NAMESPACE", "AWS/ECS", "esp: NAMESPACE=\"AWS/ECS\" is not valid: expected 1 to 255"),
+        (
+            "PUBLISH_INTERVAL",
+            "10",
+            "esp: PUBLISH_INTERVAL=\"10\" is not valid: expected a whole number",
+        ),
+        ("METRICS", "CPU", "esp: METRICS=\"CPU\" is not valid: expected names of metrics"),
+        (
+            "AWS_CA_BUNDLE",
+            "/nonexistent",
+            "esp: AWS_CA_BUNDLE=\"/nonexistent\" is not valid: expected a readable file",
+        ),
+        (
+            "ECS_CONTAINER_METADATA_URI_V4",
+            "",
+            "esp: ECS_CONTAINER_METADATA_URI_V4 is not set: esp runs inside an ECS task",
+        ),
+        (
+            "ECS_CONTAINER_METADATA_URI_V4",
+            "https://x/",
+            "esp: ECS_CONTAINER_METADATA_URI_V4=\"https://x/\" is not valid: expected http://",
+        ),
+    ] {
+        let output = Esp::command(&least).env(name, value).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{stderr}");
+        assert!(stderr.starts_with(line), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
+    let output = Esp::command(&least).args(["--namespace", ":x"]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.starts_with("esp: --namespace=\":x\" is not valid"), "{stderr}");
+    let output = Esp::command(&[]).arg("--help").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("SAMPLE_INTERVAL"));
+}
