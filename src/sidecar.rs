@@ -18,7 +18,7 @@ use smol::{
 use tracing::debug;
 
 use crate::{
-    cloudwatch::CloudWatch,
+    cloudwatch::{Access, CloudWatch},
     dimension::ResolvedDimensions,
     endpoint::{EndpointClient, EndpointError, Resource},
     publisher::{Action, Now, Outcome, Publisher},
@@ -40,6 +40,7 @@ const SUMMARY_INTERVAL: Duration = Duration::from_mins(1);
 /// What the tasks share. One thread: nothing is locked.
 struct Shared {
     settings: Settings,
+    access: Option<Access>,
     publisher: RefCell<Publisher>,
     /// Where to publish, once the task is known.
     destination: RefCell<Option<Destination>>,
@@ -65,24 +66,31 @@ impl Shared {
 ///
 /// Blocks the thread it is called on and is not to be called on an executor.
 pub fn run(settings: Settings, stop: impl Future<Output = ()>) {
+    run_against(settings, None, stop);
+}
+
+/// [`run`], against a CloudWatch other than the one that the environment names.
+pub fn run_against(settings: Settings, access: Option<Access>, stop: impl Future<Output = ()>) {
     report::starting(&settings);
     let executor = LocalExecutor::new();
     // Not `smol::block_on`: that drives the reactor from this thread too, and
     // this thread and async-io's own then take it from each other at every
     // event (16 context switches a second instead of 5). A main thread that
     // only parks leaves the reactor to the other.
-    smol::future::block_on(executor.run(supervise(&executor, settings, stop)));
+    smol::future::block_on(executor.run(supervise(&executor, settings, access, stop)));
 }
 
 async fn supervise(
     executor: &LocalExecutor<'_>,
     settings: Settings,
+    access: Option<Access>,
     stop: impl Future<Output = ()>,
 ) {
     let (changed, notices) = bounded(1);
     let publisher = Publisher::new(settings.publish_interval, settings.sample_interval);
     let shared = Rc::new(Shared {
         settings,
+        access,
         publisher: RefCell::new(publisher),
         destination: RefCell::new(None),
         stopping: Cell::new(false),
@@ -306,6 +314,7 @@ impl Publishing {
             settings.namespace.clone(),
             destination.dimensions.clone(),
             settings.ca_bundle.as_ref().map(|bundle| bundle.path.clone()),
+            self.shared.access.clone(),
         )
         .await;
         match connected {

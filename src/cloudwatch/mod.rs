@@ -11,7 +11,7 @@ use std::{path::PathBuf, time::Duration};
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_cloudwatch::{
     Client,
-    config::{retry::RetryConfig, timeout::TimeoutConfig},
+    config::{Credentials, retry::RetryConfig, timeout::TimeoutConfig},
     primitives::DateTime,
     types::{Dimension, MetricDatum, StandardUnit},
 };
@@ -31,6 +31,24 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Seconds: a high-resolution metric, which an alarm of 10 s can watch.
 const STORAGE_RESOLUTION: i32 = 1;
 
+/// An endpoint and a key that go before what the environment says: for programs
+/// that bring their own CloudWatch.
+#[derive(Clone)]
+pub struct Access {
+    /// `http://127.0.0.1:4566` or the like.
+    pub endpoint_url: String,
+    /// The key's id.
+    pub access_key_id: String,
+    /// The key.
+    pub secret_access_key: String,
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Access").field("endpoint_url", &self.endpoint_url).finish_non_exhaustive()
+    }
+}
+
 /// A Region's CloudWatch, with a namespace and dimensions to publish under.
 #[derive(Debug)]
 pub struct CloudWatch {
@@ -44,7 +62,7 @@ impl CloudWatch {
     /// The client. The environment's and the profile's settings apply: the
     /// default credentials chain, `AWS_ENDPOINT_URL`,
     /// `AWS_ENDPOINT_URL_CLOUDWATCH`, FIPS and dual-stack endpoints. Nothing is
-    /// sent yet.
+    /// sent yet. `access`, where given, goes before the environment.
     ///
     /// # Errors
     ///
@@ -54,6 +72,7 @@ impl CloudWatch {
         namespace: String,
         dimensions: ResolvedDimensions,
         ca_bundle: Option<PathBuf>,
+        access: Option<Access>,
     ) -> Result<Self, isahc::Error> {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -61,7 +80,7 @@ impl CloudWatch {
             .build();
         // The identity cache waits with our sleep too: without one it refuses.
         let identities = IdentityCache::lazy().sleep_impl(TimerSleep).build();
-        let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        let mut shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(Connector::new(ca_bundle)?)
             .sleep_impl(TimerSleep)
             .region(Region::new(region.clone()))
@@ -70,9 +89,18 @@ impl CloudWatch {
             // With it the body would be a stream, which cannot be sent again.
             .stalled_stream_protection(
                 aws_config::stalled_stream_protection::StalledStreamProtectionConfig::disabled(),
-            )
-            .load()
-            .await;
+            );
+        if let Some(access) = access {
+            let key = Credentials::new(
+                access.access_key_id,
+                access.secret_access_key,
+                None,
+                None,
+                "given",
+            );
+            shared = shared.endpoint_url(access.endpoint_url).credentials_provider(key);
+        }
+        let shared = shared.load().await;
         let config = aws_sdk_cloudwatch::config::Builder::from(&shared)
             // Trying again is the publisher's: it alone knows what is fresh.
             // Without ReuseAllConnections each passing trouble logs at ERROR.
