@@ -178,7 +178,7 @@ impl ResolvedDimensions {
         let mut resolved = Self::default();
         for set in &sets.sets {
             let names_container =
-                set.iter().any(|spec| *spec == DimensionSpec::Known(KnownDimension::ContainerName));
+                set.contains(&DimensionSpec::Known(KnownDimension::ContainerName));
             if !names_container {
                 let pairs = resolved.fill(set, sets.is_default, &values, None);
                 push_new(&mut resolved.task, pairs);
@@ -373,7 +373,7 @@ mod tests {
         let resolved = resolve(EC2, None, &["web", "log"], false);
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let shared = vec![pair("ClusterName", "shop"), pair("ServiceName", "web")];
-        assert_eq!(resolved.sets(None), [shared.clone()]);
+        assert_eq!(resolved.sets(None), std::slice::from_ref(&shared));
         for (place, name) in [(0, "web"), (1, "log")] {
             let expected = [&shared[..], &[pair("ContainerName", name)]].concat();
             assert_eq!(resolved.sets(Some(place)), [expected]);

@@ -266,7 +266,7 @@ fn read_memory(fields: &Object<'_, '_>) -> Result<Option<MemoryStats>, EntryErro
     let mut usage_bytes = 0;
     let mut limit_bytes = 0;
     let mut details = None;
-    for (key, value) in fields.iter() {
+    for (key, value) in fields {
         match key {
             "usage" => usage_bytes = unsigned(value, "memory_stats.usage")?,
             "limit" => limit_bytes = unsigned(value, "memory_stats.limit")?,
@@ -308,7 +308,7 @@ fn read_networks(interfaces: &Object<'_, '_>) -> Result<Option<NetworkStats>, En
     for interface in interfaces.values() {
         let Some(fields) = object(interface, "networks")? else { continue };
         let sum: &mut NetworkStats = sum.get_or_insert_default();
-        for (key, value) in fields.iter() {
+        for (key, value) in &fields {
             let (total, field) = match key {
                 "rx_bytes" => (&mut sum.rx_bytes, "networks.rx_bytes"),
                 "tx_bytes" => (&mut sum.tx_bytes, "networks.tx_bytes"),
@@ -332,7 +332,7 @@ fn read_block_io(fields: &Object<'_, '_>) -> Result<Option<BlockIoStats>, EntryE
         let Some(fields) = object(entry, FIELD)? else { continue };
         let mut op = None;
         let mut bytes = 0;
-        for (key, value) in fields.iter() {
+        for (key, value) in &fields {
             match key {
                 "op" => op = string(value, FIELD)?,
                 "value" => bytes = unsigned(value, FIELD)?,

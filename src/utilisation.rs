@@ -38,7 +38,7 @@ pub enum Difference {
 /// ```
 /// use esp::{timestamp::Timestamp, utilisation::{Counter, Difference, difference}};
 ///
-/// let at = |ms, total| Counter { read: Timestamp::from_unix_ns(ms * 1_000_000), total };
+/// let at = |ms: u64, total: u64| Counter { read: Timestamp::from_unix_ns(ms * 1_000_000), total };
 /// // 501.5 ms of CPU time in 1.003 s are half a CPU.
 /// assert_eq!(difference(at(0, 0), at(1003, 501_500_000)), Difference::PerNs(0.5));
 /// ```

@@ -2,6 +2,7 @@
 //! drops, repeats and restarts, what is published adds up to the truth. A model
 //! of the endpoint plays random schedules to the sampler for an hour each.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
 #![allow(clippy::cast_precision_loss, reason = "the model's own arithmetic")]
 
 use std::{
@@ -206,9 +207,10 @@ impl Model {
             listed.join(",")
         );
         let task = TaskDocument::parse(&mut json.into_bytes()).unwrap();
-        let (mut samples, mut events) = (Vec::new(), Vec::new());
+        let mut given = Vec::new();
+        let mut events = Vec::new();
         let wall = Timestamp::from_unix_ns(START_MS * 1_000_000);
-        sampler.on_task(&task, self.start, wall, &mut samples, &mut events);
+        sampler.on_task(&task, self.start, wall, &mut given, &mut events);
         let mut last_read: HashMap<(Metric, u16), u64> = HashMap::new();
         for elapsed_ms in 0..HOUR_MS {
             let now_ms = START_MS + elapsed_ms;
@@ -236,8 +238,8 @@ impl Model {
             let shown_before: Vec<_> = self.containers.iter().map(|c| c.shown).collect();
             let mut body = self.document().into_bytes();
             let now = self.start + Duration::from_millis(elapsed_ms);
-            sampler.on_stats(&mut body, now, &mut samples, &mut events).unwrap();
-            for sample in samples.drain(..) {
+            sampler.on_stats(&mut body, now, &mut given, &mut events).unwrap();
+            for sample in given.drain(..) {
                 let place = sample.container.unwrap();
                 let container = &mut self.containers[usize::from(place)];
                 assert!(sample.value.is_finite() && sample.value >= 0.0, "{sample:?}");

@@ -32,7 +32,7 @@ use esp_endpoints::{
 use smol::stream::StreamExt as _;
 
 /// Of the demo as a whole.
-const DURATION: Duration = Duration::from_secs(120);
+const DURATION: Duration = Duration::from_mins(2);
 /// The busy process: idle, then busy, then idle again (from, to, share of a CPU).
 const LOAD: [(u64, u64, f64); 3] = [(0, 25, 0.01), (25, 80, 0.4), (80, 600, 0.01)];
 /// What the task may use: 100 % of `CPUUtilization`.

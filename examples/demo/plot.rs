@@ -4,7 +4,7 @@
 
 #![expect(clippy::print_stdout, reason = "a program for a terminal")]
 
-use std::io::Write as _;
+use std::{fmt::Write as _, io::Write as _};
 
 const WIDTH: usize = 72;
 const HEIGHT: usize = 15;
@@ -48,7 +48,7 @@ impl Screen {
         let mut text = String::new();
         if self.drawn > 0 {
             // Up to the first line of the last drawing, and clear what follows.
-            text.push_str(&format!("\x1b[{}A\x1b[J", self.drawn));
+            let _ = write!(text, "\x1b[{}A\x1b[J", self.drawn);
         }
         let lines = lines(all, elapsed, events);
         for line in &lines {
@@ -88,13 +88,23 @@ fn lines(points: &[(f64, f64)], elapsed: f64, events: &[String]) -> Vec<String> 
     lines
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "small, and clamped"
+)]
 fn row(value: f64, top: f64) -> usize {
     let from_below = (value / top * (HEIGHT - 1) as f64).round();
     HEIGHT - 1 - from_below.clamp(0.0, (HEIGHT - 1) as f64) as usize
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "small, and clamped"
+)]
 fn column(seconds: f64) -> usize {
     (seconds / SECONDS * WIDTH as f64).clamp(0.0, (WIDTH - 1) as f64) as usize
 }

@@ -14,8 +14,9 @@ const BODY_LIMIT: usize = 2 * 1024;
 /// buffer grows by doubling.
 const MEMORY_LIMIT: usize = 2 * (16 * 1024 + BODY_LIMIT + 1024 + 4 * 1024);
 
-/// How much the endless response is made to say.
+/// How much the endless response is made to say, and in what pieces.
 const ENDLESS: usize = 2 * MEMORY_LIMIT;
+const PIECE: usize = 1024;
 
 #[derive(Debug, PartialEq, Eq)]
 struct Whole {
@@ -36,9 +37,10 @@ fuzz_target!(|data: &[u8]| {
 
     // All of it over and over, and then only what follows the first bytes, so
     // that a head stands once and its chunks go on for ever.
+    read_endless(&[], response);
     let start = sizes.last().map_or(0, |&size| usize::from(size).min(response.len()));
-    read_endless(response.iter().cycle());
-    read_endless(response[..start].iter().chain(response[start..].iter().cycle()));
+    let (start, repeated) = response.split_at(start);
+    read_endless(start, repeated);
 });
 
 /// Feeds `response` in pieces of `sizes` over and over, or in the largest that
@@ -67,18 +69,23 @@ fn read(
     Ok(Whole { status: reader.status(), body: reader.body().to_vec(), keeps_alive })
 }
 
-/// Feeds `bytes` for as long as the reader asks for more, and looks at the room
-/// that it offers: no more than it has.
-fn read_endless<'bytes>(bytes: impl Iterator<Item = &'bytes u8>) {
-    let bytes: Vec<u8> = bytes.copied().take(ENDLESS).collect();
-    let mut response = &bytes[..];
+/// Feeds `start` and then `repeated` for as long as the reader asks for more,
+/// and looks at the room that it offers: no more than it has.
+fn read_endless(start: &[u8], repeated: &[u8]) {
+    if repeated.is_empty() {
+        return;
+    }
     let mut reader = ResponseReader::new(BODY_LIMIT);
-    while !response.is_empty() {
+    let mut next = start.iter().chain(repeated.iter().cycle());
+    let mut fed = 0;
+    while fed < ENDLESS {
         let spare = reader.spare();
         assert!(spare.len() <= MEMORY_LIMIT, "{} bytes of room", spare.len());
-        let count = response.len().min(spare.len());
-        spare[..count].copy_from_slice(&response[..count]);
-        response = &response[count..];
+        for (to, from) in spare.iter_mut().take(PIECE).zip(&mut next) {
+            *to = *from;
+        }
+        let count = spare.len().min(PIECE);
+        fed += count;
         match reader.advance(count) {
             Ok(Progress::More) => assert!(reader.body().len() <= BODY_LIMIT),
             Ok(Progress::Done) | Err(_) => return,

@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-/// The longest head that is read. The agent's is about 150 bytes.
+/// The longest head that is read, interim ones (`100 Continue`) included. The
+/// agent's is about 150 bytes.
 const HEAD_LIMIT: usize = 16 * 1024;
 /// The longest line with a chunk's size, and the longest trailer.
 const LINE_LIMIT: usize = 1024;
@@ -254,8 +255,10 @@ impl ResponseReader {
         let mut head = httparse::Response::new(&mut headers);
         let undecoded = &self.buffer[self.position..self.filled];
         let length = match head.parse(undecoded) {
-            Ok(httparse::Status::Complete(length)) if length <= HEAD_LIMIT => length,
-            Ok(httparse::Status::Partial) if undecoded.len() <= HEAD_LIMIT => return Ok(false),
+            Ok(httparse::Status::Complete(length)) if self.position + length <= HEAD_LIMIT => {
+                length
+            }
+            Ok(httparse::Status::Partial) if self.filled <= HEAD_LIMIT => return Ok(false),
             _ => return Err(ResponseError::Head),
         };
         let status = head.code.ok_or(ResponseError::Head)?;
@@ -462,6 +465,7 @@ mod tests {
             ("SSH-2.0-OpenSSH\r\n\r\n".into(), Head),
             ("HTTP/1.1 101 Switching\r\n\r\n".into(), Head),
             (format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(HEAD_LIMIT)), Head),
+            ("HTTP/1.1 100 Continue\r\n\r\n".repeat(HEAD_LIMIT / 16), Head),
             ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell".into(), Truncated),
             ("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n".into(), Framing),
             ("HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\n".into(), Framing),

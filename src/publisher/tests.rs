@@ -154,7 +154,7 @@ fn what_failed_is_tried_again_less_and_less_often() {
     bench.run(20 * SECOND, each_second);
     let (published, dropped) =
         (bench.publisher.figures().published, bench.publisher.figures().dropped);
-    assert_eq!(published as usize + bench.publisher.backlog(), 60);
+    assert_eq!(published + bench.publisher.backlog() as u64, 60);
     assert_eq!(dropped, 0);
     assert!(bench.publisher.backlog() <= 10);
 }

@@ -57,6 +57,16 @@ impl Output<'_> {
     }
 }
 
+/// What the operator has been told of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    /// Basis and cadence.
+    Cadence,
+    /// And which metrics do not come.
+    All,
+}
+
 /// A container of the task. All are kept, since the task's own metrics need
 /// them; only the measured ones have a `place`.
 #[derive(Debug)]
@@ -84,8 +94,7 @@ pub(super) struct Container {
     seen: MetricSet,
     found_at: Instant,
     renewed_at: Instant,
-    is_introduced: bool,
-    is_reviewed: bool,
+    told: Told,
     is_silent: bool,
     malformed: Reminder,
 }
@@ -112,8 +121,7 @@ impl Container {
             seen: MetricSet::default(),
             found_at: now,
             renewed_at: now,
-            is_introduced: false,
-            is_reviewed: false,
+            told: Told::Nothing,
             is_silent: false,
             malformed: Reminder::default(),
         }
@@ -310,11 +318,11 @@ impl Container {
     }
 
     fn introduce(&mut self, events: &mut Vec<Event>) {
-        if self.is_introduced || self.place.is_none() {
+        if self.told != Told::Nothing || self.place.is_none() {
             return;
         }
         let Some(cadence) = self.cadence.estimate() else { return };
-        self.is_introduced = true;
+        self.told = Told::Cadence;
         events.push(Event::Measuring { container: self.name.clone(), basis: self.basis, cadence });
     }
 
@@ -332,14 +340,14 @@ impl Container {
 
     /// Says once which metrics do not come.
     fn review(&mut self, wanted: MetricSet, now: Instant, events: &mut Vec<Event>) {
-        if self.is_reviewed || !self.is_introduced {
+        if self.told != Told::Cadence {
             return;
         }
         let patience = self.cadence.estimate().unwrap_or_default() * UNAVAILABLE_CADENCES;
         if now.saturating_duration_since(self.found_at) < patience.max(UNAVAILABLE_AFTER) {
             return;
         }
-        self.is_reviewed = true;
+        self.told = Told::All;
         let is_awsvpc = self.network_mode == Some(NetworkMode::Awsvpc);
         let mine = wanted
             .iter()

@@ -3,8 +3,8 @@
 //! containers there are and which of them are measured, and says when `/task`
 //! has to be read again. It does no I/O, reads no clock and writes no log.
 //!
-//! What becomes of one container's sample is in [`container`], what all of them
-//! add up to in [`totals`].
+//! What becomes of one container's sample is in `container`, what all of them
+//! add up to in `totals`.
 
 mod container;
 mod event;
@@ -111,7 +111,7 @@ impl Sampler {
             return since >= self.task_pause;
         }
         let is_source = self.wanted.iter().any(Metric::is_from_task_document);
-        let is_silent = || self.containers.iter().any(|container| container.is_silent());
+        let is_silent = || self.containers.iter().any(container::Container::is_silent);
         since >= TASK_PAUSE_MOST && (is_source || is_silent())
     }
 

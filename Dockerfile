@@ -1,0 +1,26 @@
+# An image with one static binary in it, for linux/amd64 and linux/arm64. Only
+# features that every builder has, so that `DOCKER_BUILDKIT=0` works as well.
+
+# Another image with Rust, a C compiler and glibc's static libraries will do.
+ARG RUST_IMAGE=rust:1.95-bookworm
+FROM ${RUST_IMAGE} AS build
+WORKDIR /esp
+COPY . .
+# Static, yet glibc: its resolver is what a container's DNS is tested with.
+# An explicit target, or the flags would apply to build scripts too. zlib is
+# the one C library that its -sys crate would look for on the system.
+RUN set -eu; \
+    target="$(uname -m)-unknown-linux-gnu"; \
+    RUSTFLAGS="-C target-feature=+crt-static" LIBZ_SYS_STATIC=1 \
+        cargo build --locked --profile dist --target "$target" --bin esp; \
+    mkdir /out; \
+    cp "target/$target/dist/esp" /out/esp
+
+FROM scratch
+LABEL org.opencontainers.image.title="ESP" \
+      org.opencontainers.image.description="ECS Stats Plotter: a sidecar that makes Amazon ECS services scale in seconds" \
+      org.opencontainers.image.licenses="MIT"
+COPY --from=build /out/esp /esp
+# Nobody in particular. ESP opens no port and writes no file.
+USER 65532:65532
+ENTRYPOINT ["/esp"]
