@@ -256,6 +256,12 @@ impl TaskContainer {
         self.known_status.as_deref() == Some("RUNNING")
     }
 
+    /// Whether the agent says that it has ended.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.known_status.as_deref() == Some("STOPPED")
+    }
+
     /// Whether ECS added it (pause containers and the like).
     #[must_use]
     pub fn is_internal(&self) -> bool {

@@ -78,6 +78,8 @@ pub(super) struct Container {
     pub(super) network_mode: Option<NetworkMode>,
     pub(super) cpu_units: Option<f64>,
     pub(super) memory_limit_bytes: Option<u64>,
+    /// Stopped containers stay listed for the task's life; theirs is no silence.
+    is_stopped: bool,
     /// `read` of the last sample.
     pub(super) read: Option<Timestamp>,
     pub(super) cpu: Option<Counter>,
@@ -108,6 +110,7 @@ impl Container {
             network_mode: None,
             cpu_units: None,
             memory_limit_bytes: None,
+            is_stopped: false,
             read: None,
             cpu: None,
             memory: None,
@@ -131,6 +134,7 @@ impl Container {
     pub(super) fn update(&mut self, container: &TaskContainer, task: &TaskDocument) {
         self.cpu_units = container.cpu_reservation_units();
         self.memory_limit_bytes = container.memory_limit_bytes();
+        self.is_stopped = container.is_stopped();
         // Fargate knows no other mode.
         let is_fargate = task.launch_type().as_deref() == Some("FARGATE");
         self.network_mode = container.network_mode().or(is_fargate.then_some(NetworkMode::Awsvpc));
@@ -329,7 +333,7 @@ impl Container {
     fn note_silence(&mut self, now: Instant, events: &mut Vec<Event>) {
         let since = now.saturating_duration_since(self.renewed_at);
         let patience = self.cadence.estimate().unwrap_or_default() * SILENT_CADENCES;
-        let is_silent = since > patience.max(SILENT_AT_LEAST);
+        let is_silent = since > patience.max(SILENT_AT_LEAST) && !self.is_stopped;
         if is_silent && !self.is_silent {
             events.push(Event::ContainerSilent { container: self.name.clone(), since });
         } else if self.is_silent && !is_silent {
