@@ -372,25 +372,44 @@ fn one_sample_gives_every_metric_of_its_container() {
     );
 }
 
+/// The README's table, number by number: half a CPU and a working set of 50 MiB,
+/// on an EC2 host with two CPUs and 4 GiB, and on Fargate.
 #[test]
 fn the_four_combinations_of_limits() {
-    // (task limits, container limits) and what half a CPU and 50 MiB come to.
-    for (task, container, cpu, memory) in [
-        (r#"{"CPU": 2, "Memory": 400}"#, r#"{"CPU": 512, "Memory": 100}"#, 25.0, 50.0),
-        (r#"{"CPU": 2, "Memory": 400}"#, r#"{"CPU": 2}"#, 25.0, 12.5),
-        ("{}", r#"{"CPU": 512, "Memory": 100}"#, 100.0, 50.0),
-        // Nothing at all: the host's two CPUs; and no limit on memory.
-        ("{}", r#"{"CPU": 2, "Memory": 0}"#, 25.0, f64::NAN),
+    const EC2: &str = "4294967296";
+    const FARGATE: &str = "9223372036854771712";
+    let (task, no_task) = (r#"{"CPU": 2, "Memory": 400}"#, "{}");
+    let (container, no_container) = (r#"{"CPU": 512, "Memory": 100}"#, r#"{"CPU": 2}"#);
+    for (platform, task, container, cpu, memory) in [
+        (EC2, task, container, 25.0, 50.0),
+        (EC2, task, no_container, 25.0, 12.5),
+        (EC2, no_task, container, 100.0, 50.0),
+        (EC2, no_task, no_container, 25.0, 1.220_703_125),
+        (FARGATE, task, container, 25.0, 50.0),
+        (FARGATE, task, no_container, 25.0, 12.5),
     ] {
         let metrics = [Metric::CpuUtilization, Metric::MemoryUtilization];
         let mut bench = Bench::measuring(&["web"], &metrics);
         bench.task(&task_with(task, r#""bridge""#, &[("web", container)]));
-        let document = |read, cpu| format!("{{{}}}", full("web", read, cpu, 60, None, 0));
+        let document = |read, cpu| {
+            format!("{{{}}}", full("web", read, cpu, 60, None, 0)).replace(FARGATE, platform)
+        };
         all_values(&mut bench, &document(10, 1000));
-        let mut expected =
-            vec![("CPUUtilization", Some(0), cpu), ("MemoryUtilization", Some(0), memory)];
-        expected.retain(|(_, _, value)| !value.is_nan());
-        assert_eq!(all_values(&mut bench, &document(11, 1500)), expected, "{task} {container}");
+        assert_eq!(
+            all_values(&mut bench, &document(11, 1500)),
+            [("CPUUtilization", Some(0), cpu), ("MemoryUtilization", Some(0), memory)],
+            "{task} {container} {platform}"
+        );
+    }
+}
+
+#[test]
+fn without_any_memory_limit_there_is_no_percentage() {
+    let mut bench = Bench::measuring(&["web"], &[Metric::MemoryUtilization]);
+    bench.task(&task_with("{}", "null", &[("web", "{}")]));
+    for read in 10..13 {
+        let document = format!("{{{}}}", full("web", read, read, 60, None, 0));
+        assert_eq!(all_values(&mut bench, &document), []);
     }
 }
 
