@@ -137,13 +137,17 @@ pub fn summary(
     );
 }
 
-/// Something that works or does not, with a line when that changes and a
-/// reminder each minute while it does not.
+/// Something that works or does not: a line when that changes, a reminder while
+/// it does not, and never more than one warning a minute, however it flaps.
 #[derive(Debug)]
 pub struct Health {
     what: &'static str,
     failing_since: Option<Instant>,
+    /// When the last warning was.
     said_at: Option<Instant>,
+    /// Whether the trouble that lasts has been said.
+    is_said: bool,
+    /// Since the last warning.
     failures: u64,
 }
 
@@ -151,16 +155,19 @@ impl Health {
     /// Of `what`, which worked so far.
     #[must_use]
     pub fn new(what: &'static str) -> Self {
-        Self { what, failing_since: None, said_at: None, failures: 0 }
+        Self { what, failing_since: None, said_at: None, is_said: false, failures: 0 }
     }
 
     /// It works.
     pub fn works(&mut self, now: Instant) {
         let Some(since) = self.failing_since.take() else { return };
         let seconds = now.saturating_duration_since(since).as_secs();
-        info!(failures = self.failures, seconds, "{} works again", self.what);
-        self.failures = 0;
-        self.said_at = None;
+        if self.is_said {
+            self.is_said = false;
+            info!(seconds, "{} works again", self.what);
+        } else {
+            debug!(seconds, "{} works again", self.what);
+        }
     }
 
     /// Whether it did not the last time.
@@ -173,12 +180,14 @@ impl Health {
     pub fn fails(&mut self, error: &dyn std::fmt::Display, now: Instant) {
         self.failing_since.get_or_insert(now);
         self.failures += 1;
-        if self.said_at.is_none_or(|said| now.saturating_duration_since(said) >= REMINDER) {
-            self.said_at = Some(now);
-            warn!(%error, failures = self.failures, "{} fails; trying on", self.what);
-        } else {
+        if self.said_at.is_some_and(|said| now.saturating_duration_since(said) < REMINDER) {
             debug!(%error, "{} fails", self.what);
+            return;
         }
+        warn!(%error, failures = self.failures, "{} fails; trying on", self.what);
+        self.said_at = Some(now);
+        self.is_said = true;
+        self.failures = 0;
     }
 }
 

@@ -15,7 +15,7 @@ use esp_endpoints::{
     containers::{Limits, Shape, Task},
     counters::{CounterReading, Steady},
     http::Settings,
-    metadata::MetadataEndpoint,
+    metadata::{Documents, MetadataEndpoint},
 };
 
 /// The program, with an environment of its own.
@@ -300,6 +300,71 @@ fn an_endpoint_that_goes_away_is_said_once_and_taken_up_again() {
     log.expect("the task metadata endpoint works again");
     // The gap's CPU time is in the first difference after it.
     assert_all_near(&cloudwatch.datums(), 25.0, 0.5);
+}
+
+/// The agent's documents, with bad ones in between.
+struct Spoiled {
+    agent: Agent,
+    bad: Vec<Vec<u8>>,
+    polls: usize,
+}
+
+impl Documents for Spoiled {
+    fn task(&mut self) -> Vec<u8> {
+        self.agent.task()
+    }
+
+    fn stats(&mut self) -> Vec<u8> {
+        self.polls += 1;
+        if self.polls.is_multiple_of(2) {
+            self.bad[self.polls / 2 % self.bad.len()].clone()
+        } else {
+            self.agent.stats()
+        }
+    }
+}
+
+#[test]
+fn bad_documents_cost_only_themselves_and_one_warning_a_minute() {
+    let mut agent = agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {});
+    let task: serde_json::Value = serde_json::from_slice(&agent.task()).unwrap();
+    let id = task["Containers"][0]["DockerId"].as_str().unwrap().to_owned();
+    let of_web = |cpu: &str| {
+        let read = "2026-11-24T10:00:00Z";
+        format!(r#"{{"{id}": {{"read": "{read}", "cpu_stats": {{"cpu_usage": {cpu}}}}}}}"#)
+    };
+    let many: Vec<_> = (0..10_000).map(|number| format!(r#""{number}": null"#)).collect();
+    let bad = vec![
+        b"{\"truncated\": ".to_vec(),
+        b"<html>not JSON</html>".to_vec(),
+        of_web(r#"{"total_usage": "12"}"#).into_bytes(),
+        of_web(r#"{"total_usage": 184467440737095516160}"#).into_bytes(),
+        of_web(r#"{"total_usage": 1e400}"#).into_bytes(),
+        of_web(r#"{"total_usage": 0, "total_usage": -3}"#).into_bytes(),
+        format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)).into_bytes(),
+        format!("{{{}}}", many.join(",")).into_bytes(),
+        vec![b' '; 64 << 20],
+    ];
+    let polls = 2 * bad.len();
+    let metadata = MetadataEndpoint::start(Spoiled { agent, bad, polls: 0 });
+    let cloudwatch = CloudWatch::start();
+    let more = [("PUBLISH_INTERVAL", "1s"), ("SAMPLE_INTERVAL", "500ms")];
+    let esp = Esp::start(&metadata, &cloudwatch, &more);
+    let start = Instant::now();
+    while usize::try_from(metadata.stats_requests()).unwrap() < polls + 2 {
+        assert!(start.elapsed() < SOON);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let (status, log) = esp.stop("TERM");
+    assert_eq!(status.code(), Some(0));
+    let datums = cloudwatch.datums();
+    assert!(datums.len() >= 4, "{:?}", values(&datums));
+    assert_all_near(&datums, 25.0, 0.5);
+    // One for the documents, one for the container's entries.
+    let warnings: Vec<_> = log.lines.iter().filter(|line| line["level"] == "WARN").collect();
+    assert_eq!(warnings.len(), 2, "{}", log.text);
+    log.expect("the container's stats cannot be read");
+    log.expect("the task metadata endpoint fails");
 }
 
 #[test]

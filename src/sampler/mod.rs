@@ -51,6 +51,7 @@ pub struct Sampler {
     selection: Selection,
     wanted: MetricSet,
     parser: StatsParser,
+    /// By Docker id, so that ten thousand of them are found as well as three.
     containers: Vec<Container>,
     /// The names of the measured containers, by place. A place is never given
     /// to another name.
@@ -133,13 +134,15 @@ impl Sampler {
             let (Some(docker_id), Some(name)) = (described.docker_id(), described.name()) else {
                 continue;
             };
-            let mut container = match known.iter().position(|c| c.docker_id == docker_id) {
-                Some(position) => known.swap_remove(position),
+            let mut container = match position_of(&known, docker_id) {
+                Some(position) => known.remove(position),
                 None => Container::new(docker_id.to_owned(), name.to_owned(), now),
             };
             container.update(described, task);
             self.containers.push(container);
         }
+        self.containers.sort_by(|a, b| a.docker_id.cmp(&b.docker_id));
+        self.containers.dedup_by(|a, b| a.docker_id == b.docker_id);
         if self.selection == Selection::All {
             let users = task.containers().iter().filter(|container| !container.is_internal());
             for name in users.filter_map(TaskContainer::name) {
@@ -157,9 +160,9 @@ impl Sampler {
         }
         for described in task.containers() {
             let Some(count) = described.restart_count() else { continue };
-            let id = described.docker_id();
-            let found = self.containers.iter_mut().find(|c| Some(c.docker_id.as_str()) == id);
-            if let Some(container) = found {
+            let position = described.docker_id().and_then(|id| position_of(&self.containers, id));
+            if let Some(position) = position {
+                let container = &mut self.containers[position];
                 let metric = Metric::RestartCount;
                 container.give(metric, wall, f64::from(count), self.wanted, &mut output);
             }
@@ -245,8 +248,9 @@ impl Sampler {
         let mut output = Output { samples, events, figures };
         let mut unknown_ids = 0;
         self.parser.parse(body, |docker_id, entry| {
-            match containers.iter_mut().find(|container| container.docker_id == docker_id) {
-                Some(container) => {
+            match position_of(containers, docker_id) {
+                Some(position) => {
+                    let container = &mut containers[position];
                     container.visited_in = poll;
                     container.on_entry(entry, *limits, *wanted, now, &mut output);
                 }
@@ -284,6 +288,11 @@ impl Sampler {
     pub fn figures(&self) -> SamplerFigures {
         self.figures
     }
+}
+
+/// Where in `containers`, which are in the order of their ids, this one is.
+fn position_of(containers: &[Container], docker_id: &str) -> Option<usize> {
+    containers.binary_search_by(|container| container.docker_id.as_str().cmp(docker_id)).ok()
 }
 
 fn hash(docker_id: &str) -> u64 {
