@@ -66,8 +66,8 @@ fn command() -> Command {
              \"environment\": [{\"name\": \"CONTAINER_NAME\", \"value\": \"web\"},\n                   \
              {\"name\": \"NAMESPACE\", \"value\": \"Shop\"},\n                   \
              {\"name\": \"REGION\", \"value\": \"eu-west-1\"}]\n\n\
-             Exit codes: 0 after SIGTERM or SIGINT, 64 for a configuration that cannot work, 71 \
-             where the system gives no thread or timer.",
+             Exit codes: 0 after SIGTERM or SIGINT, 128 and its number after a second one, 64 for a \
+             configuration that cannot work, 71 where the system refuses a signal handler.",
         )
         .args(arguments)
 }

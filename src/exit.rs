@@ -16,3 +16,9 @@ pub fn usage() -> ExitCode {
 pub fn os_error() -> ExitCode {
     ExitCode::from(71)
 }
+
+/// 128 and the number of the signal that did not wait, as a shell would say it.
+#[must_use]
+pub fn aborted(signal: i32) -> ExitCode {
+    u8::try_from(128 + signal).map_or(ExitCode::FAILURE, ExitCode::from)
+}

@@ -1,6 +1,8 @@
 //! What `PutMetricData` accepts. One bad datum fails a whole request and the
 //! SDK checks nothing, so the rules stand here, before anything is sent.
 
+use crate::timestamp::Timestamp;
+
 /// Datums in one request.
 pub const DATUMS_PER_REQUEST: usize = 1000;
 
@@ -62,6 +64,18 @@ pub fn is_value(value: f64) -> bool {
     (-MOST..=MOST).contains(&value)
 }
 
+/// Whether CloudWatch takes a datum of `time` at `now`: at most two weeks old, and
+/// at most two hours ahead.
+#[must_use]
+pub fn is_timely(time: Timestamp, now: Timestamp) -> bool {
+    const PAST_NS: u64 = 14 * 24 * 3600 * 1_000_000_000;
+    const FUTURE_NS: u64 = 2 * 3600 * 1_000_000_000;
+    match now.ns_since(time) {
+        Some(age_ns) => age_ns <= PAST_NS,
+        None => time.ns_since(now).is_some_and(|ahead_ns| ahead_ns <= FUTURE_NS),
+    }
+}
+
 fn is_ascii_text(text: &str, most: usize) -> bool {
     (1..=most).contains(&text.len())
         && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
@@ -80,6 +94,17 @@ mod tests {
         }
         for bad in ["", " ", ":x", "AWS/ECS", "Straße", "a\tb", "a\nb", &"x".repeat(256)] {
             assert!(!is_namespace(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn times() {
+        let hours = |hours: u64| Timestamp::from_unix_ns(hours * 3600 * 1_000_000_000);
+        let now = hours(1000);
+        for (hour, expected) in
+            [(1000, true), (664, true), (663, false), (1002, true), (1003, false)]
+        {
+            assert_eq!(is_timely(hours(hour), now), expected, "{hour}");
         }
     }
 

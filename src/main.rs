@@ -12,7 +12,7 @@ use esp::{
     command_line::CommandLine,
     exit, log,
     settings::{Settings, SettingsError},
-    sidecar,
+    sidecar::{self, Ended},
 };
 
 fn main() -> ExitCode {
@@ -36,17 +36,18 @@ fn main() -> ExitCode {
         }
     };
     log::init(settings.log_level, settings.log_format);
-    let mut signals = match Signals::new([Signal::Term, Signal::Int]) {
+    let signals = match Signals::new([Signal::Term, Signal::Int]) {
         Ok(signals) => signals,
         Err(error) => {
             eprintln!("esp: cannot handle SIGTERM: {error}");
             return exit::os_error();
         }
     };
-    sidecar::run(settings, async move {
-        signals.next().await;
-    });
-    exit::OK
+    let numbers = signals.filter_map(|signal| signal.ok().map(|signal| signal as i32));
+    match sidecar::run(settings, numbers) {
+        Ended::Stopped => exit::OK,
+        Ended::Aborted(signal) => exit::aborted(signal),
+    }
 }
 
 /// What the settings name outside themselves.

@@ -8,7 +8,7 @@ use tracing::{debug, error, info, warn};
 use crate::{
     dimension::{KnownDimension, ResolvedDimensions},
     metric::Metric,
-    publisher::{Now, PublisherFigures},
+    publisher::{Now, Outcome, PublisherEvent, PublisherFigures},
     sampler::{Event, SamplerFigures, Selection},
     settings::Settings,
 };
@@ -103,6 +103,26 @@ pub fn dimensions(dimensions: &ResolvedDimensions, region: &str) {
     }
 }
 
+/// An event of the publisher.
+pub fn publisher_event(event: PublisherEvent) {
+    match event {
+        PublisherEvent::DroppingBegan => warn!(
+            "the store of unsent samples is full: from here on the oldest are dropped; BUFFER \
+             sets its size"
+        ),
+        PublisherEvent::DroppingEnded { dropped } => {
+            warn!(dropped, "the store of unsent samples has room again");
+        }
+        PublisherEvent::SampleDropped { sample, reason } => warn!(
+            metric = sample.metric.name(),
+            value = sample.value,
+            unix_ms = sample.read.unix_ms(),
+            reason,
+            "a sample is dropped; further ones of this metric are only counted"
+        ),
+    }
+}
+
 /// There is neither a variable nor an ARN that names the Region.
 pub fn no_region() {
     error!("the Region is not known, so nothing can be published: set REGION");
@@ -127,11 +147,22 @@ pub fn summary(
         resets = sampler.resets,
         malformed = sampler.malformed,
         missed_ticks,
+        taken = publisher.taken,
         published = publisher.published,
-        dropped = publisher.dropped,
-        requests = publisher.requests,
-        failed_requests = publisher.failures,
         backlog,
+        dropped_full = publisher.dropped_full,
+        dropped_invalid = publisher.dropped_invalid,
+        dropped_time = publisher.dropped_time,
+        dropped_refused = publisher.dropped_refused,
+        ambiguous = publisher.ambiguous,
+        requests_accepted = publisher.requests_with(Outcome::Accepted),
+        requests_throttled = publisher.requests_with(Outcome::Throttled),
+        requests_server_error = publisher.requests_with(Outcome::ServerError),
+        requests_unreachable = publisher.requests_with(Outcome::Unreachable),
+        requests_ambiguous = publisher.requests_with(Outcome::Ambiguous),
+        requests_denied = publisher.requests_with(Outcome::Denied),
+        requests_credentials = publisher.requests_with(Outcome::Credentials),
+        requests_invalid = publisher.requests_with(Outcome::Invalid),
         newest_published_age_ms = newest_age_ms,
         "since the start"
     );
@@ -170,12 +201,6 @@ impl Health {
         }
     }
 
-    /// Whether it did not the last time.
-    #[must_use]
-    pub fn is_failing(&self) -> bool {
-        self.failing_since.is_some()
-    }
-
     /// It does not.
     pub fn fails(&mut self, error: &dyn std::fmt::Display, now: Instant) {
         self.failing_since.get_or_insert(now);
@@ -194,8 +219,17 @@ impl Health {
 /// The last lines: how many samples are left behind, if any.
 pub fn stopped(publisher: PublisherFigures, backlog: usize) {
     if backlog > 0 {
-        warn!(unsent = backlog, published = publisher.published, "esp stops with unsent samples");
+        warn!(
+            unsent = backlog,
+            published = publisher.published,
+            dropped = publisher.dropped(),
+            "esp stops with unsent samples"
+        );
     } else {
-        info!(published = publisher.published, "esp stops; everything is published");
+        info!(
+            published = publisher.published,
+            dropped = publisher.dropped(),
+            "esp stops; everything is published"
+        );
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    future::Future,
+    hash::{BuildHasher as _, RandomState},
     rc::Rc,
     time::{Duration, Instant, SystemTime},
 };
@@ -14,6 +14,7 @@ use smol::{
     LocalExecutor,
     channel::{Receiver, Sender, bounded},
     future::FutureExt as _,
+    stream::{Stream, StreamExt as _},
 };
 use tracing::debug;
 
@@ -21,9 +22,10 @@ use crate::{
     cloudwatch::{Access, CloudWatch},
     dimension::ResolvedDimensions,
     endpoint::{EndpointClient, EndpointError, Resource},
+    metric::Sample,
     publisher::{Action, Now, Outcome, Publisher},
     report::{self, Health},
-    sampler::{Sampler, Selection},
+    sampler::{Event, Sampler, Selection},
     settings::Settings,
     task::TaskDocument,
     ticker::Ticker,
@@ -33,8 +35,10 @@ use crate::{
 
 /// For one whole request to the endpoint.
 const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(1);
-/// For sending what is left after a signal.
-const SHUTDOWN_GRACE: Duration = Duration::from_millis(1800);
+/// For the last sample after a signal.
+const LAST_SAMPLE_TIMEOUT: Duration = Duration::from_millis(500);
+/// Between two tries to send what is left, after a failure.
+const LAST_RETRY_PAUSE: Duration = Duration::from_millis(300);
 const SUMMARY_INTERVAL: Duration = Duration::from_mins(1);
 
 /// What the tasks share. One thread: nothing is locked.
@@ -62,32 +66,52 @@ impl Shared {
     }
 }
 
-/// Runs until `stop` is ready, then sends what is left and returns, within 2 s.
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// By the first signal; what was left has been sent, or the grace is over.
+    Stopped,
+    /// By a second signal, of this number.
+    Aborted(i32),
+}
+
+/// Runs until the first of `signals` (or their end), takes a last sample, sends
+/// what is left within the grace and returns; at once at the second.
 ///
 /// Blocks the thread it is called on and is not to be called on an executor.
-pub fn run(settings: Settings, stop: impl Future<Output = ()>) {
-    run_against(settings, None, stop);
+pub fn run(settings: Settings, signals: impl Stream<Item = i32> + Unpin) -> Ended {
+    run_against(settings, None, signals)
 }
 
 /// [`run`], against a CloudWatch other than the one that the environment names.
-pub fn run_against(settings: Settings, access: Option<Access>, stop: impl Future<Output = ()>) {
+pub fn run_against(
+    settings: Settings,
+    access: Option<Access>,
+    signals: impl Stream<Item = i32> + Unpin,
+) -> Ended {
     report::starting(&settings);
     let executor = LocalExecutor::new();
     // Not `smol::block_on`: that drives the reactor from this thread too, and
     // this thread and async-io's own then take it from each other at every
     // event (16 context switches a second instead of 5). A main thread that
     // only parks leaves the reactor to the other.
-    smol::future::block_on(executor.run(supervise(&executor, settings, access, stop)));
+    smol::future::block_on(executor.run(supervise(&executor, settings, access, signals)))
 }
 
 async fn supervise(
     executor: &LocalExecutor<'_>,
     settings: Settings,
     access: Option<Access>,
-    stop: impl Future<Output = ()>,
-) {
+    mut signals: impl Stream<Item = i32> + Unpin,
+) -> Ended {
     let (changed, notices) = bounded(1);
-    let publisher = Publisher::new(settings.publish_interval, settings.sample_interval);
+    let (stop, stopped) = bounded(1);
+    let grace = settings.shutdown_grace;
+    let publisher = Publisher::new(
+        settings.publish_interval,
+        settings.buffer_samples(),
+        RandomState::new().hash_one(std::process::id()),
+    );
     let shared = Rc::new(Shared {
         settings,
         access,
@@ -96,20 +120,34 @@ async fn supervise(
         stopping: Cell::new(false),
         changed,
     });
-    let sampling = executor.spawn(Sampling::new(Rc::clone(&shared)).run());
+    let sampling = executor.spawn(Sampling::new(Rc::clone(&shared)).run(stopped));
     let publishing = executor.spawn(Publishing::new(Rc::clone(&shared), notices).run());
 
-    stop.await;
-    sampling.cancel().await;
-    shared.stopping.set(true);
-    shared.notify();
-    publishing
-        .or(async {
-            async_io::Timer::after(SHUTDOWN_GRACE).await;
-        })
-        .await;
+    signals.next().await;
+    let end = async {
+        let deadline = Instant::now() + grace;
+        // The sampling task takes a last sample when it notices.
+        stop.close();
+        sampling.or(after(LAST_SAMPLE_TIMEOUT.min(grace))).await;
+        shared.stopping.set(true);
+        shared.notify();
+        publishing.or(after(deadline.saturating_duration_since(Instant::now()))).await;
+        Ended::Stopped
+    };
+    let abort = async {
+        match signals.next().await {
+            Some(signal) => Ended::Aborted(signal),
+            None => smol::future::pending().await,
+        }
+    };
+    let ended = end.or(abort).await;
     let publisher = shared.publisher.borrow();
     report::stopped(publisher.figures(), publisher.backlog());
+    ended
+}
+
+async fn after(duration: Duration) {
+    async_io::Timer::after(duration).await;
 }
 
 /// The task that polls the endpoint.
@@ -120,8 +158,8 @@ struct Sampling {
     wakeup: Wakeup,
     health: Health,
     region_known: bool,
-    samples: Vec<crate::metric::Sample>,
-    events: Vec<crate::sampler::Event>,
+    samples: Vec<Sample>,
+    events: Vec<Event>,
 }
 
 impl Sampling {
@@ -138,7 +176,8 @@ impl Sampling {
         }
     }
 
-    async fn run(mut self) {
+    /// Until `stopped` is closed, and then once more.
+    async fn run(mut self, stopped: Receiver<()>) {
         let mut ticker = Ticker::new(Instant::now(), self.shared.settings.sample_interval);
         let mut summary_at = ticker.next() + SUMMARY_INTERVAL;
         loop {
@@ -160,7 +199,20 @@ impl Sampling {
                 );
             }
             ticker.advance(Instant::now());
-            self.wakeup.until(ticker.next()).await;
+            let is_stopped = async {
+                let _ = stopped.recv().await;
+                true
+            };
+            let is_tick = async {
+                self.wakeup.until(ticker.next()).await;
+                false
+            };
+            if is_stopped.or(is_tick).await {
+                break;
+            }
+        }
+        if self.poll(Instant::now()).await.is_ok() {
+            self.hand_over();
         }
     }
 
@@ -222,11 +274,15 @@ impl Sampling {
         }
         let mut publisher = self.shared.publisher.borrow_mut();
         publisher.set_cadence(self.sampler.cadence());
-        let mut changed = false;
-        for sample in self.samples.drain(..) {
-            changed |= publisher.push(sample);
+        let mut is_changed = false;
+        if !self.samples.is_empty() {
+            let now = now();
+            for sample in self.samples.drain(..) {
+                is_changed |= publisher.push(sample, now);
+            }
         }
-        if changed {
+        publisher.events().for_each(report::publisher_event);
+        if is_changed {
             self.shared.notify();
         }
     }
@@ -282,20 +338,23 @@ impl Publishing {
             }
             let action = self.shared.publisher.borrow_mut().poll(now());
             match action {
-                Action::Send(samples) => self.send(&samples).await,
+                Action::Send(samples) => {
+                    self.send(&samples).await;
+                }
                 Action::WaitUntil(at) => self.wait_until(at).await,
             }
         }
-        if !self.connect().await {
-            return;
-        }
         loop {
+            if !self.connect().await {
+                return;
+            }
             let left = self.shared.publisher.borrow_mut().drain(now());
             let Some(samples) = left else { return };
-            self.send(&samples).await;
-            if self.health.is_failing() {
-                // The grace is short: once more, after a moment.
-                async_io::Timer::after(Duration::from_millis(300)).await;
+            match self.send(&samples).await {
+                Outcome::Accepted => {}
+                // Nobody will grant it in the seconds that are left.
+                Outcome::Denied => return,
+                _ => after(LAST_RETRY_PAUSE).await,
             }
         }
     }
@@ -329,8 +388,9 @@ impl Publishing {
         }
     }
 
-    async fn send(&mut self, samples: &[crate::metric::Sample]) {
-        let Some((_, cloudwatch)) = &self.connected else { return };
+    /// One request, and what became of it. Callers have connected.
+    async fn send(&mut self, samples: &[Sample]) -> Outcome {
+        let Some((_, cloudwatch)) = &self.connected else { return Outcome::Unreachable };
         let outcome = match cloudwatch.put(samples).await {
             Ok(()) => {
                 debug!(samples = samples.len(), "published");
@@ -339,10 +399,18 @@ impl Publishing {
             }
             Err(error) => {
                 self.health.fails(&error, Instant::now());
-                Outcome::Failed
+                error.outcome
             }
         };
-        self.shared.publisher.borrow_mut().on_outcome(outcome, now());
+        if outcome == Outcome::Credentials {
+            // A new client asks for new credentials; the old one would keep
+            // its own until they say that they have expired.
+            self.connected = None;
+        }
+        let mut publisher = self.shared.publisher.borrow_mut();
+        publisher.on_outcome(outcome, now());
+        publisher.events().for_each(report::publisher_event);
+        outcome
     }
 
     async fn wait_until(&mut self, at: Instant) {

@@ -408,7 +408,8 @@ fn a_cloudwatch_that_hangs_does_not_delay_the_end() {
     let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
     let cloudwatch = CloudWatch::start();
     cloudwatch.always(Some(Fault::HangBeforeHead(Duration::from_secs(30))));
-    let esp = Esp::start(&metadata, &cloudwatch, &[("PUBLISH_INTERVAL", "1s")]);
+    let more = [("PUBLISH_INTERVAL", "1s"), ("SHUTDOWN_GRACE", "1s")];
+    let esp = Esp::start(&metadata, &cloudwatch, &more);
     assert!(cloudwatch.wait_for_requests(1, SOON));
     let before = metadata.stats_requests();
     std::thread::sleep(Duration::from_secs(3));
@@ -416,6 +417,55 @@ fn a_cloudwatch_that_hangs_does_not_delay_the_end() {
     let (status, log) = esp.stop("TERM");
     assert_eq!(status.code(), Some(0));
     log.expect("unsent samples");
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
+    let cloudwatch = CloudWatch::start();
+    cloudwatch.always(Some(Fault::HangBeforeHead(Duration::from_secs(30))));
+    let more = [("PUBLISH_INTERVAL", "1s"), ("SHUTDOWN_GRACE", "1m")];
+    let esp = Esp::start(&metadata, &cloudwatch, &more);
+    assert!(cloudwatch.wait_for_requests(1, SOON));
+    esp.signal("TERM");
+    std::thread::sleep(Duration::from_millis(700));
+    let (status, log) = esp.stop("INT");
+    assert_eq!(status.code(), Some(128 + 2));
+    log.expect("unsent samples");
+}
+
+#[test]
+fn the_last_sample_is_taken_and_sent_at_the_end() {
+    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
+    let cloudwatch = CloudWatch::start();
+    let more = [("SAMPLE_INTERVAL", "3s"), ("PUBLISH_INTERVAL", "1m")];
+    let esp = Esp::start(&metadata, &cloudwatch, &more);
+    // Two polls at 0 s and 3 s; the third would be at 6 s.
+    std::thread::sleep(Duration::from_millis(5200));
+    let (status, _) = esp.stop("TERM");
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(cloudwatch.datums().len(), 2);
+    assert_all_near(&cloudwatch.datums(), 25.0, 0.5);
+}
+
+#[test]
+fn a_datum_that_cloudwatch_refuses_costs_only_itself() {
+    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
+    let cloudwatch = CloudWatch::start();
+    let refused = || Fault::Error {
+        status: 400,
+        type_name: "com.amazonaws.cloudwatch#InvalidParameterValueException".into(),
+        query_code: "InvalidParameterValue;Sender".into(),
+        message: "The value is not valid".into(),
+    };
+    // Whatever the first request holds is refused down to one sample.
+    cloudwatch.script(vec![refused(), refused()]);
+    let esp = Esp::start(&metadata, &cloudwatch, &[("PUBLISH_INTERVAL", "3s")]);
+    assert!(cloudwatch.wait_for(5, SOON));
+    let (_, log) = esp.stop("TERM");
+    log.expect("publishing to CloudWatch fails");
+    log.expect("publishing to CloudWatch works again");
+    log.expect("esp stops; everything is published");
 }
 
 #[test]
@@ -429,7 +479,8 @@ fn a_refused_permission_names_action_and_region() {
         message: "User is not authorized".into(),
     }));
     let esp = Esp::start(&metadata, &cloudwatch, &[("PUBLISH_INTERVAL", "1s")]);
-    assert!(cloudwatch.wait_for_requests(2, SOON));
+    assert!(cloudwatch.wait_for_requests(1, SOON));
+    std::thread::sleep(Duration::from_millis(300));
     let (_, log) = esp.stop("TERM");
     let error = log.expect("publishing to CloudWatch fails")["error"].as_str().unwrap().to_owned();
     assert!(error.contains("cloudwatch:PutMetricData in us-west-2"), "{error}");

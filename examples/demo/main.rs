@@ -111,11 +111,10 @@ fn run(docker: Option<&str>) -> ExitCode {
     introduce(&settings, &metadata_uri, &cloudwatch_url, docker);
 
     let (interrupted, interrupts) = channel();
-    let (stop, stopped) = smol::channel::bounded::<()>(1);
+    let (stop, stopped) = smol::channel::bounded::<i32>(1);
     let sidecar = thread::spawn(move || {
-        esp::sidecar::run_against(settings, Some(demo_access(&cloudwatch_url)), async move {
-            let _ = stopped.recv().await;
-        });
+        let signals = Box::pin(stopped);
+        esp::sidecar::run_against(settings, Some(demo_access(&cloudwatch_url)), signals);
     });
     thread::spawn(move || {
         let signal = Signals::new([Signal::Int, Signal::Term]).ok();
@@ -125,7 +124,7 @@ fn run(docker: Option<&str>) -> ExitCode {
         }
     });
     watch(&cloudwatch, started, docker.is_none(), &interrupts);
-    let _ = stop.send_blocking(());
+    drop(stop);
     let _ = sidecar.join();
     conclude(&cloudwatch);
     ExitCode::SUCCESS

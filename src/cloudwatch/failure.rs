@@ -7,33 +7,109 @@ use aws_sdk_cloudwatch::{
     operation::put_metric_data::PutMetricDataError,
 };
 
+use aws_smithy_runtime_api::client::result::DispatchFailure;
+use isahc::error::ErrorKind;
+
+use crate::publisher::Outcome;
+
 /// A request that was not accepted, as far as is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PutError {
-    /// CloudWatch's code, where it answered: `AccessDenied`, `Throttling`, ….
-    pub code: Option<String>,
+    /// What kind of trouble, and so what to do about the samples.
+    pub outcome: Outcome,
     /// One line.
     pub message: String,
 }
 
 impl PutError {
-    pub(super) fn new<R: fmt::Debug + 'static>(
-        error: &SdkError<PutMetricDataError, R>,
-        region: &str,
-    ) -> Self {
-        let Some(answer) = error.as_service_error() else {
-            return Self { code: None, message: one_line(&chain(error)) };
-        };
-        let code = answer.code().unwrap_or("unknown").to_owned();
-        let said = answer.message().unwrap_or("no message");
-        let advice = match code.as_str() {
-            "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
-                format!("; the task role needs the action cloudwatch:PutMetricData in {region}")
+    pub(super) fn new(error: &SdkError<PutMetricDataError>, region: &str) -> Self {
+        let (outcome, message) = match error {
+            SdkError::ServiceError(answer) => {
+                let code = answer.err().code().unwrap_or("unknown");
+                let said = answer.err().message().unwrap_or("no message");
+                let outcome = by_code(code, answer.raw().status().as_u16());
+                (outcome, format!("{code}: {said}{}", advice(outcome, region)))
             }
-            _ => String::new(),
+            // Not even signed: no credentials could be had, as a rule.
+            SdkError::ConstructionFailure(_) => (Outcome::Credentials, chain(error)),
+            SdkError::DispatchFailure(failure) => {
+                let outcome = by_connection(failure);
+                (outcome, format!("{}{}", chain(error), advice(outcome, region)))
+            }
+            SdkError::TimeoutError(_) => (Outcome::Ambiguous, chain(error)),
+            // An answer that is no error of CloudWatch's: a proxy's, a cut one.
+            _ => (Outcome::ServerError, chain(error)),
         };
-        let message = one_line(&format!("{code}: {said}{advice}"));
-        Self { code: Some(code), message }
+        Self { outcome, message: one_line(&message) }
+    }
+}
+
+/// The codes as CloudWatch and the signature check write them.
+fn by_code(code: &str, status: u16) -> Outcome {
+    match code {
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "UnauthorizedOperation"
+        | "OptInRequired"
+        | "NotAuthorized" => Outcome::Denied,
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException"
+        | "SlowDown"
+        | "LimitExceeded" => Outcome::Throttled,
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "RequestExpired"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch"
+        | "IncompleteSignature"
+        | "InvalidSignatureException"
+        | "RequestTimeTooSkewed"
+        | "MissingAuthenticationToken" => Outcome::Credentials,
+        _ if code.starts_with("Invalid")
+            || code.starts_with("Missing")
+            || code.starts_with("Validation")
+            || status == 413 =>
+        {
+            Outcome::Invalid
+        }
+        _ => Outcome::ServerError,
+    }
+}
+
+fn by_connection(failure: &DispatchFailure) -> Outcome {
+    let Some(error) = failure.as_connector_error() else { return Outcome::ServerError };
+    let source = error.source().and_then(|source| source.downcast_ref::<isahc::Error>());
+    match source {
+        Some(error) => match error.kind() {
+            ErrorKind::ConnectionFailed
+            | ErrorKind::NameResolution
+            | ErrorKind::BadServerCertificate
+            | ErrorKind::BadClientCertificate
+            | ErrorKind::TlsEngine
+            | ErrorKind::InvalidTlsConfiguration
+            | ErrorKind::InvalidRequest
+            | ErrorKind::ClientInitialization => Outcome::Unreachable,
+            ErrorKind::Timeout if error.remote_addr().is_none() => Outcome::Unreachable,
+            _ => Outcome::Ambiguous,
+        },
+        // Not the connector's at all, but the identity resolver's.
+        None if error.is_other() => Outcome::Credentials,
+        // The body of the answer broke off.
+        None => Outcome::Ambiguous,
+    }
+}
+
+fn advice(outcome: Outcome, region: &str) -> String {
+    match outcome {
+        Outcome::Denied => {
+            format!("; the task role needs the action cloudwatch:PutMetricData in {region}")
+        }
+        Outcome::Credentials => "; the task definition needs a task role (taskRoleArn)".to_owned(),
+        _ => String::new(),
     }
 }
 
@@ -61,4 +137,27 @@ fn chain(error: &dyn Error) -> String {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_say_what_to_do() {
+        for (code, status, outcome) in [
+            ("Throttling", 400, Outcome::Throttled),
+            ("AccessDenied", 403, Outcome::Denied),
+            ("ExpiredToken", 403, Outcome::Credentials),
+            ("InvalidParameterValue", 400, Outcome::Invalid),
+            ("InvalidParameterValueException", 400, Outcome::Invalid),
+            ("MissingParameter", 400, Outcome::Invalid),
+            ("unknown", 413, Outcome::Invalid),
+            ("InternalServiceFault", 500, Outcome::ServerError),
+            ("unknown", 503, Outcome::ServerError),
+            ("InvalidClientTokenId", 403, Outcome::Credentials),
+        ] {
+            assert_eq!(by_code(code, status), outcome, "{code}");
+        }
+    }
 }

@@ -122,14 +122,15 @@ impl CloudWatch {
         if datums.is_empty() {
             return Ok(());
         }
-        self.client
-            .put_metric_data()
-            .namespace(&self.namespace)
-            .set_metric_data(Some(datums))
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| PutError::new(&error, &self.region))
+        let request = self.client.put_metric_data().namespace(&self.namespace);
+        match request.set_metric_data(Some(datums)).send().await {
+            Ok(_) => Ok(()),
+            // An answer that cannot be read, but says 200: it was accepted.
+            Err(error) if error.raw_response().is_some_and(|raw| raw.status().is_success()) => {
+                Ok(())
+            }
+            Err(error) => Err(PutError::new(&error, &self.region)),
+        }
     }
 
     /// The sample under each set of dimensions.

@@ -1,9 +1,12 @@
 //! The publisher as a state machine, on a clock of its own.
 
+#![allow(clippy::cast_possible_truncation, reason = "small random numbers")]
+
 use super::*;
 use crate::metric::Metric;
 
 const SECOND: Duration = Duration::from_secs(1);
+const CAPACITY: usize = 3600;
 
 /// A publisher on a simulated clock whose wall time is `start_s` at first.
 struct Bench {
@@ -19,7 +22,7 @@ struct Bench {
 impl Bench {
     fn new(interval: Duration, start_wall_ms: u64) -> Self {
         Self {
-            publisher: Publisher::new(interval, SECOND),
+            publisher: Publisher::new(interval, CAPACITY, 42),
             start: Instant::now(),
             start_wall_ms,
             now_ms: 0,
@@ -36,13 +39,8 @@ impl Bench {
     }
 
     fn sample(&mut self) {
-        let read = self.now().wall;
-        self.publisher.push(Sample {
-            metric: Metric::CpuUtilization,
-            container: None,
-            read,
-            value: 1.0,
-        });
+        let now = self.now();
+        self.publisher.push(a_sample(now.wall), now);
     }
 
     /// Does as the publisher says for `duration`, calling `each` every 100 ms.
@@ -57,6 +55,10 @@ impl Bench {
             self.now_ms += 100;
         }
     }
+}
+
+fn a_sample(read: Timestamp) -> Sample {
+    Sample { metric: Metric::CpuUtilization, container: None, read, value: 1.0 }
 }
 
 fn each_second(bench: &mut Bench) {
@@ -78,13 +80,13 @@ fn the_offset_is_fixed_by_the_arn_and_small() {
     for interval in [SECOND, 10 * SECOND, 60 * SECOND] {
         for task in 0..50 {
             let bench = Bench::new(interval, 0);
-            let mut publisher = Publisher::new(interval, SECOND);
+            let mut publisher = Publisher::new(interval, CAPACITY, 42);
             let arn = format!("arn:aws:ecs:eu-west-1:111122223333:task/shop/{task}");
             publisher.set_task_arn(&arn, bench.now());
-            let offset = publisher.offset;
-            assert!(offset < OFFSET_MOST.min(interval / 5), "{offset:?} of {interval:?}");
+            let offset = publisher.schedule.offset();
+            assert!(offset < (2 * SECOND).min(interval / 5), "{offset:?} of {interval:?}");
             publisher.set_task_arn(&arn, bench.now());
-            assert_eq!(publisher.offset, offset);
+            assert_eq!(publisher.schedule.offset(), offset);
             offsets.push(offset);
         }
     }
@@ -96,7 +98,7 @@ fn the_offset_is_fixed_by_the_arn_and_small() {
 #[test]
 fn the_offset_moves_every_request_alike() {
     let mut bench = Bench::new(10 * SECOND, 7_000);
-    bench.publisher.offset = Duration::from_millis(1_300);
+    bench.publisher.schedule.set_offset(Duration::from_millis(1_300));
     bench.run(35 * SECOND, each_second);
     let at: Vec<_> = bench.sent.iter().map(|(at, _)| *at).collect();
     assert_eq!(at, [11_300, 21_300, 31_300, 41_300]);
@@ -108,12 +110,7 @@ fn seldom_samples_are_sent_when_they_arrive() {
     bench.publisher.set_cadence(Some(Duration::from_millis(9_990)));
     bench.run(61 * SECOND, |bench| {
         if bench.now_ms % 10_000 == 3_400 {
-            bench.publisher.push(Sample {
-                metric: Metric::CpuUtilization,
-                container: None,
-                read: bench.now().wall,
-                value: 1.0,
-            });
+            bench.sample();
         }
     });
     let expected: Vec<_> = (0..6).map(|n| (10_400 + n * 10_000, 1)).collect();
@@ -124,8 +121,8 @@ fn seldom_samples_are_sent_when_they_arrive() {
 fn an_arrival_a_poll_late_delays_no_other() {
     let mut bench = Bench::new(10 * SECOND, 0);
     bench.publisher.set_cadence(Some(10 * SECOND));
-    // The third was seen a second late, since a poll was dropped.
-    let arrivals = [1_000, 11_000, 22_000, 31_000, 41_000];
+    // The third was seen three seconds late, since polls were dropped.
+    let arrivals = [1_000, 11_000, 24_000, 31_000, 41_000];
     bench.run(50 * SECOND, |bench| {
         if arrivals.contains(&bench.now_ms) {
             bench.sample();
@@ -136,42 +133,190 @@ fn an_arrival_a_poll_late_delays_no_other() {
 }
 
 #[test]
+fn turning_to_arrivals_leaves_no_delay_behind() {
+    for phase in 0..10 {
+        let mut bench = Bench::new(10 * SECOND, 0);
+        // Aligned requests first, until the cadence is known.
+        bench.run(31 * SECOND, each_second);
+        bench.publisher.set_cadence(Some(10 * SECOND));
+        bench.sent.clear();
+        bench.run(60 * SECOND, |bench| {
+            if bench.now_ms % 10_000 == phase * 1000 {
+                bench.sample();
+            }
+        });
+        let late: Vec<_> =
+            bench.sent[1..].iter().map(|(at, _)| (at + 10_000 - phase * 1000) % 10_000).collect();
+        assert!(late.iter().all(|late| *late == 0), "phase {phase}: {late:?}");
+    }
+}
+
+#[test]
 fn on_arrival_never_means_more_than_one_request_an_interval() {
     let mut bench = Bench::new(10 * SECOND, 0);
     bench.publisher.set_cadence(Some(10 * SECOND));
     bench.run(3600 * SECOND, each_second);
-    assert!((359..=361).contains(&bench.sent.len()), "{}", bench.sent.len());
+    assert!((359..=362).contains(&bench.sent.len()), "{}", bench.sent.len());
 }
 
 #[test]
-fn what_failed_is_tried_again_less_and_less_often() {
+fn what_failed_is_tried_again_with_random_waits_that_grow() {
     let mut bench = Bench::new(10 * SECOND, 9_000);
-    bench.outcome = Outcome::Failed;
-    bench.run(40 * SECOND, each_second);
+    bench.outcome = Outcome::ServerError;
+    bench.run(300 * SECOND, each_second);
     let at: Vec<_> = bench.sent.iter().map(|(at, _)| *at).collect();
-    assert_eq!(at, [10_000, 11_000, 13_000, 17_000, 25_000, 35_000, 45_000]);
+    let waits: Vec<_> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(waits.iter().all(|wait| (1_000..=30_100).contains(wait)), "{waits:?}");
+    assert!((15..60).contains(&waits.len()), "{waits:?}");
     bench.outcome = Outcome::Accepted;
-    bench.run(20 * SECOND, each_second);
-    let (published, dropped) =
-        (bench.publisher.figures().published, bench.publisher.figures().dropped);
-    assert_eq!(published + bench.publisher.backlog() as u64, 60);
-    assert_eq!(dropped, 0);
+    bench.run(60 * SECOND, each_second);
+    assert_eq!(bench.publisher.figures().published + bench.publisher.backlog() as u64, 360);
+    assert_eq!(bench.publisher.figures().dropped(), 0);
     assert!(bench.publisher.backlog() <= 10);
 }
 
 #[test]
-fn a_long_outage_drops_the_oldest_and_counts_them() {
+fn a_refused_permission_is_tried_each_minute() {
+    let mut bench = Bench::new(10 * SECOND, 9_000);
+    bench.outcome = Outcome::Denied;
+    bench.run(190 * SECOND, each_second);
+    let at: Vec<_> = bench.sent.iter().map(|(at, _)| *at).collect();
+    assert_eq!(at, [10_000, 70_000, 130_000, 190_000]);
+}
+
+#[test]
+fn after_an_outage_the_freshest_go_first_at_a_request_a_second() {
     let mut bench = Bench::new(10 * SECOND, 0);
-    bench.outcome = Outcome::Failed;
+    bench.publisher.set_samples_per_request(100);
+    bench.outcome = Outcome::Unreachable;
+    bench.run(600 * SECOND, each_second);
+    bench.outcome = Outcome::Accepted;
+    bench.sent.clear();
+    let newest = bench.now().wall;
+    let mut first = None;
+    while bench.publisher.backlog() > 20 {
+        each_second(&mut bench);
+        if let Action::Send(batch) = bench.publisher.poll(bench.now()) {
+            first.get_or_insert(batch[batch.len() - 1].read);
+            bench.sent.push((bench.now_ms, batch.len()));
+            bench.publisher.on_outcome(Outcome::Accepted, bench.now());
+        }
+        bench.now_ms += 100;
+    }
+    assert!(first.unwrap() >= newest.min(first.unwrap()), "the newest is in the first request");
+    let at: Vec<_> = bench.sent.iter().map(|(at, _)| *at).collect();
+    assert!(at.windows(2).all(|pair| pair[1] - pair[0] >= 1000), "{at:?}");
+    assert!(at.last().unwrap() - at[0] < 12_000, "{at:?}");
+    assert!(bench.sent[..5].iter().all(|(_, count)| *count == 100), "{:?}", bench.sent);
+}
+
+#[test]
+fn a_bad_datum_costs_only_itself() {
+    let mut bench = Bench::new(10 * SECOND, 9_000);
+    let bad = 1_795_514_400_000_000_000;
+    let mut accepted = 0;
+    for millisecond in (0..120_000).step_by(100) {
+        bench.now_ms = millisecond;
+        each_second(&mut bench);
+        if millisecond == 20_500 {
+            let mut sample = a_sample(bench.now().wall);
+            sample.value = f64::from_bits(bad);
+            bench.publisher.push(sample, bench.now());
+        }
+        if let Action::Send(batch) = bench.publisher.poll(bench.now()) {
+            let is_bad = batch.iter().any(|sample| sample.value.to_bits() == bad);
+            let outcome = if is_bad { Outcome::Invalid } else { Outcome::Accepted };
+            accepted += if is_bad { 0 } else { batch.len() as u64 };
+            bench.publisher.on_outcome(outcome, bench.now());
+        }
+    }
+    let figures = bench.publisher.figures();
+    assert_eq!((figures.dropped_refused, figures.published), (1, accepted));
+    assert_eq!(figures.taken, accepted + 1 + bench.publisher.backlog() as u64);
+    let events: Vec<_> = bench.publisher.events().collect();
+    assert!(matches!(
+        events[..],
+        [PublisherEvent::SampleDropped { reason: "CloudWatch refused it", .. }]
+    ));
+}
+
+#[test]
+fn what_cloudwatch_would_refuse_is_not_even_kept() {
+    let mut bench = Bench::new(10 * SECOND, 1_795_514_400_000);
+    let now = bench.now();
+    let old = Timestamp::from_unix_ns(now.wall.unix_ns() - 15 * 24 * 3600 * 1_000_000_000);
+    for (value, read) in [
+        (f64::NAN, now.wall),
+        (f64::INFINITY, now.wall),
+        (1e200, now.wall),
+        (1.0, old),
+        (1.0, Timestamp::from_unix_ns(now.wall.unix_ns() + 3 * 3600 * 1_000_000_000)),
+    ] {
+        bench.publisher.push(Sample { value, ..a_sample(read) }, now);
+    }
+    let figures = bench.publisher.figures();
+    assert_eq!((figures.dropped_invalid, figures.dropped_time), (3, 2));
+    assert_eq!(bench.publisher.backlog(), 0);
+    assert_eq!(bench.publisher.events().count(), 1, "named once");
+}
+
+#[test]
+fn a_long_outage_drops_the_oldest_and_says_so_twice() {
+    let mut bench = Bench::new(10 * SECOND, 0);
+    bench.outcome = Outcome::Unreachable;
     bench.run(4000 * SECOND, each_second);
     assert_eq!(bench.publisher.backlog(), CAPACITY);
-    assert_eq!(bench.publisher.figures().dropped, 400);
+    assert_eq!(bench.publisher.figures().dropped_full, 400);
+    assert_eq!(bench.publisher.events().collect::<Vec<_>>(), [PublisherEvent::DroppingBegan]);
     bench.sent.clear();
     bench.outcome = Outcome::Accepted;
     bench.run(60 * SECOND, |_| {});
     assert!(bench.sent.iter().all(|(_, count)| *count <= limits::DATUMS_PER_REQUEST));
     assert_eq!(bench.publisher.backlog(), 0);
     assert_eq!(bench.publisher.figures().published, CAPACITY as u64);
+    assert_eq!(
+        bench.publisher.events().collect::<Vec<_>>(),
+        [PublisherEvent::DroppingEnded { dropped: 400 }]
+    );
+}
+
+#[test]
+fn the_books_balance_whatever_happens() {
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = move |limit: u64| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random % limit
+    };
+    for _ in 0..200 {
+        let mut bench = Bench::new(10 * SECOND, 0);
+        bench.publisher = Publisher::new(10 * SECOND, 50 + next(500) as usize, next(1 << 40));
+        bench.publisher.set_samples_per_request(1 + next(100) as usize);
+        bench.publisher.set_cadence(Some(SECOND * (1 + next(12) as u32)));
+        let mut accepted = 0;
+        for second in 0..900 {
+            bench.now_ms = second * 1000;
+            for _ in 0..next(3) {
+                bench.sample();
+            }
+            if let Action::Send(batch) = bench.publisher.poll(bench.now()) {
+                // Samples arrive while a request is under way.
+                for _ in 0..next(4) {
+                    bench.sample();
+                }
+                let outcome = OUTCOMES[next(OUTCOMES.len() as u64) as usize];
+                accepted += if outcome == Outcome::Accepted { batch.len() as u64 } else { 0 };
+                bench.publisher.on_outcome(outcome, bench.now());
+            }
+        }
+        let figures = bench.publisher.figures();
+        assert_eq!(figures.published, accepted);
+        assert_eq!(
+            figures.taken,
+            figures.published + figures.dropped() + bench.publisher.backlog() as u64
+        );
+    }
 }
 
 #[test]

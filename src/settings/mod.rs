@@ -5,7 +5,7 @@
 mod duration;
 pub mod variable;
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 pub use duration::parse_duration;
 pub use variable::Variable;
@@ -15,6 +15,7 @@ use crate::{
     endpoint::EndpointUri,
     limits,
     metric::{Metric, MetricSet},
+    publisher::{SAMPLE_BYTES, STORE_BYTES_MOST},
     region::is_region,
     sampler::Selection,
 };
@@ -22,6 +23,12 @@ use crate::{
 const SAMPLE_INTERVAL_LEAST: Duration = Duration::from_millis(200);
 const SAMPLE_INTERVAL_MOST: Duration = Duration::from_mins(1);
 const PUBLISH_INTERVAL_MOST: Duration = Duration::from_hours(1);
+
+const BUFFER_LEAST: Duration = Duration::from_mins(1);
+const BUFFER_MOST: Duration = Duration::from_hours(24);
+const SHUTDOWN_GRACE_MOST: Duration = Duration::from_mins(2);
+/// Containers to make room for where `*` does not say how many there are.
+const CONTAINERS_ASSUMED: usize = 10;
 
 /// Where values come from.
 pub trait Lookup {
@@ -104,6 +111,10 @@ pub struct Settings {
     pub sample_interval: Duration,
     /// `PUBLISH_INTERVAL`.
     pub publish_interval: Duration,
+    /// `BUFFER`.
+    pub buffer: Duration,
+    /// `SHUTDOWN_GRACE`.
+    pub shutdown_grace: Duration,
     /// `AWS_CA_BUNDLE` or `SSL_CERT_FILE`. Not opened here.
     pub ca_bundle: Option<CaBundle>,
     /// `LOG_LEVEL`.
@@ -201,6 +212,12 @@ impl Settings {
             None => Ok(sample_interval),
             Some(_) => Err(error),
         })?;
+        let in_range = |range: RangeInclusive<Duration>| {
+            move |text: &str| parse_duration(text).filter(|duration| range.contains(duration))
+        };
+        let buffer = defaulted(lookup, &variable::BUFFER, in_range(BUFFER_LEAST..=BUFFER_MOST))?;
+        let grace = in_range(Duration::ZERO..=SHUTDOWN_GRACE_MOST);
+        let shutdown_grace = defaulted(lookup, &variable::SHUTDOWN_GRACE, grace)?;
         let log_level = defaulted(lookup, &variable::LOG_LEVEL, parse_log_level)?;
         let log_format = defaulted(lookup, &variable::LOG_FORMAT, parse_log_format)?;
         let endpoint = given(lookup, &variable::ENDPOINT).ok_or(SettingsError::NoEndpoint)?;
@@ -218,10 +235,28 @@ impl Settings {
             overrides: DimensionOverrides { cluster_name, service_name },
             sample_interval,
             publish_interval,
+            buffer,
+            shutdown_grace,
             ca_bundle,
             log_level,
             log_format,
         })
+    }
+}
+
+impl Settings {
+    /// How many samples `BUFFER` comes to, within the bytes that the store may
+    /// take.
+    #[must_use]
+    pub fn buffer_samples(&self) -> usize {
+        let containers = match &self.containers {
+            Selection::Named(names) => names.len(),
+            Selection::All => CONTAINERS_ASSUMED,
+        };
+        let polls = self.buffer.as_millis().div_ceil(self.sample_interval.as_millis().max(1));
+        let polls = usize::try_from(polls).unwrap_or(usize::MAX);
+        let samples = polls.saturating_mul(containers).saturating_mul(self.metrics.iter().count());
+        samples.clamp(1, STORE_BYTES_MOST / SAMPLE_BYTES)
     }
 }
 
@@ -461,6 +496,27 @@ mod tests {
         let settings = read(&[("SAMPLE_INTERVAL", "30s")]).unwrap();
         assert_eq!(settings.publish_interval, Duration::from_secs(30));
         assert!(read(&[("SAMPLE_INTERVAL", "30s"), ("PUBLISH_INTERVAL", "10s")]).is_err());
+    }
+
+    #[test]
+    fn the_buffer_is_bounded_in_time_and_in_bytes() {
+        for (more, samples) in [
+            (&[][..], 7200),
+            (&[("METRICS", "CPUUtilization")], 3600),
+            (&[("BUFFER", "10m"), ("METRICS", "CPUUtilization"), ("CONTAINER_NAME", "a,b")], 1200),
+            (&[("BUFFER", "24h"), ("METRICS", "all"), ("CONTAINER_NAME", "*")], 174_762),
+        ] {
+            assert_eq!(read(more).unwrap().buffer_samples(), samples, "{more:?}");
+        }
+        for (name, text, is_valid) in [
+            ("BUFFER", "59s", false),
+            ("BUFFER", "24h", true),
+            ("BUFFER", "25h", false),
+            ("SHUTDOWN_GRACE", "0s", true),
+            ("SHUTDOWN_GRACE", "121s", false),
+        ] {
+            assert_eq!(read(&[(name, text)]).is_ok(), is_valid, "{name}={text}");
+        }
     }
 
     #[test]

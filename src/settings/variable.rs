@@ -127,6 +127,29 @@ pub const PUBLISH_INTERVAL: Variable = Variable {
            a price; 10s is the shortest period of an alarm.",
 };
 
+/// How long unsent samples are kept.
+pub const BUFFER: Variable = Variable {
+    name: "BUFFER",
+    flag: Some("buffer"),
+    placeholder: "DURATION",
+    default: Some("1h"),
+    expected: "a whole number with ms, s, m or h, from 1m to 24h, e.g. 1h",
+    help: "How much of the samples is kept while CloudWatch cannot be reached, from 1m to 24h; 24 \
+           bytes a sample are set aside for it, 4 MiB at the most. When it is full the oldest go. \
+           It is not kept across a restart.",
+};
+
+/// How long the end may take.
+pub const SHUTDOWN_GRACE: Variable = Variable {
+    name: "SHUTDOWN_GRACE",
+    flag: Some("shutdown-grace"),
+    placeholder: "DURATION",
+    default: Some("5s"),
+    expected: "a whole number with ms, s, m or h, from 0s to 2m, e.g. 5s",
+    help: "How long unsent samples are still sent after SIGTERM or SIGINT, from 0s to 2m; ECS kills \
+           after its stopTimeout, 30 s by default. A second signal ends it at once.",
+};
+
 /// How much is logged.
 pub const LOG_LEVEL: Variable = Variable {
     name: "LOG_LEVEL",
@@ -181,7 +204,7 @@ pub const SSL_CERT_FILE: Variable =
     foreign("SSL_CERT_FILE", AWS_CA_BUNDLE.expected, "The same, where AWS_CA_BUNDLE is not set.");
 
 /// ESP's own variables, in the order of `--help`.
-pub const OWN: [&Variable; 11] = [
+pub const OWN: [&Variable; 13] = [
     &CONTAINER_NAME,
     &NAMESPACE,
     &REGION,
@@ -191,6 +214,8 @@ pub const OWN: [&Variable; 11] = [
     &SERVICE_NAME,
     &SAMPLE_INTERVAL,
     &PUBLISH_INTERVAL,
+    &BUFFER,
+    &SHUTDOWN_GRACE,
     &LOG_LEVEL,
     &LOG_FORMAT,
 ];

@@ -1,0 +1,333 @@
+//! When to send which samples: a state machine that is told the time and how
+//! the last request ended. It keeps the samples that are not accepted yet. It
+//! knows nothing of HTTP, of the SDK or of any clock.
+//!
+//! While all is well, requests follow the `schedule`. After a failure they wait
+//! for the `backoff`; after an outage the freshest samples go first, since an
+//! alarm is about to judge them, and the rest follows, newest to oldest, at no
+//! more than a request a second.
+
+mod backoff;
+mod schedule;
+mod store;
+
+use std::time::{Duration, Instant};
+
+use self::{backoff::Backoff, schedule::Schedule, store::Store};
+use crate::{limits, metric::Sample, timestamp::Timestamp};
+
+/// What a sample takes in the store, bytes.
+pub const SAMPLE_BYTES: usize = size_of::<Sample>();
+
+/// The most that the store may take, bytes.
+pub const STORE_BYTES_MOST: usize = 4 * 1024 * 1024;
+
+/// The ceiling of the first wait after a failure, and of the last.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_MOST: Duration = Duration::from_secs(30);
+
+/// Between two tries while the permission is refused.
+const DENIED_PAUSE: Duration = Duration::from_mins(1);
+
+/// Between two requests of which the first left something over.
+const BACKLOG_PAUSE: Duration = Duration::from_secs(1);
+
+/// The time as the state machines are told it.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// For waiting: never set back.
+    pub instant: Instant,
+    /// For alignment with the wall clock, and with it CloudWatch's periods.
+    pub wall: Timestamp,
+}
+
+/// What to do now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Send these, then tell [`Publisher::on_outcome`].
+    Send(Vec<Sample>),
+    /// Ask again at this moment, or after the next sample.
+    WaitUntil(Instant),
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All of it was accepted.
+    Accepted,
+    /// CloudWatch asks for fewer requests.
+    Throttled,
+    /// CloudWatch answered with another error that may pass.
+    ServerError,
+    /// There was no connection: nothing was sent.
+    Unreachable,
+    /// It was sent, and no answer came: it may have been accepted. It is sent
+    /// again, since CloudWatch has no way to ask.
+    Ambiguous,
+    /// The permission is missing.
+    Denied,
+    /// There are no credentials, or they are not valid any more.
+    Credentials,
+    /// A datum breaks a rule.
+    Invalid,
+}
+
+/// All outcomes, for the figures.
+pub const OUTCOMES: [Outcome; 8] = [
+    Outcome::Accepted,
+    Outcome::Throttled,
+    Outcome::ServerError,
+    Outcome::Unreachable,
+    Outcome::Ambiguous,
+    Outcome::Denied,
+    Outcome::Credentials,
+    Outcome::Invalid,
+];
+
+/// What has been counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PublisherFigures {
+    /// Samples taken in.
+    pub taken: u64,
+    /// Samples that CloudWatch has accepted.
+    pub published: u64,
+    /// Samples that were dropped for want of room, the oldest first.
+    pub dropped_full: u64,
+    /// Samples that break a rule of CloudWatch's, found before sending.
+    pub dropped_invalid: u64,
+    /// Samples whose time CloudWatch does not take any more, or not yet.
+    pub dropped_time: u64,
+    /// Samples that CloudWatch refused by themselves.
+    pub dropped_refused: u64,
+    /// Samples of requests that were sent again although they may have been
+    /// accepted.
+    pub ambiguous: u64,
+    /// Requests by outcome, in the order of [`OUTCOMES`].
+    pub requests: [u64; OUTCOMES.len()],
+    /// `read` of the newest sample that was accepted.
+    pub newest_published: Option<Timestamp>,
+}
+
+impl PublisherFigures {
+    /// Requests that ended like this.
+    #[must_use]
+    pub const fn requests_with(&self, outcome: Outcome) -> u64 {
+        self.requests[outcome as usize]
+    }
+
+    /// Samples dropped for any reason.
+    #[must_use]
+    pub const fn dropped(&self) -> u64 {
+        self.dropped_full + self.dropped_invalid + self.dropped_time + self.dropped_refused
+    }
+}
+
+/// Something to tell the operator.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PublisherEvent {
+    /// The store is full: from here on the oldest samples are dropped.
+    DroppingBegan,
+    /// There is room again.
+    DroppingEnded {
+        /// How many were dropped.
+        dropped: u64,
+    },
+    /// A sample that CloudWatch would refuse, or did.
+    SampleDropped {
+        /// The sample.
+        sample: Sample,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub struct Publisher {
+    schedule: Schedule,
+    store: Store,
+    backoff: Backoff,
+    samples_per_request: usize,
+    /// After a failure, or while a backlog is sent: when the next request goes.
+    resume_at: Option<Instant>,
+    /// Dropped before the present spell of dropping; `None` outside one.
+    dropped_before: Option<u64>,
+    /// Metrics of which a dropped sample has been named.
+    named: crate::metric::MetricSet,
+    figures: PublisherFigures,
+    events: Vec<PublisherEvent>,
+}
+
+impl Publisher {
+    /// A publisher that sends every `interval` and keeps at most `capacity`
+    /// samples. `seed` is for the waits after failures.
+    #[must_use]
+    pub fn new(interval: Duration, capacity: usize, seed: u64) -> Self {
+        Self {
+            schedule: Schedule::new(interval),
+            store: Store::new(capacity),
+            backoff: Backoff::new(RETRY_FIRST, RETRY_MOST, seed),
+            samples_per_request: limits::DATUMS_PER_REQUEST,
+            resume_at: None,
+            dropped_before: None,
+            named: crate::metric::MetricSet::default(),
+            figures: PublisherFigures::default(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Gives the task its own point of the wall clock.
+    pub fn set_task_arn(&mut self, task_arn: &str, now: Now) {
+        self.schedule.set_task_arn(task_arn, now);
+    }
+
+    /// Says how often samples are renewed.
+    pub fn set_cadence(&mut self, cadence: Option<Duration>) {
+        self.schedule.set_cadence(cadence);
+    }
+
+    /// Says how many samples make a request that CloudWatch takes.
+    pub fn set_samples_per_request(&mut self, count: usize) {
+        self.samples_per_request = count.clamp(1, limits::DATUMS_PER_REQUEST);
+    }
+
+    /// Takes in a sample. `true`: the answer to [`Publisher::poll`] may have
+    /// changed.
+    pub fn push(&mut self, sample: Sample, now: Now) -> bool {
+        self.figures.taken += 1;
+        if !limits::is_value(sample.value) {
+            self.figures.dropped_invalid += 1;
+            self.name(sample, "its value is not a number that CloudWatch takes");
+            return false;
+        }
+        if !limits::is_timely(sample.read, now.wall) {
+            self.figures.dropped_time += 1;
+            self.name(sample, "its time is over two weeks ago or two hours ahead");
+            return false;
+        }
+        self.store.push(sample);
+        self.note_dropping();
+        self.schedule.is_on_arrival()
+    }
+
+    /// What to do at `now`. To be asked at the moment of the last answer, after
+    /// [`Publisher::push`] said so, and after each outcome; not while a request
+    /// is under way.
+    pub fn poll(&mut self, now: Now) -> Action {
+        let (slot_is_due, slot_at) = self.schedule.advance(now);
+        if self.store.waiting() == 0 {
+            return Action::WaitUntil(slot_at);
+        }
+        let due_at = match self.resume_at {
+            Some(resume_at) => resume_at,
+            None if self.schedule.is_on_arrival() => self.schedule.arrival_at(now),
+            None if slot_is_due => now.instant,
+            None => slot_at,
+        };
+        if now.instant < due_at {
+            return Action::WaitUntil(due_at);
+        }
+        self.resume_at = None;
+        match self.take(now) {
+            Some(samples) => Action::Send(samples),
+            None => Action::WaitUntil(slot_at),
+        }
+    }
+
+    /// The next request regardless of the schedule; `None` when nothing is
+    /// left. For the end.
+    pub fn drain(&mut self, now: Now) -> Option<Vec<Sample>> {
+        self.take(now)
+    }
+
+    fn take(&mut self, now: Now) -> Option<Vec<Sample>> {
+        self.schedule.pay(now);
+        self.store.take(self.samples_per_request).map(<[Sample]>::to_vec)
+    }
+
+    /// The request that the last [`Action::Send`] asked for has ended.
+    pub fn on_outcome(&mut self, outcome: Outcome, now: Now) {
+        self.figures.requests[outcome as usize] += 1;
+        let pause = match outcome {
+            Outcome::Accepted => {
+                let samples = self.store.accepted();
+                self.figures.published += samples.len() as u64;
+                let newest = samples.iter().map(|sample| sample.read).max();
+                self.figures.newest_published = self.figures.newest_published.max(newest);
+                let was_full = samples.len() >= self.samples_per_request;
+                self.store.forget();
+                self.backoff.reset();
+                let is_backlog = was_full || self.store.has_suspects();
+                is_backlog.then_some(BACKLOG_PAUSE)
+            }
+            Outcome::Invalid => {
+                if let Some(sample) = self.store.halve() {
+                    self.figures.dropped_refused += 1;
+                    self.name(sample, "CloudWatch refused it");
+                }
+                Some(BACKLOG_PAUSE)
+            }
+            Outcome::Denied => {
+                self.store.put_back();
+                Some(DENIED_PAUSE)
+            }
+            Outcome::Throttled
+            | Outcome::ServerError
+            | Outcome::Unreachable
+            | Outcome::Ambiguous
+            | Outcome::Credentials => {
+                if outcome == Outcome::Ambiguous {
+                    self.figures.ambiguous += self.store.accepted().len() as u64;
+                }
+                self.store.put_back();
+                Some(self.backoff.next().max(BACKLOG_PAUSE))
+            }
+        };
+        self.resume_at = pause.map(|pause| now.instant + pause);
+        self.note_dropping();
+    }
+
+    /// Samples that wait, or are under way.
+    #[must_use]
+    pub fn backlog(&self) -> usize {
+        self.store.len()
+    }
+
+    /// What has been counted since the start.
+    #[must_use]
+    pub fn figures(&self) -> PublisherFigures {
+        PublisherFigures { dropped_full: self.store.dropped(), ..self.figures }
+    }
+
+    /// What there is to tell since the last call.
+    pub fn events(&mut self) -> impl Iterator<Item = PublisherEvent> {
+        self.events.drain(..)
+    }
+
+    fn note_dropping(&mut self) {
+        let dropped = self.store.dropped();
+        match self.dropped_before {
+            None if dropped > self.figures.dropped_full => {
+                self.dropped_before = Some(self.figures.dropped_full);
+                self.events.push(PublisherEvent::DroppingBegan);
+            }
+            Some(before) if self.store.has_room() => {
+                self.dropped_before = None;
+                self.figures.dropped_full = dropped;
+                self.events.push(PublisherEvent::DroppingEnded { dropped: dropped - before });
+            }
+            _ => {}
+        }
+    }
+
+    /// Names one sample of each metric; the figures have the rest.
+    fn name(&mut self, sample: Sample, reason: &'static str) {
+        if !self.named.has(sample.metric) {
+            self.named.insert(sample.metric);
+            self.events.push(PublisherEvent::SampleDropped { sample, reason });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

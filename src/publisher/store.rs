@@ -1,0 +1,248 @@
+//! The samples that CloudWatch has not accepted yet, in order of arrival and
+//! within a fixed number: what waits, what is under way, and what a refused
+//! request has left to be looked at in halves. It knows no time.
+
+use std::{collections::VecDeque, mem};
+
+use crate::metric::Sample;
+
+/// Where the samples under way were taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Pending,
+    Suspects,
+}
+
+/// The store. A full one loses its oldest samples, and counts them.
+#[derive(Debug)]
+pub(super) struct Store {
+    /// Oldest first.
+    pending: VecDeque<Sample>,
+    capacity: usize,
+    in_flight: Vec<Sample>,
+    origin: Origin,
+    /// How many of `pending`, at its end, came after what is under way.
+    newer: usize,
+    /// Parts of refused requests, the next one last.
+    suspects: Vec<Vec<Sample>>,
+    dropped: u64,
+}
+
+impl Store {
+    /// A store of at most `capacity` samples, which take 24 bytes each and are
+    /// set aside at once.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            pending: VecDeque::with_capacity(capacity),
+            capacity,
+            in_flight: Vec::new(),
+            origin: Origin::Pending,
+            newer: 0,
+            suspects: Vec::new(),
+            dropped: 0,
+        }
+    }
+
+    /// Takes in a sample, in the place of the oldest if there is no room.
+    pub(super) fn push(&mut self, sample: Sample) {
+        self.pending.push_back(sample);
+        self.newer += 1;
+        self.make_room();
+    }
+
+    fn make_room(&mut self) {
+        while self.len() > self.capacity {
+            if self.pending.pop_front().is_none() {
+                return;
+            }
+            self.dropped += 1;
+            self.newer = self.newer.min(self.pending.len());
+        }
+    }
+
+    /// The next request: a suspect part, else the freshest `most` samples.
+    /// `None` where there is nothing.
+    pub(super) fn take(&mut self, most: usize) -> Option<&[Sample]> {
+        if let Some(part) = self.suspects.pop() {
+            self.in_flight = part;
+            self.origin = Origin::Suspects;
+        } else if self.pending.is_empty() {
+            return None;
+        } else {
+            let older = self.pending.len().saturating_sub(most);
+            self.in_flight.clear();
+            self.in_flight.extend(self.pending.drain(older..));
+            self.origin = Origin::Pending;
+        }
+        self.newer = 0;
+        Some(&self.in_flight)
+    }
+
+    /// What is under way was accepted; it is handed over for the books.
+    pub(super) fn accepted(&mut self) -> &[Sample] {
+        // Cleared by the next `take`; until then it is nobody's.
+        self.newer = 0;
+        &self.in_flight
+    }
+
+    /// Forgets what is under way, once it has been booked.
+    pub(super) fn forget(&mut self) {
+        self.in_flight.clear();
+    }
+
+    /// What is under way was not accepted: it goes back to where it was.
+    pub(super) fn put_back(&mut self) {
+        match self.origin {
+            Origin::Suspects => self.suspects.push(mem::take(&mut self.in_flight)),
+            Origin::Pending => {
+                let newer = self.pending.split_off(self.pending.len() - self.newer);
+                self.pending.extend(self.in_flight.drain(..));
+                self.pending.extend(newer);
+            }
+        }
+        self.make_room();
+    }
+
+    /// What is under way was refused as invalid: it is halved, to be looked at
+    /// part by part. A single sample is the bad one, and is given out.
+    pub(super) fn halve(&mut self) -> Option<Sample> {
+        let mut first = mem::take(&mut self.in_flight);
+        if first.len() <= 1 {
+            return first.pop();
+        }
+        let second = first.split_off(first.len() / 2);
+        // The later half is the fresher one, and so the next.
+        self.suspects.push(first);
+        self.suspects.push(second);
+        None
+    }
+
+    /// Whether parts of a refused request are still to be sent.
+    pub(super) fn has_suspects(&self) -> bool {
+        !self.suspects.is_empty()
+    }
+
+    /// Samples that wait to be sent, without those under way.
+    pub(super) fn waiting(&self) -> usize {
+        self.pending.len() + self.suspects.iter().map(Vec::len).sum::<usize>()
+    }
+
+    /// All samples.
+    pub(super) fn len(&self) -> usize {
+        self.waiting() + self.in_flight.len()
+    }
+
+    /// Whether a tenth of the room is free: a spell of dropping is over then,
+    /// and not with each single sample that goes out.
+    pub(super) fn has_room(&self) -> bool {
+        self.len() <= self.capacity - self.capacity.div_ceil(10)
+    }
+
+    /// Samples that were lost for want of room, since the start.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{metric::Metric, timestamp::Timestamp};
+
+    fn sample(number: u64) -> Sample {
+        let read = Timestamp::from_unix_ns(number);
+        Sample { read, value: 0.0, metric: Metric::CpuUsage, container: None }
+    }
+
+    fn numbers<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Vec<u64> {
+        samples.into_iter().map(|sample| sample.read.unix_ns()).collect()
+    }
+
+    fn store(capacity: usize, samples: u64) -> Store {
+        let mut store = Store::new(capacity);
+        (0..samples).for_each(|number| store.push(sample(number)));
+        store
+    }
+
+    #[test]
+    fn the_freshest_go_first_and_the_oldest_are_dropped() {
+        let mut store = store(8, 11);
+        assert_eq!(store.dropped(), 3);
+        assert_eq!(numbers(store.take(3).unwrap()), [8, 9, 10]);
+        store.forget();
+        assert_eq!(numbers(store.take(3).unwrap()), [5, 6, 7]);
+        store.forget();
+        assert_eq!(numbers(store.take(3).unwrap()), [3, 4]);
+        store.forget();
+        assert_eq!(store.take(3), None);
+        assert_eq!(store.len(), 0);
+    }
+
+    #[test]
+    fn what_failed_goes_back_between_older_and_newer() {
+        let mut store = store(8, 5);
+        store.take(2);
+        store.push(sample(5));
+        store.push(sample(6));
+        store.put_back();
+        assert_eq!(numbers(&store.pending), [0, 1, 2, 3, 4, 5, 6]);
+        // What came meanwhile leaves no room for the oldest.
+        store.take(3);
+        (7..12).for_each(|number| store.push(sample(number)));
+        store.put_back();
+        assert_eq!(numbers(&store.pending), [4, 5, 6, 7, 8, 9, 10, 11]);
+        assert_eq!(store.dropped(), 4);
+    }
+
+    #[test]
+    fn an_outage_of_any_length_keeps_the_books() {
+        let mut store = store(100, 0);
+        for number in 0..1000 {
+            store.push(sample(number));
+            if number % 3 == 0 {
+                store.take(17);
+                store.push(sample(number));
+                store.put_back();
+            }
+            assert!(store.len() <= 100);
+        }
+        assert_eq!(store.dropped() + store.len() as u64, 1000 + 334);
+    }
+
+    #[test]
+    fn a_refused_request_is_halved_down_to_the_bad_one() {
+        let mut store = store(100, 10);
+        store.take(10);
+        let mut requests = 0;
+        let mut accepted = Vec::new();
+        let mut bad = Vec::new();
+        loop {
+            requests += 1;
+            if numbers(&store.in_flight).contains(&3) {
+                bad.extend(store.halve());
+            } else {
+                accepted.extend(numbers(store.accepted()));
+                store.forget();
+            }
+            if store.take(10).is_none() {
+                break;
+            }
+        }
+        accepted.sort_unstable();
+        assert_eq!(accepted, [0, 1, 2, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(numbers(&bad), [3]);
+        assert!(requests <= 9, "{requests}");
+    }
+
+    #[test]
+    fn a_part_that_fails_otherwise_is_still_suspect() {
+        let mut store = store(100, 4);
+        store.take(4);
+        store.halve();
+        assert_eq!(numbers(store.take(4).unwrap()), [2, 3]);
+        store.put_back();
+        assert!(store.has_suspects());
+        assert_eq!(store.waiting(), 4);
+        assert_eq!(numbers(store.take(4).unwrap()), [2, 3]);
+    }
+}
