@@ -80,7 +80,9 @@ impl DimensionSpec {
 
     fn parse(text: &str) -> Option<Self> {
         if let Some((name, value)) = text.split_once('=') {
-            let is_valid = limits::is_dimension_name(name) && limits::is_dimension_value(value);
+            let is_valid = limits::is_dimension_name(name)
+                && limits::is_dimension_value(value)
+                && name != KnownDimension::ContainerName.name();
             return is_valid
                 .then(|| Self::Constant { name: name.to_owned(), value: value.to_owned() });
         }
@@ -130,11 +132,16 @@ impl DimensionSets {
             if set.len() >= limits::DIMENSIONS_PER_DATUM {
                 return None;
             }
-            if !sets.contains(&set) {
+            // The order of dimensions makes no other metric.
+            let is_same = |other: &Vec<DimensionSpec>| {
+                other.len() == set.len() && set.iter().all(|spec| other.contains(spec))
+            };
+            if !sets.iter().any(is_same) {
                 sets.push(set);
             }
         }
-        Some(Self { sets, is_default: false })
+        let is_default = sets == Self::default().sets;
+        Some(Self { sets, is_default })
     }
 }
 
@@ -285,8 +292,12 @@ impl fmt::Display for ResolvedDimensions {
     }
 }
 
+/// Adds a set, unless it is there already in another order.
 fn push_new(sets: &mut Vec<Dimensions>, set: Option<Dimensions>) {
-    sets.extend(set.filter(|set| !sets.contains(set)));
+    let is_same = |other: &Dimensions, set: &Dimensions| {
+        other.len() == set.len() && set.iter().all(|pair| other.contains(pair))
+    };
+    sets.extend(set.filter(|set| !sets.iter().any(|other| is_same(other, set))));
 }
 
 struct Values<'a> {
@@ -398,6 +409,7 @@ mod tests {
             ),
             ("ContainerName", "ContainerName=web"),
             ("ServiceName;ServiceName", "ServiceName=web"),
+            ("ServiceName,Stage=a;Stage=a,ServiceName", "ServiceName=web, Stage=a"),
         ] {
             assert_eq!(resolve(EC2, Some(sets), &["web"], true).to_string(), expected, "{sets}");
         }
@@ -409,9 +421,18 @@ mod tests {
             "Stage=\u{fc}",
             "a=b,a=c",
             ":a=b",
+            "ContainerName=x",
         ] {
             assert_eq!(DimensionSets::parse(sets), None, "{sets}");
         }
+    }
+
+    #[test]
+    fn a_set_that_names_the_container_is_the_same_with_it_added() {
+        let sets = Some("ServiceName;ContainerName,ServiceName");
+        let resolved = resolve(EC2, sets, &["web", "log"], false);
+        assert_eq!(resolved.sets(Some(0)).len(), 1);
+        assert_eq!(resolved.sets(None).len(), 1);
     }
 
     #[test]

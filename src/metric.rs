@@ -96,6 +96,20 @@ impl Metric {
         ALL.into_iter().find(|metric| metric.name() == name)
     }
 
+    /// Whether it can be a value of the task, rather than of a container. The
+    /// network is one or the other, by the network mode.
+    #[must_use]
+    pub const fn is_of_task(self) -> bool {
+        matches!(
+            self,
+            Self::TaskCpuUtilization
+                | Self::TaskMemoryUtilization
+                | Self::EphemeralStorageUtilization
+                | Self::NetworkRxBytes
+                | Self::NetworkTxBytes
+        )
+    }
+
     /// Whether its source is the task document rather than the stats.
     #[must_use]
     pub const fn is_from_task_document(self) -> bool {

@@ -7,7 +7,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     dimension::{KnownDimension, ResolvedDimensions},
-    metric::Metric,
+    metric::{Metric, MetricSet},
     publisher::{Now, Outcome, PublisherEvent, PublisherFigures},
     sampler::{Event, SamplerFigures, Selection},
     settings::Settings,
@@ -64,8 +64,8 @@ pub fn event(event: &Event) {
         Event::CounterReset { container } => {
             info!(container, "the container was restarted: one sample dropped");
         }
-        Event::ClockSetBack { container } => {
-            warn!(container, "the host's clock was set back: one sample dropped");
+        Event::ClockSet { container } => {
+            warn!(container, "the host's clock was set: one sample dropped");
         }
         Event::ContainerSilent { container, since } => {
             warn!(container, seconds = since.as_secs(), "no new sample of the container");
@@ -80,8 +80,19 @@ pub fn event(event: &Event) {
 }
 
 /// The dimensions that will be used, and what to do where one is missing.
-pub fn dimensions(dimensions: &ResolvedDimensions, region: &str) {
+pub fn dimensions(dimensions: &ResolvedDimensions, region: &str, wanted: MetricSet) {
     info!(%dimensions, region, "publishing");
+    let of_task: Vec<_> = wanted.iter().filter(|metric| metric.is_of_task()).collect();
+    if !of_task.is_empty() && dimensions.sets(None).is_empty() {
+        warn!(
+            metrics = of_task.into_iter().map(Metric::name).collect::<Vec<_>>().join(","),
+            "values of the task are not published: no set in DIMENSIONS fits them (ContainerName \
+             does not) and has all its values"
+        );
+    }
+    if dimensions.sets(Some(0)).is_empty() {
+        warn!("values of containers are not published: no set in DIMENSIONS has all its values");
+    }
     for missing in dimensions.missing() {
         let name = missing.name();
         match missing {
@@ -154,6 +165,7 @@ pub fn summary(
         dropped_invalid = publisher.dropped_invalid,
         dropped_time = publisher.dropped_time,
         dropped_refused = publisher.dropped_refused,
+        dropped_unaddressed = publisher.dropped_unaddressed,
         ambiguous = publisher.ambiguous,
         requests_accepted = publisher.requests_with(Outcome::Accepted),
         requests_throttled = publisher.requests_with(Outcome::Throttled),

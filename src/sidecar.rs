@@ -220,16 +220,39 @@ impl Sampling {
     /// the default interval is the next tick, and so needs no timer of its own.
     async fn poll(&mut self, tick: Instant) -> Result<(), PollError> {
         let deadline = tick + ENDPOINT_TIMEOUT;
+        let mut task_error = None;
         if self.sampler.wants_task(tick) {
-            let body =
-                get(&mut self.client, Resource::Task, tick, deadline, &mut self.wakeup).await?;
-            let task = TaskDocument::parse(body).map_err(|error| PollError(error.to_string()))?;
-            self.on_task(&task, tick);
+            match self.read_task(tick, deadline).await {
+                Ok(task) => self.on_task(&task, tick),
+                Err(error) => {
+                    self.sampler.on_task_failed(tick);
+                    if !self.sampler.knows_task() {
+                        return Err(error);
+                    }
+                    // What is known of the task goes on to be good.
+                    task_error = Some(error);
+                }
+            }
         }
         let body = get(&mut self.client, Resource::Stats, tick, deadline, &mut self.wakeup).await?;
         self.sampler
-            .on_stats(body, tick, &mut self.samples, &mut self.events)
-            .map_err(|error| PollError(error.to_string()))
+            .on_stats(body, Instant::now(), &mut self.samples, &mut self.events)
+            .map_err(|error| PollError(error.to_string()))?;
+        task_error.map_or(Ok(()), Err)
+    }
+
+    async fn read_task(
+        &mut self,
+        tick: Instant,
+        deadline: Instant,
+    ) -> Result<TaskDocument, PollError> {
+        let body = get(&mut self.client, Resource::Task, tick, deadline, &mut self.wakeup).await?;
+        let task = TaskDocument::parse(body).map_err(|error| PollError(error.to_string()))?;
+        // `{}` is what a failing agent answers; a task has containers.
+        if task.containers().is_empty() {
+            return Err(PollError("GET /task: the document lists no containers".to_owned()));
+        }
+        Ok(task)
     }
 
     fn on_task(&mut self, task: &TaskDocument, tick: Instant) {
@@ -256,7 +279,7 @@ impl Sampling {
         };
         let is_new = self.shared.destination.borrow().as_ref() != Some(&destination);
         if is_new {
-            report::dimensions(&destination.dimensions, region);
+            report::dimensions(&destination.dimensions, region, settings.metrics);
             let mut publisher = self.shared.publisher.borrow_mut();
             publisher.set_samples_per_request(destination.dimensions.samples_per_request());
             if let Some(task_arn) = task.task_arn() {
@@ -277,8 +300,16 @@ impl Sampling {
         let mut is_changed = false;
         if !self.samples.is_empty() {
             let now = now();
+            let destination = self.shared.destination.borrow();
             for sample in self.samples.drain(..) {
-                is_changed |= publisher.push(sample, now);
+                let is_addressed = destination
+                    .as_ref()
+                    .is_none_or(|known| !known.dimensions.sets(sample.container).is_empty());
+                if is_addressed {
+                    is_changed |= publisher.push(sample, now);
+                } else {
+                    publisher.drop_unaddressed();
+                }
             }
         }
         publisher.events().for_each(report::publisher_event);

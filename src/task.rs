@@ -373,6 +373,7 @@ mod tests {
         for (networks, expected) in [
             (r#"[{"NetworkMode": "awsvpc"}]"#, Some(NetworkMode::Awsvpc)),
             (r#"[{"NetworkMode": "bridge"}]"#, Some(NetworkMode::Bridge)),
+            (r#"[{"NetworkMode": "default"}]"#, Some(NetworkMode::Bridge)),
             (r#"[{"NetworkMode": "host"}]"#, Some(NetworkMode::Other)),
             (r#"[{"NetworkMode": "none"}]"#, Some(NetworkMode::Other)),
             (r#"[{}, {"NetworkMode": "awsvpc"}]"#, Some(NetworkMode::Awsvpc)),

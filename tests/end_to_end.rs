@@ -367,6 +367,60 @@ fn bad_documents_cost_only_themselves_and_one_warning_a_minute() {
     log.expect("the task metadata endpoint fails");
 }
 
+/// The agent's documents, with a task document that goes bad, and stats that
+/// make the sidecar ask for it.
+struct TaskGoesBad {
+    agent: Agent,
+    bad: &'static str,
+    asked: usize,
+}
+
+impl Documents for TaskGoesBad {
+    fn task(&mut self) -> Vec<u8> {
+        self.asked += 1;
+        if self.asked == 1 { self.agent.task() } else { self.bad.as_bytes().to_vec() }
+    }
+
+    fn stats(&mut self) -> Vec<u8> {
+        let stats = String::from_utf8(self.agent.stats()).unwrap();
+        stats.replacen('{', r#"{"unknown": null, "#, 1).into_bytes()
+    }
+}
+
+#[test]
+fn a_task_document_that_goes_bad_stops_nothing() {
+    for bad in ["{}", r#"{"Containers": 7}"#, "null"] {
+        let agent = agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {});
+        let metadata = MetadataEndpoint::start(TaskGoesBad { agent, bad, asked: 0 });
+        let cloudwatch = CloudWatch::start();
+        let esp = Esp::start(&metadata, &cloudwatch, &[("PUBLISH_INTERVAL", "1s")]);
+        assert!(cloudwatch.wait_for(4, SOON), "{bad}");
+        let (_, log) = esp.stop("TERM");
+        log.expect("the task metadata endpoint fails");
+        assert!(metadata.task_requests() <= 4, "{bad}: {}", metadata.task_requests());
+        assert_all_near(&cloudwatch.datums(), 25.0, 0.5);
+    }
+}
+
+#[test]
+fn a_value_without_dimensions_is_no_published_one() {
+    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
+    let cloudwatch = CloudWatch::start();
+    let more = [
+        ("PUBLISH_INTERVAL", "1s"),
+        ("METRICS", "TaskCPUUtilization"),
+        ("DIMENSIONS", "ServiceName,ContainerName"),
+    ];
+    let esp = Esp::start(&metadata, &cloudwatch, &more);
+    std::thread::sleep(Duration::from_millis(4500));
+    let (_, log) = esp.stop("TERM");
+    log.expect("values of the task are not published");
+    let end = log.expect("esp stops");
+    assert_eq!(end["published"], 0);
+    assert!(end["dropped"].as_u64().unwrap() >= 2, "{}", log.text);
+    assert!(cloudwatch.requests().is_empty());
+}
+
 #[test]
 fn a_connection_that_the_endpoint_closed_while_idle_is_no_failure() {
     let idle = Settings { port: 0, idle: Duration::from_millis(300) };

@@ -99,6 +99,8 @@ pub struct PublisherFigures {
     pub dropped_time: u64,
     /// Samples that CloudWatch refused by themselves.
     pub dropped_refused: u64,
+    /// Samples for which no set of dimensions had all its values.
+    pub dropped_unaddressed: u64,
     /// Samples of requests that were sent again although they may have been
     /// accepted.
     pub ambiguous: u64,
@@ -118,7 +120,11 @@ impl PublisherFigures {
     /// Samples dropped for any reason.
     #[must_use]
     pub const fn dropped(&self) -> u64 {
-        self.dropped_full + self.dropped_invalid + self.dropped_time + self.dropped_refused
+        self.dropped_full
+            + self.dropped_invalid
+            + self.dropped_time
+            + self.dropped_refused
+            + self.dropped_unaddressed
     }
 }
 
@@ -208,6 +214,12 @@ impl Publisher {
         self.store.push(sample);
         self.note_dropping();
         self.schedule.is_on_arrival()
+    }
+
+    /// Takes note of a sample that has nowhere to go.
+    pub fn drop_unaddressed(&mut self) {
+        self.figures.taken += 1;
+        self.figures.dropped_unaddressed += 1;
     }
 
     /// What to do at `now`. To be asked at the moment of the last answer, after

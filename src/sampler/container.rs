@@ -10,7 +10,7 @@ use super::{
 use crate::{
     cadence::Cadence,
     metric::{Metric, MetricSet, Sample},
-    stats::{BlockIoStats, ContainerStats, Entry, MemoryStats},
+    stats::{BlockIoStats, ContainerStats, Entry, MemoryStats, NetworkStats},
     task::{NetworkMode, TaskContainer, TaskDocument},
     timestamp::Timestamp,
     utilisation::{
@@ -23,6 +23,12 @@ use crate::{
 /// before [`SILENT_AT_LEAST`].
 const SILENT_CADENCES: u32 = 3;
 const SILENT_AT_LEAST: Duration = Duration::from_secs(10);
+
+/// How far the host's clock and ours may be apart over one cadence, besides what
+/// the polls explain: samples that come late, clocks that are slewed.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(2);
+/// A counter and its `read` are not taken at the very same moment.
+const CPUS_TOLERANCE: f64 = 1.1;
 
 /// So long a metric may take to appear (networks on awsvpc take 10 s) before it
 /// is said to be missing; in cadences where those are long.
@@ -67,6 +73,25 @@ enum Told {
     All,
 }
 
+/// Whose agent writes the documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Platform {
+    /// And `EXTERNAL`: the open agent.
+    Ec2,
+    Fargate,
+}
+
+/// A container's part of the task's next sum.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SinceSum {
+    /// `read` of its sample in the last sum.
+    pub(super) read: Timestamp,
+    /// CPU time since then.
+    pub(super) cpu_ns: u64,
+    /// Whether some of it is unknown: a counter or the clock went back.
+    pub(super) is_broken: bool,
+}
+
 /// A container of the task. All are kept, since the task's own metrics need
 /// them; only the measured ones have a `place`.
 #[derive(Debug)]
@@ -84,7 +109,11 @@ pub(super) struct Container {
     pub(super) read: Option<Timestamp>,
     pub(super) cpu: Option<Counter>,
     pub(super) memory: Option<MemoryStats>,
-    pub(super) network: Option<crate::stats::NetworkStats>,
+    /// Of the last sample; `None` where that had none.
+    pub(super) network: Option<NetworkStats>,
+    /// What it has used since the task's last sum.
+    pub(super) since_sum: Option<SinceSum>,
+    platform: Platform,
     /// Whether the last document had a sample of it.
     pub(super) is_present: bool,
     /// The number of the last document that had its id.
@@ -99,6 +128,11 @@ pub(super) struct Container {
     told: Told,
     is_silent: bool,
     malformed: Reminder,
+    clock_set: Reminder,
+    /// When the last document was taken in, and how long before the last new
+    /// sample the one before that was.
+    polled_at: Instant,
+    renewal_gap: Duration,
 }
 
 impl Container {
@@ -115,6 +149,8 @@ impl Container {
             cpu: None,
             memory: None,
             network: None,
+            since_sum: None,
+            platform: Platform::Ec2,
             is_present: false,
             visited_in: 0,
             network_rates: NetworkRates::default(),
@@ -127,6 +163,9 @@ impl Container {
             told: Told::Nothing,
             is_silent: false,
             malformed: Reminder::default(),
+            clock_set: Reminder::default(),
+            polled_at: now,
+            renewal_gap: Duration::ZERO,
         }
     }
 
@@ -135,9 +174,28 @@ impl Container {
         self.cpu_units = container.cpu_reservation_units();
         self.memory_limit_bytes = container.memory_limit_bytes();
         self.is_stopped = container.is_stopped();
-        // Fargate knows no other mode.
-        let is_fargate = task.launch_type().as_deref() == Some("FARGATE");
-        self.network_mode = container.network_mode().or(is_fargate.then_some(NetworkMode::Awsvpc));
+        // Early Fargate has no launch type, but ids of its own form.
+        let is_fargate =
+            task.launch_type().as_deref() == Some("FARGATE") || self.docker_id.contains('-');
+        self.platform = if is_fargate { Platform::Fargate } else { Platform::Ec2 };
+        // Fargate knows no other mode; and on awsvpc the whole task is, even
+        // where a container's own `Networks` is null.
+        let is_awsvpc = is_fargate
+            || task.containers().iter().any(|c| c.network_mode() == Some(NetworkMode::Awsvpc));
+        self.network_mode =
+            if is_awsvpc { Some(NetworkMode::Awsvpc) } else { container.network_mode() };
+    }
+
+    /// Whether its network counters are renewed every 10 s, whatever its samples
+    /// do: on awsvpc EC2.
+    pub(super) fn has_held_network(&self) -> bool {
+        self.network_mode == Some(NetworkMode::Awsvpc) && self.platform == Platform::Ec2
+    }
+
+    /// Whether a sum of the task has to wait for it: it had a sample, has not
+    /// ended and has not fallen silent.
+    pub(super) fn is_counted(&self) -> bool {
+        self.read.is_some() && !self.is_stopped && !self.is_silent
     }
 
     pub(super) fn cadence(&self) -> Option<Duration> {
@@ -171,10 +229,11 @@ impl Container {
             }
             Entry::NoData | Entry::Malformed(_) => {}
         }
+        self.note_silence(now, output.events);
         if is_measured {
-            self.note_silence(now, output.events);
             self.review(wanted, now, output.events);
         }
+        self.polled_at = now;
     }
 
     fn on_sample(
@@ -194,16 +253,15 @@ impl Container {
                 }
                 return;
             }
-            Some(Some(interval_ns)) => self.cadence.observe(interval_ns),
-            Some(None) => {
-                if self.place.is_some() {
-                    output.figures.resets += 1;
-                    output.events.push(Event::ClockSetBack { container: self.name.clone() });
-                }
-                self.forget_bases();
+            Some(Some(interval_ns)) if self.is_plausible(interval_ns, now) => {
+                self.cadence.observe(interval_ns);
             }
+            Some(_) => self.on_clock_set(now, output),
         }
         self.read = Some(stats.read);
+        // A restart under its id comes before the task document says so.
+        self.is_stopped = false;
+        self.renewal_gap = now.saturating_duration_since(self.polled_at);
         self.renewed_at = now;
         self.basis = CpuBasis::choose(
             limits.cpu_vcpu,
@@ -214,7 +272,7 @@ impl Container {
 
         self.on_cpu(stats, wanted, output);
         self.memory = stats.memory.or(self.memory);
-        self.network = stats.network.or(self.network);
+        self.network = stats.network;
         // The first sample may be a replay from before our start; it is a base.
         if let Some(memory) = stats.memory.filter(|_| !is_first) {
             self.on_memory(memory, stats.read, limits, wanted, output);
@@ -240,7 +298,21 @@ impl Container {
         let Some(cpu) = stats.cpu else { return };
         let current = Counter { read: stats.read, total: cpu.total_usage_ns };
         let Some(previous) = self.cpu.replace(current) else { return };
-        match difference(previous, current) {
+        let difference = difference(previous, current);
+        // More than all CPUs: the clock was set within a cadence.
+        let most = cpu.online_cpus.map_or(f64::INFINITY, |cpus| CPUS_TOLERANCE * f64::from(cpus));
+        if matches!(difference, Difference::PerNs(cores) if cores > most) {
+            self.on_clock_set(self.renewed_at, output);
+            self.cpu = Some(current);
+            return;
+        }
+        if let Some(since) = &mut self.since_sum {
+            match current.total.checked_sub(previous.total) {
+                Some(used) => since.cpu_ns = since.cpu_ns.saturating_add(used),
+                None => since.is_broken = true,
+            }
+        }
+        match difference {
             Difference::PerNs(cores) => {
                 if let Some(basis) = self.basis {
                     let percent = basis.percent(cores);
@@ -315,10 +387,31 @@ impl Container {
         }
     }
 
-    fn forget_bases(&mut self) {
+    /// Whether the time between two `read`s agrees with the time between the
+    /// polls that brought them: each sample was new at some time since the poll
+    /// before, and a little late perhaps.
+    fn is_plausible(&self, interval_ns: u64, now: Instant) -> bool {
+        let interval = Duration::from_nanos(interval_ns);
+        let seen = now.saturating_duration_since(self.renewed_at);
+        let gap = now.saturating_duration_since(self.polled_at);
+        let tolerance = gap + self.renewal_gap + CLOCK_TOLERANCE;
+        interval.abs_diff(seen) <= tolerance
+    }
+
+    /// The host's clock was set: no difference over that moment means anything.
+    fn on_clock_set(&mut self, now: Instant, output: &mut Output<'_>) {
         self.cpu = None;
         self.block_io = None;
         self.network_rates.forget();
+        if let Some(since) = &mut self.since_sum {
+            since.is_broken = true;
+        }
+        if self.place.is_some() {
+            output.figures.resets += 1;
+            if self.clock_set.is_due(now) {
+                output.events.push(Event::ClockSet { container: self.name.clone() });
+            }
+        }
     }
 
     fn introduce(&mut self, events: &mut Vec<Event>) {
@@ -333,13 +426,17 @@ impl Container {
     fn note_silence(&mut self, now: Instant, events: &mut Vec<Event>) {
         let since = now.saturating_duration_since(self.renewed_at);
         let patience = self.cadence.estimate().unwrap_or_default() * SILENT_CADENCES;
-        let is_silent = since > patience.max(SILENT_AT_LEAST) && !self.is_stopped;
-        if is_silent && !self.is_silent {
-            events.push(Event::ContainerSilent { container: self.name.clone(), since });
-        } else if self.is_silent && !is_silent {
-            events.push(Event::ContainerBack { container: self.name.clone() });
+        let was_silent = self.is_silent;
+        self.is_silent = since > patience.max(SILENT_AT_LEAST) && !self.is_stopped;
+        if self.place.is_none() || self.is_stopped {
+            return;
         }
-        self.is_silent = is_silent;
+        let container = || self.name.clone();
+        if self.is_silent && !was_silent {
+            events.push(Event::ContainerSilent { container: container(), since });
+        } else if was_silent && !self.is_silent {
+            events.push(Event::ContainerBack { container: container() });
+        }
     }
 
     /// Says once which metrics do not come.

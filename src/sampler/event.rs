@@ -53,8 +53,8 @@ pub enum Event {
         /// The container's name.
         container: String,
     },
-    /// The host's clock was set back. One difference dropped.
-    ClockSetBack {
+    /// The host's clock was set. One difference dropped; at most once a minute.
+    ClockSet {
         /// The container's name.
         container: String,
     },

@@ -36,6 +36,9 @@ const TASK_PAUSE_FIRST: Duration = Duration::from_secs(1);
 /// readings where metrics come from `/task` itself.
 const TASK_PAUSE_MOST: Duration = Duration::from_secs(30);
 
+/// The most containers that `*` measures. ECS allows ten in a task definition.
+const NAMES_MOST: usize = 1000;
+
 /// Which containers to measure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
@@ -65,6 +68,8 @@ pub struct Sampler {
     task_read_at: Option<Instant>,
     task_pause: Duration,
     is_incomplete: bool,
+    /// The last try to read `/task` failed.
+    is_task_due: bool,
     missing: Reminder,
     /// Documents taken in.
     polls: u64,
@@ -92,6 +97,7 @@ impl Sampler {
             task_read_at: None,
             task_pause: TASK_PAUSE_FIRST,
             is_incomplete: true,
+            is_task_due: false,
             missing: Reminder::default(),
             polls: 0,
             figures: SamplerFigures::default(),
@@ -105,6 +111,9 @@ impl Sampler {
     pub fn wants_task(&self, now: Instant) -> bool {
         let Some(read_at) = self.task_read_at else { return true };
         let since = now.saturating_duration_since(read_at);
+        if self.is_task_due {
+            return since >= self.task_pause;
+        }
         if self.unknown_ids != self.tolerated_ids {
             return since >= TASK_PAUSE_FIRST;
         }
@@ -112,8 +121,30 @@ impl Sampler {
             return since >= self.task_pause;
         }
         let is_source = self.wanted.iter().any(Metric::is_from_task_document);
+        // The mode decides whose the network is; it may come later.
+        let is_network =
+            self.wanted.has(Metric::NetworkRxBytes) || self.wanted.has(Metric::NetworkTxBytes);
+        let is_unconnected = || {
+            is_network && self.containers.iter().any(|container| container.network_mode.is_none())
+        };
         let is_silent = || self.containers.iter().any(container::Container::is_silent);
-        since >= TASK_PAUSE_MOST && (is_source || is_silent())
+        since >= TASK_PAUSE_MOST && (is_source || is_silent() || is_unconnected())
+    }
+
+    /// `/task` could not be had. While one is known it is not asked for again at
+    /// every poll.
+    pub fn on_task_failed(&mut self, now: Instant) {
+        if self.task_read_at.is_some() {
+            self.task_read_at = Some(now);
+            self.task_pause = (self.task_pause * 2).min(TASK_PAUSE_MOST);
+            self.is_task_due = true;
+        }
+    }
+
+    /// Whether a task document has been taken in.
+    #[must_use]
+    pub fn knows_task(&self) -> bool {
+        self.task_read_at.is_some()
     }
 
     /// Takes in a task document. `wall` stamps the metrics that are its own.
@@ -126,6 +157,7 @@ impl Sampler {
         events: &mut Vec<Event>,
     ) {
         self.task_read_at = Some(now);
+        self.is_task_due = false;
         self.tolerated_ids = self.unknown_ids;
         self.limits =
             TaskLimits { cpu_vcpu: task.cpu_limit_vcpu(), memory_bytes: task.memory_limit_bytes() };
@@ -146,7 +178,7 @@ impl Sampler {
         if self.selection == Selection::All {
             let users = task.containers().iter().filter(|container| !container.is_internal());
             for name in users.filter_map(TaskContainer::name) {
-                if !self.names.iter().any(|known| known == name) {
+                if self.names.len() < NAMES_MOST && !self.names.iter().any(|known| known == name) {
                     self.names.push(name.to_owned());
                 }
             }
@@ -201,11 +233,12 @@ impl Sampler {
     }
 
     fn note_missing(&mut self, task: &TaskDocument, now: Instant, events: &mut Vec<Event>) {
-        let missing: Vec<_> = self
-            .names
-            .iter()
-            .filter(|name| !self.containers.iter().any(|container| container.name == **name))
-            .collect();
+        let is_missing = |name: &&String| !self.containers.iter().any(|c| c.name == **name);
+        let missing: Vec<_> = match self.selection {
+            Selection::Named(_) => self.names.iter().filter(is_missing).collect(),
+            // Nobody has asked for one that is gone.
+            Selection::All => Vec::new(),
+        };
         self.is_incomplete = !missing.is_empty() || self.names.is_empty();
         if !self.is_incomplete {
             self.task_pause = TASK_PAUSE_FIRST;

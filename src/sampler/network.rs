@@ -2,36 +2,27 @@
 //! from all others in one point: on awsvpc EC2 they are renewed every 10 s, in
 //! samples that are renewed every second.
 
-use crate::{
-    metric::Metric,
-    stats::NetworkStats,
-    timestamp::Timestamp,
-    utilisation::{Counter, Difference, difference},
-};
+use crate::{metric::Metric, stats::NetworkStats, timestamp::Timestamp};
 
 const NS_PER_SECOND: f64 = 1e9;
 
-/// How often the agent renews the counters on awsvpc.
+/// How often the agent renews the counters on awsvpc EC2.
 const RENEWAL_NS: u64 = 10_000_000_000;
 /// Without a change for this long, a renewal has brought the same numbers.
 const UNCHANGED_NS: u64 = RENEWAL_NS + 2_000_000_000;
-/// Two changes closer than this are not one renewal apart: the moment of the
-/// first is not what it was taken for.
-const TOO_CLOSE_NS: u64 = RENEWAL_NS - 1_500_000_000;
 
 /// The counters as they were last seen.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct NetworkRates {
-    base: Option<Base>,
+    last: Option<Seen>,
+    /// Held counters: up to here every renewal is accounted for.
+    accounted: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Base {
+struct Seen {
     read: Timestamp,
     network: NetworkStats,
-    /// Whether held counters were renewed at `read`; not so when they are first
-    /// seen, somewhere between two renewals.
-    is_renewal: bool,
 }
 
 /// What a new sample of the counters came to.
@@ -46,68 +37,62 @@ pub(super) enum NetworkOutcome {
 }
 
 impl NetworkRates {
-    /// Takes in the counters of a sample. `held` says that they are renewed
-    /// more seldom than the sample around them: then a rate is taken from one
-    /// change to the next, so that bytes of 10 s never look like those of one.
+    /// Takes in the counters of a sample. `held` says that the agent renews them
+    /// every 10 s, whatever the sample around them does: then a change is what
+    /// came in 10 s, whenever it is seen, and never looks like the bytes of the
+    /// one second in which it was.
     pub(super) fn on_sample(
         &mut self,
         read: Timestamp,
         network: NetworkStats,
         held: bool,
     ) -> NetworkOutcome {
-        let current = Base { read, network, is_renewal: false };
-        let Some(base) = self.base else {
-            self.base = Some(current);
+        let current = Seen { read, network };
+        let Some(previous) = self.last.replace(current) else {
+            self.accounted = Some(read);
             return NetworkOutcome::Nothing;
         };
-        let Some(elapsed_ns) = read.ns_since(base.read) else {
-            self.base = Some(current);
+        let Some(gap_ns) = read.ns_since(previous.read) else {
+            self.accounted = Some(read);
             return NetworkOutcome::Reset;
         };
         if !held {
-            self.base = Some(current);
-            return rates(base, current);
+            return rates(previous, current, gap_ns);
         }
-        if network == base.network {
-            // After a known renewal the next, which changed nothing, was 10 s
-            // later; else it is certain only that one was within any 10 s.
-            let patience_ns = if base.is_renewal { UNCHANGED_NS } else { 2 * RENEWAL_NS };
-            if elapsed_ns < patience_ns {
-                return NetworkOutcome::Nothing;
-            }
-            let until = Timestamp::from_unix_ns(base.read.unix_ns() + RENEWAL_NS);
-            self.base = Some(Base { read: until, ..base });
-            return NetworkOutcome::Rates { until, rx: 0.0, tx: 0.0 };
+        let accounted = self.accounted.unwrap_or(previous.read);
+        if network != previous.network {
+            self.accounted = Some(read);
+            // With dropped polls there may have been several renewals; as many
+            // as there can have been, so that no rate is above the truth.
+            return rates(previous, current, gap_ns.div_ceil(RENEWAL_NS) * RENEWAL_NS);
         }
-        self.base = Some(Base { is_renewal: true, ..current });
-        if base.is_renewal && elapsed_ns >= TOO_CLOSE_NS {
-            rates(base, current)
-        } else {
-            NetworkOutcome::Nothing
+        if read.ns_since(accounted).is_none_or(|since_ns| since_ns < UNCHANGED_NS) {
+            return NetworkOutcome::Nothing;
         }
+        let until = Timestamp::from_unix_ns(accounted.unix_ns() + RENEWAL_NS);
+        self.accounted = Some(until);
+        NetworkOutcome::Rates { until, rx: 0.0, tx: 0.0 }
     }
 
     /// Starts anew: the counters are another container's from here on.
     pub(super) fn forget(&mut self) {
-        self.base = None;
+        *self = Self::default();
     }
 }
 
-fn rates(base: Base, current: Base) -> NetworkOutcome {
-    let rate = |from, to| {
-        let from = Counter { read: base.read, total: from };
-        difference(from, Counter { read: current.read, total: to })
+/// The growth from one to the other over `elapsed_ns`.
+#[expect(clippy::cast_precision_loss, reason = "53 bits of a difference: 1e-16 of it")]
+fn rates(previous: Seen, current: Seen, elapsed_ns: u64) -> NetworkOutcome {
+    if elapsed_ns == 0 {
+        return NetworkOutcome::Nothing;
+    }
+    let rate = |from: u64, to: u64| {
+        to.checked_sub(from).map(|bytes| bytes as f64 / (elapsed_ns as f64 / NS_PER_SECOND))
     };
-    match (
-        rate(base.network.rx_bytes, current.network.rx_bytes),
-        rate(base.network.tx_bytes, current.network.tx_bytes),
-    ) {
-        (Difference::PerNs(rx), Difference::PerNs(tx)) => NetworkOutcome::Rates {
-            until: current.read,
-            rx: rx * NS_PER_SECOND,
-            tx: tx * NS_PER_SECOND,
-        },
-        (Difference::Duplicate, _) | (_, Difference::Duplicate) => NetworkOutcome::Nothing,
+    let rx = rate(previous.network.rx_bytes, current.network.rx_bytes);
+    let tx = rate(previous.network.tx_bytes, current.network.tx_bytes);
+    match (rx, tx) {
+        (Some(rx), Some(tx)) => NetworkOutcome::Rates { until: current.read, rx, tx },
         _ => NetworkOutcome::Reset,
     }
 }
@@ -160,11 +145,23 @@ mod tests {
 
     #[test]
     fn held_counters_are_spread_over_the_time_they_were_held() {
-        // 100 bytes a second, renewed at 5, 15, 25, …; seen each second. The
-        // change at 5 has no known beginning.
-        let samples = (0..46).map(|second| (second, (second + 5) / 10 * 1000));
-        let expected = [(15, 100.0), (25, 100.0), (35, 100.0), (45, 100.0)];
-        assert_eq!(seen(samples, true), expected);
+        // 100 bytes a second, renewed at 5, 15, 25, …, seen at any interval that
+        // is shorter: no rate but the true one.
+        for step in 1..10 {
+            let samples = (0..100).step_by(step).map(|second| (second, (second + 5) / 10 * 1000));
+            let seen = seen(samples, true);
+            assert!(seen.len() >= 8, "{step}: {seen:?}");
+            assert!(seen.iter().all(|(_, rx)| (*rx - 100.0).abs() < 1e-9), "{step}: {seen:?}");
+        }
+    }
+
+    #[test]
+    fn dropped_polls_never_put_held_counters_above_the_truth() {
+        // 100 bytes a second; the polls from 12 to 37 are dropped.
+        let samples = (0..80).filter(|second| !(12..38).contains(second));
+        let seen = seen(samples.map(|second| (second, (second + 5) / 10 * 1000)), true);
+        assert!(seen.iter().all(|(_, rx)| *rx <= 100.0), "{seen:?}");
+        assert!(seen.iter().filter(|(_, rx)| *rx > 99.9).count() >= 5, "{seen:?}");
     }
 
     #[test]
@@ -176,13 +173,15 @@ mod tests {
             14..54 => (second, 1500),
             _ => (second, 3500),
         });
-        let expected = [(14, 100.0), (24, 0.0), (34, 0.0), (44, 0.0), (54, 200.0)];
+        let expected = [(4, 50.0), (14, 100.0), (24, 0.0), (34, 0.0), (44, 0.0), (54, 200.0)];
         assert_eq!(seen(samples, true), expected);
     }
 
     #[test]
-    fn held_counters_that_never_moved_do_not_make_their_first_move_a_spike() {
-        let samples = (0..40).map(|second| (second, if second < 33 { 0 } else { 9000 }));
-        assert_eq!(seen(samples, true), [(10, 0.0), (20, 0.0)]);
+    fn another_container_starts_anew() {
+        let mut network = NetworkRates::default();
+        network.on_sample(at(1), bytes(1000), false);
+        network.forget();
+        assert_eq!(network.on_sample(at(2), bytes(9000), false), NetworkOutcome::Nothing);
     }
 }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    container::{Container, Output, TaskLimits},
+    container::{Container, Output, SinceSum, TaskLimits},
     event::{Event, unavailable},
     network::{NetworkOutcome, NetworkRates},
 };
@@ -12,31 +12,23 @@ use crate::{
     metric::{Metric, MetricSet},
     task::{CPU_UNITS_PER_VCPU, NetworkMode},
     timestamp::Timestamp,
-    utilisation::{Counter, Difference, difference, ecs_memory_bytes, percent_of_bytes},
+    utilisation::{ecs_memory_bytes, percent_of_bytes},
 };
 
-/// A sample that is renewed faster than this carries network counters that are
-/// not: on awsvpc the agent renews those every 10 s.
-const HELD_BELOW: Duration = Duration::from_secs(5);
+/// So many polls the source of the network counters may lack them before another
+/// container takes its place, whose counters then have no base yet.
+const SOURCE_PATIENCE: u32 = 30;
 
 /// So long a task metric may take before it is said to be missing.
 const UNAVAILABLE_AFTER: Duration = Duration::from_secs(40);
 
-/// What is kept of a container from one sum to the next.
-#[derive(Debug)]
-struct Base {
-    docker_id: String,
-    read: Timestamp,
-    cpu: Option<Counter>,
-}
-
 /// The sums of a task.
 #[derive(Debug, Default)]
 pub(super) struct Totals {
-    bases: Vec<Base>,
     network: NetworkRates,
     network_source: Option<String>,
     network_read: Option<Timestamp>,
+    network_misses: u32,
     seen: MetricSet,
     since: Option<Instant>,
     is_reviewed: bool,
@@ -46,7 +38,7 @@ impl Totals {
     /// After a document has been taken in by all containers.
     pub(super) fn on_stats(
         &mut self,
-        containers: &[Container],
+        containers: &mut [Container],
         limits: TaskLimits,
         wanted: MetricSet,
         output: &mut Output<'_>,
@@ -55,26 +47,21 @@ impl Totals {
         if !wanted.has(Metric::TaskCpuUtilization) && !wanted.has(Metric::TaskMemoryUtilization) {
             return;
         }
-        let live = || containers.iter().filter(|container| container.is_present);
-        let is_renewed = |container: &Container| match self.base(&container.docker_id) {
-            Some(base) => container.read.is_some_and(|read| read != base.read),
-            None => true,
+        // One datum a cadence: once every container that has data has renewed. A
+        // container that lacks it in one poll is waited for, not left out.
+        let counted = || containers.iter().filter(|container| container.is_counted());
+        let is_renewed = |container: &Container| {
+            container.since_sum.is_none_or(|since| container.read != Some(since.read))
         };
-        // One datum a cadence: once every container that has data has renewed.
-        let Some(newest) = live().filter_map(|container| container.read).max() else { return };
-        if !live().all(is_renewed) {
+        let Some(newest) = counted().filter_map(|container| container.read).max() else { return };
+        if !counted().all(is_renewed) {
             return;
         }
-        let mut cores = Some(0.0);
-        let mut memory_bytes = Some(0_u64);
-        for container in live() {
-            let base = self.base(&container.docker_id);
-            // A container without a base, or whose counter fell, makes the sum
-            // unknown for this once; never a sum without it.
-            cores = cores.zip(base.and_then(|base| growth(base, container))).map(|(a, b)| a + b);
-            let memory = container.memory.map(ecs_memory_bytes).filter(|_| base.is_some());
-            memory_bytes = memory_bytes.zip(memory).map(|(a, b)| a.saturating_add(b));
-        }
+        let cores = counted().map(cores_since_sum).sum::<Option<f64>>();
+        let is_known = counted().all(|container| container.since_sum.is_some());
+        let memory_bytes = counted()
+            .map(|container| container.memory.map(ecs_memory_bytes).filter(|_| is_known))
+            .try_fold(0_u64, |sum, bytes| Some(sum.saturating_add(bytes?)));
         if let (Some(cores), Some(vcpu)) = (cores, cpu_whole(containers, limits)) {
             self.give(Metric::TaskCpuUtilization, newest, 100.0 * cores / vcpu, wanted, output);
         }
@@ -82,34 +69,43 @@ impl Totals {
             let percent = percent_of_bytes(bytes, whole);
             self.give(Metric::TaskMemoryUtilization, newest, percent, wanted, output);
         }
-        self.rebase(containers);
+        for container in containers.iter_mut() {
+            container.since_sum = container
+                .read
+                .filter(|_| container.is_counted())
+                .map(|read| SinceSum { read, cpu_ns: 0, is_broken: false });
+        }
     }
 
     fn on_network(&mut self, containers: &[Container], wanted: MetricSet, output: &mut Output<'_>) {
         // Each container is told the task's counters, so one of them is enough:
         // always the same one, or its phase would jump. A measured one first.
+        let is_awsvpc = |c: &&Container| c.network_mode == Some(NetworkMode::Awsvpc);
+        let source = containers.iter().filter(is_awsvpc).find(|container| {
+            container.is_counted()
+                && self.network_misses <= SOURCE_PATIENCE
+                && Some(&container.docker_id) == self.network_source.as_ref()
+        });
         let candidates = || {
-            containers.iter().filter(|container| {
-                container.is_present
-                    && container.network.is_some()
-                    && container.network_mode == Some(NetworkMode::Awsvpc)
-            })
+            let all = containers.iter().filter(is_awsvpc);
+            all.filter(|container| container.is_present && container.network.is_some())
         };
-        let source = candidates()
-            .find(|container| Some(&container.docker_id) == self.network_source.as_ref())
-            .or_else(|| candidates().max_by_key(|container| container.place.is_some()));
+        let source = source.or_else(|| candidates().max_by_key(|c| c.place.is_some()));
         let Some(source) = source else { return };
         if self.network_source.as_ref() != Some(&source.docker_id) {
             self.network_source = Some(source.docker_id.clone());
             self.network.forget();
             self.network_read = None;
         }
-        let (Some(read), Some(network)) = (source.read, source.network) else { return };
+        let (Some(read), Some(network)) = (source.read, source.network) else {
+            self.network_misses += 1;
+            return;
+        };
+        self.network_misses = 0;
         if self.network_read.replace(read) == Some(read) {
             return;
         }
-        let is_held = source.cadence().is_some_and(|cadence| cadence < HELD_BELOW);
-        let outcome = self.network.on_sample(read, network, is_held);
+        let outcome = self.network.on_sample(read, network, source.has_held_network());
         if outcome == NetworkOutcome::Reset {
             output.figures.resets += 1;
         }
@@ -165,42 +161,14 @@ impl Totals {
             events.push(Event::Unavailable { container: None, metrics });
         }
     }
-
-    fn base(&self, docker_id: &str) -> Option<&Base> {
-        self.bases.iter().find(|base| base.docker_id == docker_id)
-    }
-
-    fn rebase(&mut self, containers: &[Container]) {
-        self.bases.retain(|base| containers.iter().any(|c| c.docker_id == base.docker_id));
-        for container in containers.iter().filter(|container| container.is_present) {
-            let Some(read) = container.read else { continue };
-            match self.bases.iter_mut().find(|base| base.docker_id == container.docker_id) {
-                Some(base) => {
-                    base.read = read;
-                    base.cpu = container.cpu.or(base.cpu);
-                }
-                None => self.bases.push(Base {
-                    docker_id: container.docker_id.clone(),
-                    read,
-                    cpu: container.cpu,
-                }),
-            }
-        }
-    }
 }
 
-/// CPUs that the container used since its base; `None` where that is unknown.
-fn growth(base: &Base, container: &Container) -> Option<f64> {
-    match (base.cpu, container.cpu) {
-        (Some(base), Some(current)) => match difference(base, current) {
-            Difference::PerNs(cores) => Some(cores),
-            // It has data, but its CPU counter was missing from it this time.
-            Difference::Duplicate | Difference::CounterReset | Difference::ClockSetBack => None,
-        },
-        // It has used no CPU yet: a container that only waits.
-        (None, None) => Some(0.0),
-        _ => None,
-    }
+/// CPUs that the container used since the last sum; `None` where that is unknown.
+#[expect(clippy::cast_precision_loss, reason = "53 bits of a difference: 1e-16 of it")]
+fn cores_since_sum(container: &Container) -> Option<f64> {
+    let since = container.since_sum.filter(|since| !since.is_broken)?;
+    let elapsed_ns = container.read?.ns_since(since.read).filter(|&ns| ns > 0)?;
+    Some(since.cpu_ns as f64 / elapsed_ns as f64)
 }
 
 /// What 100 % of the task's CPU is, in vCPU: its limit, else the reservations.
@@ -216,6 +184,6 @@ fn cpu_whole(containers: &[Container], limits: TaskLimits) -> Option<f64> {
 fn memory_whole(containers: &[Container], limits: TaskLimits) -> Option<u64> {
     limits.memory_bytes.or_else(|| {
         let limits = containers.iter().filter_map(|container| container.memory_limit_bytes);
-        Some(limits.sum()).filter(|&bytes| bytes > 0)
+        Some(limits.fold(0, u64::saturating_add)).filter(|&bytes| bytes > 0)
     })
 }
