@@ -12,9 +12,9 @@ use crate::settings::{LogFormat, LogLevel};
 
 /// Sends the process's log to stderr from here on.
 ///
-/// Other crates say no more than warnings, whatever the level: their finest
-/// logs would print requests with their session tokens. isahc's warnings say
-/// again what the request's own error says.
+/// Other crates say no more than errors, whatever the level: their finest logs
+/// would print requests with their session tokens, and their warnings come with
+/// every try and say again what our own line says once a minute.
 pub fn init(level: LogLevel, format: LogFormat) {
     let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
@@ -23,10 +23,7 @@ pub fn init(level: LogLevel, format: LogFormat) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let targets = Targets::new()
-        .with_target("esp", level)
-        .with_target("isahc", LevelFilter::ERROR)
-        .with_default(level.min(LevelFilter::WARN));
+    let targets = Targets::new().with_target("esp", level).with_default(LevelFilter::ERROR);
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     let layer = match format {
         LogFormat::Json => {

@@ -19,7 +19,10 @@ fn main() -> ExitCode {
     let command_line = match CommandLine::read(std::env::args_os()) {
         Ok(command_line) => command_line,
         Err(message) if message.use_stderr() => {
-            eprint!("{message}");
+            // The first line says what is wrong; clap's others how to write it.
+            let text = message.to_string();
+            let line = text.lines().next().unwrap_or_default();
+            eprintln!("esp: {}; see esp --help", line.trim_start_matches("error: "));
             return exit::usage();
         }
         // --help and --version. A closed pipe is no error.

@@ -19,7 +19,7 @@ use smol::{
 use tracing::debug;
 
 use crate::{
-    cloudwatch::{Access, CloudWatch},
+    cloudwatch::{Access, CloudWatch, Connector},
     dimension::ResolvedDimensions,
     endpoint::{EndpointClient, EndpointError, Resource},
     metric::Sample,
@@ -35,6 +35,12 @@ use crate::{
 
 /// For one whole request to the endpoint.
 const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(1);
+/// A poll that begins this late has a timeout of its own, not the tick's.
+const LATENESS: Duration = Duration::from_millis(100);
+/// How often an unknown Region is said, and a client that cannot be had is
+/// tried.
+const REMINDER: Duration = Duration::from_mins(1);
+const CONNECT_PAUSE: Duration = Duration::from_secs(10);
 /// For the last sample after a signal.
 const LAST_SAMPLE_TIMEOUT: Duration = Duration::from_millis(500);
 /// Between two tries to send what is left, after a failure.
@@ -157,7 +163,8 @@ struct Sampling {
     sampler: Sampler,
     wakeup: Wakeup,
     health: Health,
-    region_known: bool,
+    /// When it was last said that the Region is not known.
+    no_region_at: Option<Instant>,
     samples: Vec<Sample>,
     events: Vec<Event>,
 }
@@ -169,7 +176,7 @@ impl Sampling {
             sampler: Sampler::new(shared.settings.containers.clone(), shared.settings.metrics),
             wakeup: Wakeup::default(),
             health: Health::new("the task metadata endpoint"),
-            region_known: true,
+            no_region_at: None,
             samples: Vec::new(),
             events: Vec::new(),
             shared,
@@ -219,7 +226,10 @@ impl Sampling {
     /// Asks for what this tick needs; the whole of it in one timeout, which at
     /// the default interval is the next tick, and so needs no timer of its own.
     async fn poll(&mut self, tick: Instant) -> Result<(), PollError> {
-        let deadline = tick + ENDPOINT_TIMEOUT;
+        let now = Instant::now();
+        let is_late = now.saturating_duration_since(tick) > LATENESS;
+        let deadline = if is_late { now } else { tick } + ENDPOINT_TIMEOUT;
+        self.remind_of_region(tick);
         let mut task_error = None;
         if self.sampler.wants_task(tick) {
             match self.read_task(tick, deadline).await {
@@ -239,6 +249,13 @@ impl Sampling {
             .on_stats(body, Instant::now(), &mut self.samples, &mut self.events)
             .map_err(|error| PollError(error.to_string()))?;
         task_error.map_or(Ok(()), Err)
+    }
+
+    fn remind_of_region(&mut self, tick: Instant) {
+        if self.no_region_at.is_some_and(|said| tick.saturating_duration_since(said) >= REMINDER) {
+            report::no_region();
+            self.no_region_at = Some(tick);
+        }
     }
 
     async fn read_task(
@@ -261,12 +278,13 @@ impl Sampling {
         let settings = &self.shared.settings;
         let region = settings.region.as_deref().or_else(|| task.region());
         let Some(region) = region else {
-            if self.region_known {
+            if self.no_region_at.is_none() {
                 report::no_region();
-                self.region_known = false;
+                self.no_region_at = Some(tick);
             }
             return;
         };
+        self.no_region_at = None;
         let destination = Destination {
             region: region.to_owned(),
             dimensions: ResolvedDimensions::resolve(
@@ -352,19 +370,27 @@ struct Publishing {
     notices: Receiver<()>,
     wakeup: Wakeup,
     health: Health,
+    connector: Option<Connector>,
     connected: Option<(Destination, CloudWatch)>,
 }
 
 impl Publishing {
     fn new(shared: Rc<Shared>, notices: Receiver<()>) -> Self {
         let health = Health::new("publishing to CloudWatch");
-        Self { shared, notices, wakeup: Wakeup::default(), health, connected: None }
+        Self {
+            shared,
+            notices,
+            wakeup: Wakeup::default(),
+            health,
+            connector: None,
+            connected: None,
+        }
     }
 
     async fn run(mut self) {
         while !self.shared.stopping.get() {
             if !self.connect().await {
-                self.change().await;
+                self.wait_until(Instant::now() + CONNECT_PAUSE).await;
                 continue;
             }
             let action = self.shared.publisher.borrow_mut().poll(now());
@@ -399,24 +425,24 @@ impl Publishing {
             return true;
         }
         let settings = &self.shared.settings;
-        let connected = CloudWatch::connect(
+        if self.connector.is_none() {
+            let ca_bundle = settings.ca_bundle.as_ref().map(|bundle| bundle.path.clone());
+            match Connector::new(ca_bundle) {
+                Ok(connector) => self.connector = Some(connector),
+                Err(error) => self.health.fails(&error, Instant::now()),
+            }
+        }
+        let Some(connector) = self.connector.clone() else { return false };
+        let cloudwatch = CloudWatch::connect(
+            connector,
             destination.region.clone(),
             settings.namespace.clone(),
             destination.dimensions.clone(),
-            settings.ca_bundle.as_ref().map(|bundle| bundle.path.clone()),
             self.shared.access.clone(),
         )
         .await;
-        match connected {
-            Ok(cloudwatch) => {
-                self.connected = Some((destination, cloudwatch));
-                true
-            }
-            Err(error) => {
-                self.health.fails(&error, Instant::now());
-                false
-            }
-        }
+        self.connected = Some((destination, cloudwatch));
+        true
     }
 
     /// One request, and what became of it. Callers have connected.
@@ -450,10 +476,6 @@ impl Publishing {
             let _ = self.notices.recv().await;
         };
         self.wakeup.until(at).or(change).await;
-    }
-
-    async fn change(&mut self) {
-        let _ = self.notices.recv().await;
     }
 }
 

@@ -581,6 +581,17 @@ fn a_configuration_that_cannot_work_ends_with_64_and_one_line() {
     let output = Esp::command(&least).args(["--namespace", ":x"]).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.starts_with("esp: --namespace=\":x\" is not valid"), "{stderr}");
+    for (arguments, line) in [
+        (&["--nope"][..], "esp: unexpected argument '--nope' found; see esp --help"),
+        (&["--namespace"], "esp: a value is required for '--namespace <NAMESPACE>'"),
+    ] {
+        let output = Esp::command(&least).args(arguments).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{stderr}");
+        assert!(stderr.starts_with(line) && stderr.lines().count() == 1, "{stderr}");
+    }
+    let output = Esp::command(&[]).output().unwrap();
+    assert!(String::from_utf8(output.stderr).unwrap().contains("runs inside an ECS task"));
     let output = Esp::command(&[]).arg("--help").output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8(output.stdout).unwrap().contains("SAMPLE_INTERVAL"));

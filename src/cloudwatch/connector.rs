@@ -43,7 +43,8 @@ pub struct Connector {
 
 impl Connector {
     /// A client that trusts the certificates in `ca_bundle`, or, without one,
-    /// the roots in the binary: the image has no others.
+    /// the roots in the binary: the image has no others. It lives as long as
+    /// the process, so one is enough.
     ///
     /// # Errors
     ///
@@ -60,6 +61,10 @@ impl Connector {
             // It would cost a round trip for each large body.
             .expect_continue(ExpectContinue::disabled())
             .build()?;
+        // Never dropped: dropping the last handle waits for the client's thread,
+        // and that for a name that is being looked up, for seconds and on this
+        // thread, which has to sample and to end in time.
+        std::mem::forget(client.clone());
         Ok(Self { client })
     }
 }
@@ -71,12 +76,27 @@ impl Connector {
 /// One line that says why not.
 pub fn check_ca_bundle(path: &Path) -> Result<(), String> {
     let text = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
-    let marker = b"-----BEGIN CERTIFICATE-----";
-    if text.windows(marker.len()).any(|window| window == marker) {
-        Ok(())
-    } else {
-        Err("holds no certificate in PEM form".to_owned())
+    let text = String::from_utf8_lossy(&text);
+    let mut certificates = text.split("-----BEGIN CERTIFICATE-----").skip(1).peekable();
+    if certificates.peek().is_none() {
+        return Err("holds no certificate in PEM form".to_owned());
     }
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+    for (certificate, number) in certificates.zip(1..) {
+        let body = certificate.split_once("-----END CERTIFICATE-----").map(|(body, _)| body.trim());
+        // The shortest there are have some hundred bytes, and begin like this.
+        let is_whole = body.is_some_and(|body| {
+            body.starts_with("MI")
+                && body.len() > 100
+                && body.chars().all(|c| is_base64(c) || c.is_ascii_whitespace())
+        });
+        if !is_whole {
+            return Err(format!(
+                "holds something else than a certificate in its PEM block {number}"
+            ));
+        }
+    }
+    Ok(())
 }
 
 impl HttpClient for Connector {
@@ -190,6 +210,30 @@ fn classify(error: isahc::Error) -> ConnectorError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bundle_is_certificates_or_an_error() {
+        let whole = format!("MII{}", "A".repeat(200));
+        let block = |body: &str| {
+            format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
+        };
+        let file = std::env::temp_dir().join(format!("esp-bundle-{}", std::process::id()));
+        for (text, expected) in [
+            (block(&whole), Ok(())),
+            (format!("# roots\n{}{}", block(&whole), block(&whole)), Ok(())),
+            ("nothing".to_owned(), Err("holds no certificate in PEM form")),
+            (block("garbage"), Err("holds something else than a certificate in its PEM block 1")),
+            (
+                block(&whole) + &block("MII!")[..30],
+                Err("holds something else than a certificate in its PEM block 2"),
+            ),
+        ] {
+            std::fs::write(&file, &text).unwrap();
+            assert_eq!(check_ca_bundle(&file), expected.map_err(str::to_owned), "{text}");
+        }
+        std::fs::remove_file(&file).unwrap();
+        assert!(check_ca_bundle(&file).unwrap_err().starts_with("cannot be read: "));
+    }
 
     #[test]
     fn only_this_machine_and_its_link_are_spared_the_proxy() {

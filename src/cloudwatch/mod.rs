@@ -6,7 +6,7 @@ mod connector;
 mod failure;
 mod sleep;
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_cloudwatch::{
@@ -64,16 +64,14 @@ impl CloudWatch {
     /// `AWS_ENDPOINT_URL_CLOUDWATCH`, FIPS and dual-stack endpoints. Nothing is
     /// sent yet. `access`, where given, goes before the environment.
     ///
-    /// # Errors
-    ///
-    /// [`isahc::Error`] where the HTTP client cannot be set up.
+    /// A new one asks for new credentials; the connector is the process's.
     pub async fn connect(
+        connector: Connector,
         region: String,
         namespace: String,
         dimensions: ResolvedDimensions,
-        ca_bundle: Option<PathBuf>,
         access: Option<Access>,
-    ) -> Result<Self, isahc::Error> {
+    ) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(REQUEST_TIMEOUT)
@@ -81,7 +79,7 @@ impl CloudWatch {
         // The identity cache waits with our sleep too: without one it refuses.
         let identities = IdentityCache::lazy().sleep_impl(TimerSleep).build();
         let mut shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(Connector::new(ca_bundle)?)
+            .http_client(connector)
             .sleep_impl(TimerSleep)
             .region(Region::new(region.clone()))
             .identity_cache(identities)
@@ -108,7 +106,7 @@ impl CloudWatch {
                 RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections),
             )
             .build();
-        Ok(Self { client: Client::from_conf(config), region, namespace, dimensions })
+        Self { client: Client::from_conf(config), region, namespace, dimensions }
     }
 
     /// One `PutMetricData`, one try.

@@ -182,8 +182,10 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// The first [`SettingsError`], in the order of `--help`.
+    /// The first [`SettingsError`]: no endpoint, then in the order of `--help`.
     pub fn read(lookup: &(impl Lookup + ?Sized)) -> Result<Self, SettingsError> {
+        // First of all: who has just started it outside ECS is told so.
+        let endpoint = given(lookup, &variable::ENDPOINT).ok_or(SettingsError::NoEndpoint)?;
         let containers = required(lookup, &variable::CONTAINER_NAME, parse_selection)?;
         let namespace = required(lookup, &variable::NAMESPACE, |text| {
             limits::is_namespace(text).then(|| text.to_owned())
@@ -220,7 +222,6 @@ impl Settings {
         let shutdown_grace = defaulted(lookup, &variable::SHUTDOWN_GRACE, grace)?;
         let log_level = defaulted(lookup, &variable::LOG_LEVEL, parse_log_level)?;
         let log_format = defaulted(lookup, &variable::LOG_FORMAT, parse_log_format)?;
-        let endpoint = given(lookup, &variable::ENDPOINT).ok_or(SettingsError::NoEndpoint)?;
         let endpoint = parse_given(&variable::ENDPOINT, endpoint, EndpointUri::parse)?;
         let ca_bundle = given(lookup, &variable::AWS_CA_BUNDLE)
             .or_else(|| given(lookup, &variable::SSL_CERT_FILE))
