@@ -100,8 +100,14 @@ pub struct EndpointClient {
     /// dropped halfway takes its connection along.
     kept: Option<Async<TcpStream>>,
     reader: ResponseReader,
-    connect_after: Option<Instant>,
-    connect_pause: Duration,
+    pace: ConnectPace,
+}
+
+/// Connections that failed, and when the next one may be tried.
+#[derive(Debug)]
+struct ConnectPace {
+    after: Option<Instant>,
+    pause: Duration,
 }
 
 impl EndpointClient {
@@ -123,8 +129,7 @@ impl EndpointClient {
             uri,
             kept: None,
             reader: ResponseReader::new(BODY_LIMIT),
-            connect_after: None,
-            connect_pause: CONNECT_PAUSE_FIRST,
+            pace: ConnectPace { after: None, pause: CONNECT_PAUSE_FIRST },
         }
     }
 
@@ -159,11 +164,7 @@ impl EndpointClient {
             }
         }
         if !answered {
-            let mut stream = self.connect(now).await?;
-            let request = match resource {
-                Resource::Task => &self.task_request,
-                Resource::Stats => &self.stats_request,
-            };
+            let mut stream = connect(&self.uri, &mut self.pace, now).await?;
             exchange(&mut stream, request, &mut self.reader).await?;
             self.kept = Some(stream).filter(|_| self.reader.keeps_alive());
         }
@@ -172,19 +173,22 @@ impl EndpointClient {
             status => Err(EndpointError::Status { status, excerpt: excerpt(self.reader.body()) }),
         }
     }
+}
 
-    async fn connect(&mut self, now: Instant) -> Result<Async<TcpStream>, EndpointError> {
-        if self.connect_after.is_some_and(|after| now < after) {
-            return Err(EndpointError::Pausing);
-        }
-        // Set before the attempt: one that is dropped at its deadline has failed.
-        self.connect_after = Some(now + self.connect_pause);
-        self.connect_pause = (self.connect_pause * 2).min(CONNECT_PAUSE_MOST);
-        let stream = connect_to_any(&self.uri).await.map_err(EndpointError::Connect)?;
-        self.connect_after = None;
-        self.connect_pause = CONNECT_PAUSE_FIRST;
-        Ok(stream)
+async fn connect(
+    uri: &EndpointUri,
+    pace: &mut ConnectPace,
+    now: Instant,
+) -> Result<Async<TcpStream>, EndpointError> {
+    if pace.after.is_some_and(|after| now < after) {
+        return Err(EndpointError::Pausing);
     }
+    // Set before the attempt: one that is dropped at its deadline has failed.
+    pace.after = Some(now + pace.pause);
+    pace.pause = (pace.pause * 2).min(CONNECT_PAUSE_MOST);
+    let stream = connect_to_any(uri).await.map_err(EndpointError::Connect)?;
+    *pace = ConnectPace { after: None, pause: CONNECT_PAUSE_FIRST };
+    Ok(stream)
 }
 
 /// ECS gives an address; stand-ins may give a name, which is then looked up at

@@ -1,0 +1,297 @@
+//! Holes, restarts, clocks and networks: what real documents do to the numbers.
+
+use super::{catalogue::*, *};
+
+/// Two containers that use half and a tenth of a CPU, in a task of one vCPU.
+fn two(read: u64, web: bool, log: bool) -> String {
+    let entry = |id, is_there, ms| {
+        if is_there { entry(id, read, ms) } else { format!(r#""{id}": null"#) }
+    };
+    let (web, log) = (entry("web", web, read * 500), entry("log", log, read * 100));
+    format!("{{{web}, {log}}}")
+}
+
+fn bench_of_two() -> Bench {
+    let mut bench = Bench::measuring(&["web"], &[Metric::TaskCpuUtilization]);
+    bench.task(&task_with(r#"{"CPU": 1}"#, "null", &[("web", "{}"), ("log", "{}")]));
+    bench
+}
+
+#[test]
+fn a_hole_in_one_container_never_makes_the_task_smaller() {
+    let mut bench = bench_of_two();
+    let mut seen = Vec::new();
+    for read in 10..40 {
+        // Missing now and then, once each and once for five polls.
+        let web = ![14, 15, 22, 23, 24, 25, 26].contains(&read);
+        let log = ![15, 17, 30].contains(&read);
+        let bad = two(read, web, log).replace("null", if read == 17 { "7" } else { "null" });
+        seen.extend(all_values(&mut bench, &bad).into_iter().map(|(.., value)| value));
+    }
+    assert!(seen.len() > 15 && seen.iter().all(|value| (value - 60.0).abs() < 1e-9), "{seen:?}");
+}
+
+#[test]
+fn a_reset_hidden_between_two_sums_breaks_the_next_one_only() {
+    let mut bench = bench_of_two();
+    let at = |web: (u64, u64), log: u64| {
+        format!("{{{}, {}}}", entry("web", web.0, web.1), entry("log", log, log * 100))
+    };
+    all_values(&mut bench, &at((10, 1000), 10));
+    assert_eq!(all_values(&mut bench, &at((11, 1500), 11)).len(), 1);
+    // While the other one lags, web falls and rises past where it was.
+    assert_eq!(all_values(&mut bench, &at((12, 100), 11)), []);
+    assert_eq!(all_values(&mut bench, &at((13, 1600), 11)), []);
+    assert_eq!(all_values(&mut bench, &at((14, 2100), 14)), []);
+    let values = all_values(&mut bench, &at((15, 2600), 15));
+    assert!(matches!(values[..], [(_, None, value)] if (value - 60.0).abs() < 1e-9), "{values:?}");
+}
+
+#[test]
+fn a_container_that_stopped_or_fell_silent_holds_nobody_up() {
+    let mut bench = bench_of_two();
+    let web = |read: u64| entry("web", read, read * 500);
+    let replay = entry("log", 10, 1000);
+    let mut counted = 0;
+    for read in 10..60 {
+        counted += all_values(&mut bench, &format!("{{{}, {replay}}}", web(read))).len();
+    }
+    assert!(counted > 30, "silent: {counted}");
+    let stopped = task_with(r#"{"CPU": 1}"#, "null", &[("web", "{}"), ("log", "{}")]);
+    let stopped = stopped.replacen("RUNNING", "x", 1).replacen("RUNNING", "STOPPED", 1);
+    let mut bench = bench_of_two();
+    all_values(&mut bench, &two(10, true, true));
+    bench.task(&stopped);
+    all_values(&mut bench, &two(11, true, false));
+    let values = all_values(&mut bench, &two(12, true, false));
+    assert_eq!(values, [("TaskCPUUtilization", None, 50.0)]);
+}
+
+#[test]
+fn the_tasks_datum_is_stamped_with_the_newest_read() {
+    let mut bench = bench_of_two();
+    let at =
+        |web: u64, log: u64| format!("{{{}, {}}}", entry("web", web, web), entry("log", log, log));
+    all_values(&mut bench, &at(10, 10));
+    let (samples, _) = bench.stats(&at(11, 12));
+    assert_eq!(samples.len(), 1);
+    assert_eq!(samples[0].0, 12);
+}
+
+#[test]
+fn memory_that_is_missing_makes_no_sum() {
+    let mut bench = Bench::measuring(&["web"], &[Metric::TaskMemoryUtilization]);
+    bench.task(&task_with(r#"{"Memory": 200}"#, "null", &[("web", "{}"), ("log", "{}")]));
+    let document = |read: u64, log: bool| {
+        let log = if log { full("log", read, read, 60, None, 0) } else { entry("log", read, read) };
+        format!("{{{log}, {}}}", full("web", read, read, 60, None, 0))
+    };
+    all_values(&mut bench, &document(10, false));
+    assert_eq!(all_values(&mut bench, &document(11, false)), []);
+    assert_eq!(
+        all_values(&mut bench, &document(12, true)),
+        [("TaskMemoryUtilization", None, 40.0)]
+    );
+}
+
+/// What the network came to over `polls`, each the document of one second.
+fn network_of(task: &str, polls: impl Iterator<Item = String>) -> Vec<(Option<u16>, f64)> {
+    let mut bench = Bench::measuring(&["web"], &[Metric::NetworkRxBytes]);
+    bench.task(task);
+    polls
+        .flat_map(|document| all_values(&mut bench, &document))
+        .map(|(_, container, value)| (container, value))
+        .collect()
+}
+
+#[test]
+fn on_awsvpc_ec2_the_bytes_of_ten_seconds_never_look_like_those_of_one() {
+    let task = task_with("{}", r#""awsvpc""#, &[("web", "{}")]);
+    // Renewed every 10 s, 100 bytes a second; from the first poll on.
+    let polls = (10..60_u64).map(|read| {
+        format!("{{{}}}", full("web", read, read, 60, Some((read + 3) / 10 * 1000), 0))
+    });
+    let seen = network_of(&task, polls);
+    assert!(seen.len() >= 4, "{seen:?}");
+    assert!(seen.iter().all(|(container, rx)| container.is_none() && (*rx - 100.0).abs() < 1e-9));
+}
+
+#[test]
+fn on_awsvpc_a_sample_without_networks_is_no_zero_and_no_other_source() {
+    let task = task_with("{}", r#""awsvpc""#, &[("web", "{}"), ("log", "{}")]).replacen(
+        '{',
+        r#"{"LaunchType": "FARGATE", "#,
+        1,
+    );
+    let polls = (10..40_u64).map(|read| {
+        // The other one's counters would be a jump, were they taken.
+        let (net, other) = (read * 100, 7_000_000 + read * 100);
+        let log = full("log", read, read, 60, Some(other), 0);
+        let web = match read {
+            15 => full("web", read, read, 60, None, 0),
+            20 | 21 => r#""web": null"#.to_owned(),
+            _ => full("web", read, read, 60, Some(net), 0),
+        };
+        format!("{{{web}, {log}}}")
+    });
+    let seen = network_of(&task, polls);
+    assert_eq!(seen.len(), 26, "{seen:?}");
+    assert!(seen.iter().all(|(_, rx)| (*rx - 100.0).abs() < 1e-9), "{seen:?}");
+}
+
+#[test]
+fn a_source_that_is_gone_is_replaced_without_a_jump() {
+    let task = task_with("{}", r#""awsvpc""#, &[("web", "{}"), ("log", "{}")]).replacen(
+        '{',
+        r#"{"LaunchType": "FARGATE", "#,
+        1,
+    );
+    let polls = (10..120_u64).map(|read| {
+        let log = full("log", read, read, 60, Some(7_000_000 + read * 100), 0);
+        let web = if read < 30 {
+            full("web", read, read, 60, Some(read * 100), 0)
+        } else {
+            entry("web", read, read)
+        };
+        format!("{{{web}, {log}}}")
+    });
+    let seen = network_of(&task, polls);
+    assert!(seen.len() > 70, "{}", seen.len());
+    assert!(seen.iter().all(|(_, rx)| (*rx - 100.0).abs() < 1e-9), "{seen:?}");
+}
+
+#[test]
+fn one_container_that_says_awsvpc_says_it_for_all() {
+    let task = task_with("{}", r#""awsvpc""#, &[("pause", "{}"), ("web", "{}")]);
+    let task = {
+        let position = task.rfind(r#""awsvpc""#).unwrap();
+        format!("{}null{}", &task[..position], &task[position + 8..])
+    };
+    let polls = (10..60_u64).map(|read| {
+        let of = |id| full(id, read, read, 60, Some(read / 10 * 1000), 0);
+        format!("{{{}, {}}}", of("pause"), of("web"))
+    });
+    let seen = network_of(&task, polls);
+    assert!(!seen.is_empty() && seen.iter().all(|(container, _)| container.is_none()), "{seen:?}");
+}
+
+#[test]
+fn a_clock_that_is_set_forward_drops_one_difference() {
+    for (set_s, is_dropped) in [(3000, true), (30, true), (2, false)] {
+        let mut bench = Bench::measuring(
+            &["web"],
+            &[Metric::CpuUtilization, Metric::NetworkRxBytes, Metric::StorageReadBytes],
+        );
+        bench.task(&task_with(r#"{"CPU": 0.5}"#, r#""bridge""#, &[("web", "{}")]));
+        let document =
+            |read, n: u64| format!("{{{}}}", full("web", read, n * 250, 60, Some(n * 10), n * 10));
+        all_values(&mut bench, &document(10, 1));
+        assert_eq!(all_values(&mut bench, &document(11, 2)).len(), 3);
+        assert_eq!(all_values(&mut bench, &document(12 + set_s, 3)).is_empty(), is_dropped);
+        assert_eq!(
+            all_values(&mut bench, &document(13 + set_s, 4)),
+            [
+                ("CPUUtilization", Some(0), 50.0),
+                ("NetworkRxBytes", Some(0), 10.0),
+                ("StorageReadBytes", Some(0), 10.0)
+            ]
+        );
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_spares_no_counter() {
+    let metrics = [Metric::NetworkRxBytes, Metric::StorageReadBytes];
+    let mut bench = Bench::measuring(&["web"], &metrics);
+    bench.task(&task_with("{}", r#""bridge""#, &[("web", "{}")]));
+    let document = |read, n: u64| format!("{{{}}}", full("web", read, n, 60, Some(n * 10), n * 10));
+    all_values(&mut bench, &document(100, 1));
+    assert_eq!(all_values(&mut bench, &document(40, 2)), []);
+    assert_eq!(
+        all_values(&mut bench, &document(41, 3)),
+        [("NetworkRxBytes", Some(0), 10.0), ("StorageReadBytes", Some(0), 10.0)]
+    );
+}
+
+#[test]
+fn more_than_all_cpus_is_a_clock_and_no_load() {
+    let mut bench = Bench::new();
+    bench.task(LIMITED);
+    let document = |ms: u64, used_ms: u64| {
+        one("w1", ms / 1000, used_ms)
+            .replace(&format!("{:02}Z", ms / 1000), &format!("{:02}.{:03}Z", ms / 1000, ms % 1000))
+    };
+    bench.values(&document(10_000, 1000));
+    assert_eq!(bench.values(&document(11_000, 1250)), [(11, 50.0)]);
+    // Set back by 0.9 s: a second's work in a tenth of one.
+    assert_eq!(bench.values(&document(11_100, 1500)), []);
+    assert_eq!(bench.values(&document(12_100, 1750)), [(12, 50.0)]);
+}
+
+#[test]
+fn new_limits_count_from_the_next_sample_on() {
+    let mut bench =
+        Bench::measuring(&["web"], &[Metric::CpuUtilization, Metric::MemoryUtilization]);
+    let document = |read: u64| format!("{{{}}}", full("web", read, read * 500, 60, None, 0));
+    let limited = |limits| task_with("{}", "null", &[("web", limits)]);
+    bench.task(&limited(r#"{"CPU": 512, "Memory": 100}"#));
+    all_values(&mut bench, &document(10));
+    let of = |cpu, memory| {
+        vec![("CPUUtilization", Some(0), cpu), ("MemoryUtilization", Some(0), memory)]
+    };
+    assert_eq!(all_values(&mut bench, &document(11)), of(100.0, 50.0));
+    bench.task(&limited(r#"{"CPU": 1024, "Memory": 200}"#));
+    assert_eq!(all_values(&mut bench, &document(12)), of(50.0, 25.0));
+}
+
+#[test]
+fn a_kind_other_than_normal_is_ecs_s_own_whatever_its_name() {
+    let mut bench = Bench::new();
+    bench.sampler = Sampler::new(Selection::All, [Metric::CpuUsage].into_iter().collect());
+    bench.task(
+        r#"{"Containers": [{"DockerId": "a", "Name": "daemon", "Type": "MANAGED_DAEMON"},
+                           {"DockerId": "b", "Name": "web", "Type": "NORMAL"}]}"#,
+    );
+    assert_eq!(bench.sampler.names(), ["web"]);
+}
+
+#[test]
+fn a_stopped_container_is_not_silent_and_one_that_comes_back_can_be() {
+    let mut bench = Bench::new();
+    bench.task(LIMITED);
+    bench.values(&one("w1", 10, 1000));
+    bench.task(&LIMITED.replacen("RUNNING", "STOPPED", 1));
+    for _ in 0..60 {
+        assert_eq!(bench.stats(r#"{"w1": {}}"#).1, []);
+    }
+    bench.second += 1;
+    bench.stats(&one("w1", 73, 50));
+    let said: Vec<_> = (0..20).flat_map(|_| bench.stats(&one("w1", 73, 50)).1).collect();
+    assert!(matches!(said[..], [Event::ContainerSilent { .. }]), "{said:?}");
+}
+
+#[test]
+fn a_task_document_that_fails_is_asked_for_less_and_less_often() {
+    let mut bench = Bench::new();
+    bench.task(LIMITED);
+    bench.stats(&one("new", 10, 5));
+    let mut asked_at = Vec::new();
+    for second in 2..100 {
+        bench.second = second;
+        if bench.sampler.wants_task(bench.now()) {
+            asked_at.push(second);
+            bench.sampler.on_task_failed(bench.now());
+        }
+    }
+    assert_eq!(asked_at, [2, 4, 8, 16, 32, 62, 92]);
+}
+
+#[test]
+fn a_star_does_not_miss_what_is_gone() {
+    let mut bench = Bench::new();
+    bench.sampler = Sampler::new(Selection::All, [Metric::CpuUsage].into_iter().collect());
+    bench.task(LIMITED);
+    let fewer = r#"{"Containers": [{"DockerId": "e1", "Name": "esp", "KnownStatus": "RUNNING"}]}"#;
+    assert_eq!(bench.task(fewer), []);
+    assert_eq!(bench.sampler.names(), ["web", "esp"], "places stay");
+}
