@@ -228,7 +228,7 @@ impl Sampling {
     async fn poll(&mut self, tick: Instant) -> Result<(), PollError> {
         let now = Instant::now();
         let is_late = now.saturating_duration_since(tick) > LATENESS;
-        let deadline = if is_late { now } else { tick } + ENDPOINT_TIMEOUT;
+        let mut deadline = if is_late { now } else { tick } + ENDPOINT_TIMEOUT;
         self.remind_of_region(tick);
         let mut task_error = None;
         if self.sampler.wants_task(tick) {
@@ -241,6 +241,8 @@ impl Sampling {
                     }
                     // What is known of the task goes on to be good.
                     task_error = Some(error);
+                    // It may have used up the time.
+                    deadline = Instant::now() + ENDPOINT_TIMEOUT;
                 }
             }
         }

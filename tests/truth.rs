@@ -212,6 +212,9 @@ impl Model {
         let wall = Timestamp::from_unix_ns(START_MS * 1_000_000);
         sampler.on_task(&task, self.start, wall, &mut given, &mut events);
         let mut last_read: HashMap<(Metric, u16), u64> = HashMap::new();
+        // The sidecar starts some time after the containers, and so the first
+        // sample that it sees may be as old as a cadence.
+        let first_poll_ms = self.random.below(20) * 1000;
         for elapsed_ms in 0..HOUR_MS {
             let now_ms = START_MS + elapsed_ms;
             for container in &mut self.containers {
@@ -232,7 +235,7 @@ impl Model {
                 }
             }
             let is_dropped = self.random.chance(3);
-            if !elapsed_ms.is_multiple_of(1000) || is_dropped {
+            if !elapsed_ms.is_multiple_of(1000) || is_dropped || elapsed_ms < first_poll_ms {
                 continue;
             }
             let shown_before: Vec<_> = self.containers.iter().map(|c| c.shown).collect();

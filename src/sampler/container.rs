@@ -26,7 +26,9 @@ const SILENT_AT_LEAST: Duration = Duration::from_secs(10);
 
 /// How far the host's clock and ours may be apart over one cadence, besides what
 /// the polls explain: samples that come late, clocks that are slewed.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(2);
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(3);
+/// How old the first sample may be that is seen of a container.
+const FIRST_AGE_MOST: Duration = Duration::from_secs(30);
 /// A counter and its `read` are not taken at the very same moment.
 const CPUS_TOLERANCE: f64 = 1.1;
 
@@ -114,6 +116,8 @@ pub(super) struct Container {
     /// What it has used since the task's last sum.
     pub(super) since_sum: Option<SinceSum>,
     platform: Platform,
+    /// How often its clock has been set; the task's network has to know.
+    pub(super) clock_sets: u32,
     /// Whether the last document had a sample of it.
     pub(super) is_present: bool,
     /// The number of the last document that had its id.
@@ -129,8 +133,12 @@ pub(super) struct Container {
     is_silent: bool,
     malformed: Reminder,
     clock_set: Reminder,
-    /// When the last document was taken in, and how long before the last new
-    /// sample the one before that was.
+    /// When the last document was taken in.
+    document_at: Instant,
+    /// For how long documents have come without a new sample of it.
+    unrenewed: Duration,
+    /// When the last sample was seen, new or not, and how long before the last
+    /// new one that had been.
     polled_at: Instant,
     renewal_gap: Duration,
 }
@@ -151,6 +159,7 @@ impl Container {
             network: None,
             since_sum: None,
             platform: Platform::Ec2,
+            clock_sets: 0,
             is_present: false,
             visited_in: 0,
             network_rates: NetworkRates::default(),
@@ -164,6 +173,8 @@ impl Container {
             is_silent: false,
             malformed: Reminder::default(),
             clock_set: Reminder::default(),
+            document_at: now,
+            unrenewed: Duration::ZERO,
             polled_at: now,
             renewal_gap: Duration::ZERO,
         }
@@ -218,7 +229,11 @@ impl Container {
         self.is_present = matches!(entry, Entry::Sample(_));
         let is_measured = self.place.is_some();
         match entry {
-            Entry::Sample(stats) => self.on_sample(stats, limits, wanted, now, output),
+            Entry::Sample(stats) => {
+                self.on_sample(stats, limits, wanted, now, output);
+                // A poll without data says nothing of when a sample was new.
+                self.polled_at = now;
+            }
             Entry::NoData if is_measured => output.figures.no_data += 1,
             Entry::Malformed(error) if is_measured => {
                 output.figures.malformed += 1;
@@ -233,7 +248,7 @@ impl Container {
         if is_measured {
             self.review(wanted, now, output.events);
         }
-        self.polled_at = now;
+        self.document_at = now;
     }
 
     fn on_sample(
@@ -261,8 +276,10 @@ impl Container {
         self.read = Some(stats.read);
         // A restart under its id comes before the task document says so.
         self.is_stopped = false;
-        self.renewal_gap = now.saturating_duration_since(self.polled_at);
+        self.renewal_gap =
+            if is_first { FIRST_AGE_MOST } else { now.saturating_duration_since(self.polled_at) };
         self.renewed_at = now;
+        self.unrenewed = Duration::ZERO;
         self.basis = CpuBasis::choose(
             limits.cpu_vcpu,
             self.cpu_units,
@@ -271,7 +288,7 @@ impl Container {
         .or(self.basis);
 
         self.on_cpu(stats, wanted, output);
-        self.memory = stats.memory.or(self.memory);
+        self.memory = stats.memory;
         self.network = stats.network;
         // The first sample may be a replay from before our start; it is a base.
         if let Some(memory) = stats.memory.filter(|_| !is_first) {
@@ -295,7 +312,13 @@ impl Container {
     }
 
     fn on_cpu(&mut self, stats: ContainerStats, wanted: MetricSet, output: &mut Output<'_>) {
-        let Some(cpu) = stats.cpu else { return };
+        let Some(cpu) = stats.cpu else {
+            // Its part of the sum that this sample is in is not known.
+            if let Some(since) = self.since_sum.as_mut().filter(|_| self.cpu.is_some()) {
+                since.is_broken = true;
+            }
+            return;
+        };
         let current = Counter { read: stats.read, total: cpu.total_usage_ns };
         let Some(previous) = self.cpu.replace(current) else { return };
         let difference = difference(previous, current);
@@ -308,8 +331,10 @@ impl Container {
         }
         if let Some(since) = &mut self.since_sum {
             match current.total.checked_sub(previous.total) {
-                Some(used) => since.cpu_ns = since.cpu_ns.saturating_add(used),
-                None => since.is_broken = true,
+                Some(used) if previous.read >= since.read => {
+                    since.cpu_ns = since.cpu_ns.saturating_add(used);
+                }
+                _ => since.is_broken = true,
             }
         }
         match difference {
@@ -403,6 +428,7 @@ impl Container {
         self.cpu = None;
         self.block_io = None;
         self.network_rates.forget();
+        self.clock_sets = self.clock_sets.wrapping_add(1);
         if let Some(since) = &mut self.since_sum {
             since.is_broken = true;
         }
@@ -425,9 +451,15 @@ impl Container {
 
     fn note_silence(&mut self, now: Instant, events: &mut Vec<Event>) {
         let since = now.saturating_duration_since(self.renewed_at);
-        let patience = self.cadence.estimate().unwrap_or_default() * SILENT_CADENCES;
+        let cadence = self.cadence.estimate().unwrap_or_default();
+        let patience = cadence * SILENT_CADENCES;
+        // An endpoint that was away makes no container silent.
+        if !since.is_zero() {
+            let gap = now.saturating_duration_since(self.document_at);
+            self.unrenewed += gap.min(cadence.max(SILENT_AT_LEAST / 2));
+        }
         let was_silent = self.is_silent;
-        self.is_silent = since > patience.max(SILENT_AT_LEAST) && !self.is_stopped;
+        self.is_silent = self.unrenewed > patience.max(SILENT_AT_LEAST) && !self.is_stopped;
         if self.place.is_none() || self.is_stopped {
             return;
         }

@@ -128,7 +128,8 @@ impl Sampler {
             is_network && self.containers.iter().any(|container| container.network_mode.is_none())
         };
         let is_silent = || self.containers.iter().any(container::Container::is_silent);
-        since >= TASK_PAUSE_MOST && (is_source || is_silent() || is_unconnected())
+        since >= TASK_PAUSE_MOST
+            && (self.unknown_ids != 0 || is_source || is_silent() || is_unconnected())
     }
 
     /// `/task` could not be had. While one is known it is not asked for again at

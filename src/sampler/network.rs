@@ -8,8 +8,8 @@ const NS_PER_SECOND: f64 = 1e9;
 
 /// How often the agent renews the counters on awsvpc EC2.
 const RENEWAL_NS: u64 = 10_000_000_000;
-/// Without a change for this long, a renewal has brought the same numbers.
-const UNCHANGED_NS: u64 = RENEWAL_NS + 2_000_000_000;
+/// So late a renewal may be seen.
+const LATENESS_NS: u64 = 5_000_000_000;
 
 /// The counters as they were last seen.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,14 +62,16 @@ impl NetworkRates {
         let accounted = self.accounted.unwrap_or(previous.read);
         if network != previous.network {
             self.accounted = Some(read);
-            // With dropped polls there may have been several renewals; as many
-            // as there can have been, so that no rate is above the truth.
-            return rates(previous, current, gap_ns.div_ceil(RENEWAL_NS) * RENEWAL_NS);
+            // One renewal, where samples come faster than that; over a longer
+            // gap, what came in it.
+            return rates(previous, current, gap_ns.max(RENEWAL_NS));
         }
-        if read.ns_since(accounted).is_none_or(|since_ns| since_ns < UNCHANGED_NS) {
+        let since_ns = read.ns_since(accounted).unwrap_or_default();
+        let renewals = since_ns.saturating_sub(LATENESS_NS) / RENEWAL_NS;
+        if renewals == 0 {
             return NetworkOutcome::Nothing;
         }
-        let until = Timestamp::from_unix_ns(accounted.unix_ns() + RENEWAL_NS);
+        let until = Timestamp::from_unix_ns(accounted.unix_ns() + renewals * RENEWAL_NS);
         self.accounted = Some(until);
         NetworkOutcome::Rates { until, rx: 0.0, tx: 0.0 }
     }
@@ -156,12 +158,34 @@ mod tests {
     }
 
     #[test]
-    fn dropped_polls_never_put_held_counters_above_the_truth() {
-        // 100 bytes a second; the polls from 12 to 37 are dropped.
-        let samples = (0..80).filter(|second| !(12..38).contains(second));
-        let seen = seen(samples.map(|second| (second, (second + 5) / 10 * 1000)), true);
-        assert!(seen.iter().all(|(_, rx)| *rx <= 100.0), "{seen:?}");
-        assert!(seen.iter().filter(|(_, rx)| *rx > 99.9).count() >= 5, "{seen:?}");
+    fn samples_as_seldom_as_renewals_lose_nothing() {
+        // 100 bytes a second, in samples 10.02 s to 60 s apart.
+        for step_ms in [10_020, 15_000, 20_000, 30_000, 60_000] {
+            let mut network = NetworkRates::default();
+            let (mut bytes_seen, mut last_ms) = (0.0, 0);
+            for ms in (0..7_200_000).step_by(step_ms) {
+                let read = Timestamp::from_unix_ns(ms * 1_000_000);
+                let renewed = (ms + 5_000) / 10_000 * 1000;
+                if let NetworkOutcome::Rates { rx, .. } =
+                    network.on_sample(read, bytes(renewed), true)
+                {
+                    #[expect(clippy::cast_precision_loss, reason = "two hours")]
+                    let seconds = (ms - last_ms) as f64 / 1000.0;
+                    bytes_seen += rx * seconds;
+                }
+                last_ms = ms;
+            }
+            assert!((bytes_seen / 720_000.0 - 1.0).abs() < 0.02, "{step_ms}: {bytes_seen}");
+        }
+    }
+
+    #[test]
+    fn idle_counters_are_zero_now_and_not_long_ago() {
+        for step in [1, 11, 15, 30, 60] {
+            let seen = seen((0..7200).step_by(step).map(|second| (second, 5)), true);
+            let (until, rx) = *seen.last().unwrap();
+            assert!(rx.abs() < 1e-9 && until + 75 > 7200, "{step}: {until}");
+        }
     }
 
     #[test]

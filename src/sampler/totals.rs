@@ -15,9 +15,9 @@ use crate::{
     utilisation::{ecs_memory_bytes, percent_of_bytes},
 };
 
-/// So many polls the source of the network counters may lack them before another
-/// container takes its place, whose counters then have no base yet.
-const SOURCE_PATIENCE: u32 = 30;
+/// So many new samples of the source of the network counters may lack them before
+/// another container takes its place, whose counters then have no base yet.
+const SOURCE_PATIENCE: u32 = 10;
 
 /// So long a task metric may take before it is said to be missing.
 const UNAVAILABLE_AFTER: Duration = Duration::from_secs(40);
@@ -29,6 +29,8 @@ pub(super) struct Totals {
     network_source: Option<String>,
     network_read: Option<Timestamp>,
     network_misses: u32,
+    /// The source's `clock_sets`.
+    network_clock: u32,
     seen: MetricSet,
     since: Option<Instant>,
     is_reviewed: bool,
@@ -96,15 +98,20 @@ impl Totals {
             self.network_source = Some(source.docker_id.clone());
             self.network.forget();
             self.network_read = None;
+            self.network_misses = 0;
         }
-        let (Some(read), Some(network)) = (source.read, source.network) else {
+        if std::mem::replace(&mut self.network_clock, source.clock_sets) != source.clock_sets {
+            self.network.forget();
+        }
+        let Some(read) = source.read else { return };
+        if self.network_read.replace(read) == Some(read) {
+            return;
+        }
+        let Some(network) = source.network else {
             self.network_misses += 1;
             return;
         };
         self.network_misses = 0;
-        if self.network_read.replace(read) == Some(read) {
-            return;
-        }
         let outcome = self.network.on_sample(read, network, source.has_held_network());
         if outcome == NetworkOutcome::Reset {
             output.figures.resets += 1;

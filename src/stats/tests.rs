@@ -234,3 +234,19 @@ fn a_bad_document_is_an_error_and_the_parser_goes_on() {
         assert_eq!(count, 1);
     }
 }
+
+#[test]
+fn a_windows_container_breaks_nothing_and_has_no_memory_limit_or_block_io() {
+    let stats = stats(
+        r#""preread": "2026-11-24T09:59:59Z", "num_procs": 9, "pids_stats": {},
+            "cpu_stats": {"cpu_usage": {"total_usage": 7, "usage_in_kernelmode": 3},
+                "throttling_data": {"periods": 0}},
+            "memory_stats": {"commitbytes": 5, "commitpeakbytes": 6, "privateworkingset": 4},
+            "blkio_stats": {"io_service_bytes_recursive": null},
+            "storage_stats": {"read_count_normalized": 2, "write_size_bytes": 9},
+            "networks": {"b2c3": {"rx_bytes": 5, "tx_bytes": 6, "endpoint_id": "x"}}"#,
+    );
+    assert_eq!(stats.cpu, Some(CpuStats { total_usage_ns: 7, online_cpus: None }));
+    assert_eq!((stats.memory, stats.block_io), (None, None));
+    assert_eq!(stats.network, Some(NetworkStats { rx_bytes: 5, tx_bytes: 6 }));
+}

@@ -130,7 +130,9 @@ fn on_awsvpc_the_network_is_the_tasks_and_counted_once() {
         format!("{{{}, {}, {}}}", of("pause"), of("log"), of("web"))
     };
     all_values(&mut bench, &document(10, 1000));
+    bench.second += 9;
     all_values(&mut bench, &document(20, 3000));
+    bench.second += 9;
     assert_eq!(
         all_values(&mut bench, &document(30, 8000)),
         [("NetworkRxBytes", None, 500.0), ("NetworkTxBytes", None, 1000.0)]
@@ -146,7 +148,9 @@ fn on_awsvpc_a_container_without_networks_leaves_it_to_the_pause_container() {
         format!("{{{pause}, {}}}", full("web", read, read, 60, None, 0))
     };
     all_values(&mut bench, &document(10, 1000));
+    bench.second += 9;
     all_values(&mut bench, &document(20, 1000));
+    bench.second += 9;
     assert_eq!(all_values(&mut bench, &document(30, 2000)), [("NetworkRxBytes", None, 100.0)]);
 }
 

@@ -295,3 +295,104 @@ fn a_star_does_not_miss_what_is_gone() {
     assert_eq!(bench.task(fewer), []);
     assert_eq!(bench.sampler.names(), ["web", "esp"], "places stay");
 }
+
+#[test]
+fn a_clock_that_is_set_makes_no_network_rate_of_the_task() {
+    for fargate in ["", r#""LaunchType": "FARGATE", "#] {
+        for set_s in [-8_i64, -5, 60, 1200] {
+            let task = task_with("{}", r#""awsvpc""#, &[("web", "{}")]);
+            let task = task.replacen('{', &format!("{{{fargate}"), 1);
+            let polls = (10..60_u64).map(|second| {
+                let read = if second < 32 { second } else { second.saturating_add_signed(set_s) };
+                let bytes =
+                    if fargate.is_empty() { (second + 3) / 10 * 1000 } else { second * 100 };
+                format!("{{{}}}", full("web", read, second, 60, Some(bytes), 0))
+            });
+            let seen = network_of(&task, polls);
+            assert!(seen.len() >= 3, "{fargate} {set_s}: {seen:?}");
+            assert!(
+                seen.iter().all(|(_, rx)| (*rx - 100.0).abs() < 1e-9),
+                "{fargate} {set_s}: {seen:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn on_fargate_neither_an_old_first_sample_nor_a_hole_is_a_clock() {
+    for phase in 0..10_u64 {
+        for hole in 0..10_u64 {
+            let mut bench = Bench::new();
+            bench.task(LIMITED);
+            let (mut seen, mut events) = (Vec::new(), Vec::new());
+            for second in 10..80_u64 {
+                let read = (second - phase) / 10 * 10 + phase;
+                let is_hole = (39..39 + hole).contains(&second);
+                let json = if is_hole {
+                    r#"{"w1": null}"#.to_owned()
+                } else {
+                    one("w1", read, read * 125)
+                };
+                let (samples, said) = bench.stats(&json);
+                seen.extend(samples);
+                events.extend(said);
+            }
+            assert!(
+                !events.iter().any(|event| matches!(event, Event::ClockSet { .. })),
+                "{phase} {hole}"
+            );
+            assert!(
+                seen.len() >= 5 && seen.iter().all(|(_, v)| (v - 25.0).abs() < 1e-9),
+                "{seen:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_endpoint_that_was_away_makes_no_container_silent() {
+    for outage in [8, 12, 15, 40] {
+        let mut bench = bench_of_two();
+        let mut seen = Vec::new();
+        for read in 10..30_u64 {
+            let read = if read < 20 { read } else { read + outage };
+            bench.second = read;
+            let is_back = !(20 + outage..22 + outage).contains(&read);
+            seen.extend(all_values(&mut bench, &two(read, true, is_back)).into_iter().map(|v| v.2));
+        }
+        assert!(
+            seen.len() > 12 && seen.iter().all(|v| (v - 60.0).abs() < 1e-9),
+            "{outage}: {seen:?}"
+        );
+    }
+}
+
+#[test]
+fn a_sample_without_a_cpu_counter_makes_no_sum() {
+    let mut bench = bench_of_two();
+    let mut seen = Vec::new();
+    for read in 10..20_u64 {
+        let mut json = two(read, true, true);
+        if read == 14 {
+            json = json
+                .replace(&format!("\"total_usage\": {}000000", read * 500), "\"total_usage\": 0");
+        }
+        seen.extend(all_values(&mut bench, &json).into_iter().map(|v| v.2));
+    }
+    assert!(seen.len() >= 6 && seen.iter().all(|v| (v - 60.0).abs() < 1e-9), "{seen:?}");
+}
+
+#[test]
+fn an_id_that_stays_unknown_is_asked_for_every_half_minute() {
+    let mut bench = Bench::new();
+    bench.task(LIMITED);
+    let mut asked_at = Vec::new();
+    for second in 1..70 {
+        bench.stats(&format!("{{{}, \"x\": null}}", entry("w1", second, second)));
+        if bench.sampler.wants_task(bench.now()) {
+            bench.task(LIMITED);
+            asked_at.push(second);
+        }
+    }
+    assert_eq!(asked_at, [1, 31, 61]);
+}
