@@ -15,7 +15,7 @@ use esp_endpoints::{
     containers::{Limits, Shape, Task},
     counters::{CounterReading, Steady},
     http::Settings,
-    metadata::{Documents, MetadataEndpoint},
+    metadata::{Documents, Fault as MetadataFault, MetadataEndpoint},
 };
 
 /// The program, with an environment of its own.
@@ -300,6 +300,35 @@ fn an_endpoint_that_goes_away_is_said_once_and_taken_up_again() {
     log.expect("the task metadata endpoint works again");
     // The gap's CPU time is in the first difference after it.
     assert_all_near(&cloudwatch.datums(), 25.0, 0.5);
+}
+
+#[test]
+fn an_endpoint_that_answers_wrongly_costs_only_those_polls() {
+    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
+    let cloudwatch = CloudWatch::start();
+    let faults = [
+        MetadataFault::TooManyRequests,
+        // The status counts, not the body, which alone would be "no containers".
+        MetadataFault::Status(500, b"{}".to_vec()),
+        MetadataFault::Status(404, br#""V4 stats handler: unable to get""#.to_vec()),
+        MetadataFault::Cut,
+        MetadataFault::CutInBody,
+        MetadataFault::HangBeforeHead(Duration::from_secs(3)),
+        MetadataFault::HangInBody(Duration::from_secs(3)),
+    ];
+    // The first answers are good; then each fault, and a good one after it.
+    metadata.script([None, None, None, None]);
+    metadata.script(faults.into_iter().flat_map(|fault| [Some(fault), None]));
+    let more = [("PUBLISH_INTERVAL", "1s"), ("METRICS", "CPUUtilization,TaskCPUUtilization")];
+    let esp = Esp::start(&metadata, &cloudwatch, &more);
+    assert!(cloudwatch.wait_for(20, 2 * SOON));
+    let (status, log) = esp.stop("TERM");
+    assert_eq!(status.code(), Some(0));
+    assert_all_near(&cloudwatch.datums(), 25.0, 0.5);
+    let warnings: Vec<_> = log.lines.iter().filter(|line| line["level"] == "WARN").collect();
+    assert_eq!(warnings.len(), 1, "{}", log.text);
+    let error = warnings[0]["error"].as_str().unwrap();
+    assert!(error.contains("status 429"), "{error}");
 }
 
 /// The agent's documents, with bad ones in between.
