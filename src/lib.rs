@@ -1,4 +1,13 @@
-//! ESP, the ECS Stats Plotter.
+//! ESP, the ECS Stats Plotter: the stats of an ECS task's containers, each second,
+//! as high-resolution metrics in CloudWatch.
+//!
+//! The data flows one way. [`endpoint`] brings bytes; [`stats`] and [`task`] read
+//! them; [`sampler`] turns them into samples, with the arithmetic of
+//! [`utilisation`]; [`publisher`] decides when they are sent, under the names of
+//! [`metric`] and [`dimension`]; `cloudwatch` sends them. The state machines are
+//! told the time; `sidecar` has the clock, the sockets and the tasks. The rest
+//! is configuration ([`settings`], [`command_line`]) and what is said
+//! ([`report`], [`log`]).
 
 pub mod cadence;
 #[cfg(feature = "cloudwatch")]

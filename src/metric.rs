@@ -96,6 +96,13 @@ impl Metric {
         ALL.into_iter().find(|metric| metric.name() == name)
     }
 
+    /// Whether it is a rate of the network: on awsvpc of the task, else of a
+    /// container.
+    #[must_use]
+    pub const fn is_of_network(self) -> bool {
+        matches!(self, Self::NetworkRxBytes | Self::NetworkTxBytes)
+    }
+
     /// Whether it can be a value of the task, rather than of a container. The
     /// network is one or the other, by the network mode.
     #[must_use]

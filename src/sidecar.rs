@@ -421,11 +421,11 @@ impl Publishing {
     /// Whether there is a client for the current destination; makes one where
     /// the destination is new.
     async fn connect(&mut self) -> bool {
-        let destination = self.shared.destination.borrow().clone();
-        let Some(destination) = destination else { return false };
-        if self.connected.as_ref().is_some_and(|(connected, _)| *connected == destination) {
-            return true;
-        }
+        let destination = match (&*self.shared.destination.borrow(), &self.connected) {
+            (None, _) => return false,
+            (Some(destination), Some((connected, _))) if destination == connected => return true,
+            (Some(destination), _) => destination.clone(),
+        };
         let settings = &self.shared.settings;
         if self.connector.is_none() {
             let ca_bundle = settings.ca_bundle.as_ref().map(|bundle| bundle.path.clone());

@@ -484,13 +484,7 @@ impl Container {
         let is_awsvpc = self.network_mode == Some(NetworkMode::Awsvpc);
         let mine = wanted
             .iter()
-            .filter(|metric| match metric {
-                Metric::NetworkRxBytes | Metric::NetworkTxBytes => !is_awsvpc,
-                Metric::TaskCpuUtilization
-                | Metric::TaskMemoryUtilization
-                | Metric::EphemeralStorageUtilization => false,
-                _ => true,
-            })
+            .filter(|metric| if metric.is_of_network() { !is_awsvpc } else { !metric.is_of_task() })
             .collect();
         let metrics = unavailable(mine, self.seen, self.basis.is_some());
         if !metrics.is_empty() {

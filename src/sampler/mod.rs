@@ -122,8 +122,7 @@ impl Sampler {
         }
         let is_source = self.wanted.iter().any(Metric::is_from_task_document);
         // The mode decides whose the network is; it may come later.
-        let is_network =
-            self.wanted.has(Metric::NetworkRxBytes) || self.wanted.has(Metric::NetworkTxBytes);
+        let is_network = self.wanted.iter().any(Metric::is_of_network);
         let is_unconnected = || {
             is_network && self.containers.iter().any(|container| container.network_mode.is_none())
         };

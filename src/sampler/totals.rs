@@ -155,13 +155,7 @@ impl Totals {
         let is_awsvpc = containers.iter().any(|c| c.network_mode == Some(NetworkMode::Awsvpc));
         let mine = wanted
             .iter()
-            .filter(|metric| match metric {
-                Metric::NetworkRxBytes | Metric::NetworkTxBytes => is_awsvpc,
-                Metric::TaskCpuUtilization
-                | Metric::TaskMemoryUtilization
-                | Metric::EphemeralStorageUtilization => true,
-                _ => false,
-            })
+            .filter(|metric| if metric.is_of_network() { is_awsvpc } else { metric.is_of_task() })
             .collect();
         let metrics = unavailable(mine, self.seen, true);
         if !metrics.is_empty() {
