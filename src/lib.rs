@@ -16,6 +16,7 @@ pub mod command_line;
 pub mod dimension;
 pub mod endpoint;
 pub mod exit;
+pub mod figures;
 pub mod limits;
 pub mod log;
 pub mod metric;

@@ -7,9 +7,10 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     dimension::{KnownDimension, ResolvedDimensions},
+    figures::Figures,
     metric::{Metric, MetricSet},
-    publisher::{Now, Outcome, PublisherEvent, PublisherFigures},
-    sampler::{Event, SamplerFigures, Selection},
+    publisher::{Now, Outcome, PublisherEvent},
+    sampler::{Event, Selection},
     settings::Settings,
 };
 
@@ -140,17 +141,8 @@ pub fn no_region() {
 }
 
 /// The minute's line.
-pub fn summary(
-    sampler: SamplerFigures,
-    publisher: PublisherFigures,
-    backlog: usize,
-    missed_ticks: u64,
-    now: Now,
-) {
-    let newest_age_ms = publisher
-        .newest_published
-        .and_then(|newest| now.wall.ns_since(newest))
-        .map(|age_ns| age_ns / 1_000_000);
+pub fn summary(figures: &Figures, now: Now) {
+    let Figures { sampler, missed_ticks, publisher, backlog } = figures;
     info!(
         samples = sampler.samples,
         duplicates = sampler.duplicates,
@@ -175,7 +167,7 @@ pub fn summary(
         requests_denied = publisher.requests_with(Outcome::Denied),
         requests_credentials = publisher.requests_with(Outcome::Credentials),
         requests_invalid = publisher.requests_with(Outcome::Invalid),
-        newest_published_age_ms = newest_age_ms,
+        newest_published_age_ms = figures.newest_published_age_ms(now),
         "since the start"
     );
 }
@@ -229,8 +221,9 @@ impl Health {
 }
 
 /// The last lines: how many samples are left behind, if any.
-pub fn stopped(publisher: PublisherFigures, backlog: usize) {
-    if backlog > 0 {
+pub fn stopped(figures: &Figures) {
+    let Figures { publisher, backlog, .. } = figures;
+    if *backlog > 0 {
         warn!(
             unsent = backlog,
             published = publisher.published,

@@ -15,13 +15,15 @@ use aws_sdk_cloudwatch::{
     primitives::DateTime,
     types::{Dimension, MetricDatum, StandardUnit},
 };
+use aws_smithy_async::rt::sleep::SharedAsyncSleep;
 use aws_smithy_runtime::client::identity::IdentityCache;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::ReconnectMode;
 
-use self::sleep::TimerSleep;
 pub use self::{
     connector::{Connector, check_ca_bundle},
     failure::PutError,
+    sleep::TimerSleep,
 };
 use crate::{dimension::ResolvedDimensions, metric::Sample};
 
@@ -64,9 +66,10 @@ impl CloudWatch {
     /// `AWS_ENDPOINT_URL_CLOUDWATCH`, FIPS and dual-stack endpoints. Nothing is
     /// sent yet. `access`, where given, goes before the environment.
     ///
-    /// A new one asks for new credentials; the connector is the process's.
+    /// A new one asks for new credentials; the HTTP client is the process's.
     pub async fn connect(
-        connector: Connector,
+        http_client: SharedHttpClient,
+        sleep: SharedAsyncSleep,
         region: String,
         namespace: String,
         dimensions: ResolvedDimensions,
@@ -77,10 +80,10 @@ impl CloudWatch {
             .read_timeout(REQUEST_TIMEOUT)
             .build();
         // The identity cache waits with our sleep too: without one it refuses.
-        let identities = IdentityCache::lazy().sleep_impl(TimerSleep).build();
+        let identities = IdentityCache::lazy().sleep_impl(sleep.clone()).build();
         let mut shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(connector)
-            .sleep_impl(TimerSleep)
+            .http_client(http_client)
+            .sleep_impl(sleep)
             .region(Region::new(region.clone()))
             .identity_cache(identities)
             .timeout_config(timeouts)

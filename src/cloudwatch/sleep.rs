@@ -7,7 +7,7 @@ use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
 
 /// Sleeps on the reactor that everything else here uses.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TimerSleep;
+pub struct TimerSleep;
 
 impl AsyncSleep for TimerSleep {
     fn sleep(&self, duration: Duration) -> Sleep {

@@ -1,0 +1,154 @@
+//! The sidecar itself: its tasks on one thread, and what passes between them.
+//! Sampling puts samples into the publisher's queue and never waits for it;
+//! publishing takes them out. All decisions are the state machines'; here is
+//! the waiting, and in `world` the clock and the sockets.
+
+mod publishing;
+mod sampling;
+pub mod world;
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
+
+use smol::{
+    LocalExecutor,
+    channel::{Sender, bounded},
+    future::FutureExt as _,
+    stream::{Stream, StreamExt as _},
+};
+
+use self::{
+    publishing::Publishing,
+    sampling::Sampling,
+    world::{Alarm as _, RealWorld, World},
+};
+use crate::{
+    cloudwatch::Access, dimension::ResolvedDimensions, figures::Figures, publisher::Publisher,
+    report, sampler::SamplerFigures, settings::Settings,
+};
+
+/// For the last sample after a signal.
+const LAST_SAMPLE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// What the tasks share. One thread: nothing is locked.
+struct Shared<W> {
+    world: W,
+    settings: Settings,
+    access: Option<Access>,
+    publisher: RefCell<Publisher>,
+    /// Where to publish, once the task is known.
+    destination: RefCell<Option<Destination>>,
+    /// What sampling has come to so far: its figures, and the ticks it missed.
+    sampled: Cell<(SamplerFigures, u64)>,
+    stopping: Cell<bool>,
+    /// Wakes the publishing task.
+    changed: Sender<()>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Destination {
+    region: String,
+    dimensions: ResolvedDimensions,
+}
+
+impl<W: World> Shared<W> {
+    fn notify(&self) {
+        // Full means that the task will look anyway.
+        let _ = self.changed.try_send(());
+    }
+
+    fn figures(&self) -> Figures {
+        let (sampler, missed_ticks) = self.sampled.get();
+        let publisher = self.publisher.borrow();
+        let backlog = publisher.backlog() as u64;
+        Figures { sampler, missed_ticks, publisher: publisher.figures(), backlog }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// By the first signal; what was left has been sent, or the grace is over.
+    Stopped,
+    /// By a second signal, of this number.
+    Aborted(i32),
+}
+
+/// Runs until the first of `signals` (or their end), takes a last sample, sends
+/// what is left within the grace and returns; at once at the second.
+///
+/// Blocks the thread it is called on and is not to be called on an executor.
+pub fn run(settings: Settings, signals: impl Stream<Item = i32> + Unpin) -> Ended {
+    run_against(settings, None, signals)
+}
+
+/// [`run`], against a CloudWatch other than the one that the environment names.
+pub fn run_against(
+    settings: Settings,
+    access: Option<Access>,
+    signals: impl Stream<Item = i32> + Unpin,
+) -> Ended {
+    let executor = LocalExecutor::new();
+    // Not `smol::block_on`: that drives the reactor from this thread too, and
+    // this thread and async-io's own then take it from each other at every
+    // event (16 context switches a second instead of 5). A main thread that
+    // only parks leaves the reactor to the other.
+    let run = supervise(&executor, RealWorld, settings, access, signals);
+    smol::future::block_on(executor.run(run)).0
+}
+
+/// A whole run in `world`, on an executor that the caller drives: how it ended,
+/// and the books.
+pub async fn supervise<W: World + 'static>(
+    executor: &LocalExecutor<'_>,
+    world: W,
+    settings: Settings,
+    access: Option<Access>,
+    mut signals: impl Stream<Item = i32> + Unpin,
+) -> (Ended, Figures) {
+    report::starting(&settings);
+    let (changed, notices) = bounded(1);
+    let (stop, stopped) = bounded(1);
+    let grace = settings.shutdown_grace;
+    let publisher =
+        Publisher::new(settings.publish_interval, settings.buffer_samples(), world.seed());
+    let shared = Rc::new(Shared {
+        world,
+        settings,
+        access,
+        publisher: RefCell::new(publisher),
+        destination: RefCell::new(None),
+        sampled: Cell::default(),
+        stopping: Cell::new(false),
+        changed,
+    });
+    let sampling = executor.spawn(Sampling::new(Rc::clone(&shared)).run(stopped));
+    let publishing = executor.spawn(Publishing::new(Rc::clone(&shared), notices).run());
+
+    signals.next().await;
+    let world = &shared.world;
+    let end = async {
+        let deadline = world.now().instant + grace;
+        // The sampling task takes a last sample when it notices.
+        stop.close();
+        sampling.or(world::pause(world, LAST_SAMPLE_TIMEOUT.min(grace))).await;
+        shared.stopping.set(true);
+        shared.notify();
+        let mut over = world.alarm();
+        publishing.or(over.until(deadline)).await;
+        Ended::Stopped
+    };
+    let abort = async {
+        match signals.next().await {
+            Some(signal) => Ended::Aborted(signal),
+            None => smol::future::pending().await,
+        }
+    };
+    let ended = end.or(abort).await;
+    let figures = shared.figures();
+    report::stopped(&figures);
+    (ended, figures)
+}

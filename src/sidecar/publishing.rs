@@ -1,0 +1,142 @@
+//! The task that sends: it asks the publisher what to do, does it, and tells it
+//! how that ended.
+
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use smol::{channel::Receiver, future::FutureExt as _};
+use tracing::debug;
+
+use super::{
+    Destination, Shared,
+    world::{self, Alarm as _, World},
+};
+use crate::{
+    cloudwatch::CloudWatch,
+    metric::Sample,
+    publisher::{Action, Outcome},
+    report::{self, Health},
+};
+
+/// How often a client that cannot be had is tried.
+const CONNECT_PAUSE: Duration = Duration::from_secs(10);
+/// Between two tries to send what is left, after a failure.
+const LAST_RETRY_PAUSE: Duration = Duration::from_millis(300);
+
+/// The task that sends.
+pub(super) struct Publishing<W: World> {
+    shared: Rc<Shared<W>>,
+    notices: Receiver<()>,
+    alarm: W::Alarm,
+    health: Health,
+    http_client: Option<SharedHttpClient>,
+    connected: Option<(Destination, CloudWatch)>,
+}
+
+impl<W: World> Publishing<W> {
+    pub(super) fn new(shared: Rc<Shared<W>>, notices: Receiver<()>) -> Self {
+        let health = Health::new("publishing to CloudWatch");
+        let alarm = shared.world.alarm();
+        Self { shared, notices, alarm, health, http_client: None, connected: None }
+    }
+
+    pub(super) async fn run(mut self) {
+        while !self.shared.stopping.get() {
+            if !self.connect().await {
+                self.wait_until(self.instant() + CONNECT_PAUSE).await;
+                continue;
+            }
+            let action = self.shared.publisher.borrow_mut().poll(self.shared.world.now());
+            match action {
+                Action::Send(samples) => {
+                    self.send(&samples).await;
+                }
+                Action::WaitUntil(at) => self.wait_until(at).await,
+            }
+        }
+        loop {
+            if !self.connect().await {
+                return;
+            }
+            let left = self.shared.publisher.borrow_mut().drain(self.shared.world.now());
+            let Some(samples) = left else { return };
+            match self.send(&samples).await {
+                Outcome::Accepted => {}
+                // Nobody will grant it in the seconds that are left.
+                Outcome::Denied => return,
+                _ => world::pause(&self.shared.world, LAST_RETRY_PAUSE).await,
+            }
+        }
+    }
+
+    /// Whether there is a client for the current destination; makes one where
+    /// the destination is new.
+    async fn connect(&mut self) -> bool {
+        let destination = match (&*self.shared.destination.borrow(), &self.connected) {
+            (None, _) => return false,
+            (Some(destination), Some((connected, _))) if destination == connected => return true,
+            (Some(destination), _) => destination.clone(),
+        };
+        let settings = &self.shared.settings;
+        let world = &self.shared.world;
+        if self.http_client.is_none() {
+            let ca_bundle = settings.ca_bundle.as_ref().map(|bundle| bundle.path.clone());
+            match world.http_client(ca_bundle) {
+                Ok(http_client) => self.http_client = Some(http_client),
+                Err(error) => self.health.fails(&error, world.now().instant),
+            }
+        }
+        let Some(http_client) = self.http_client.clone() else { return false };
+        let cloudwatch = CloudWatch::connect(
+            http_client,
+            world.sleep(),
+            destination.region.clone(),
+            settings.namespace.clone(),
+            destination.dimensions.clone(),
+            self.shared.access.clone(),
+        )
+        .await;
+        self.connected = Some((destination, cloudwatch));
+        true
+    }
+
+    /// One request, and what became of it. Callers have connected.
+    async fn send(&mut self, samples: &[Sample]) -> Outcome {
+        let Some((_, cloudwatch)) = &self.connected else { return Outcome::Unreachable };
+        let outcome = match cloudwatch.put(samples).await {
+            Ok(()) => {
+                debug!(samples = samples.len(), "published");
+                self.health.works(self.instant());
+                Outcome::Accepted
+            }
+            Err(error) => {
+                self.health.fails(&error, self.instant());
+                error.outcome
+            }
+        };
+        if outcome == Outcome::Credentials {
+            // A new client asks for new credentials; the old one would keep
+            // its own until they say that they have expired.
+            self.connected = None;
+        }
+        let mut publisher = self.shared.publisher.borrow_mut();
+        publisher.on_outcome(outcome, self.shared.world.now());
+        publisher.events().for_each(report::publisher_event);
+        outcome
+    }
+
+    fn instant(&self) -> Instant {
+        self.shared.world.now().instant
+    }
+
+    async fn wait_until(&mut self, at: Instant) {
+        let change = async {
+            // The sender lives in `shared`, so it cannot be gone.
+            let _ = self.notices.recv().await;
+        };
+        self.alarm.until(at).or(change).await;
+    }
+}

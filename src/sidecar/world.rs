@@ -1,0 +1,127 @@
+//! What the sidecar touches outside itself: the clock, waiting, the metadata
+//! endpoint and the way to AWS. The real ones are here; a test brings others and
+//! plays a week in seconds.
+
+use std::{
+    fmt::Debug,
+    hash::{BuildHasher as _, RandomState},
+    path::PathBuf,
+    time::{Duration, Instant, SystemTime},
+};
+
+use aws_smithy_async::rt::sleep::SharedAsyncSleep;
+use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
+
+use crate::{
+    cloudwatch::{Connector, TimerSleep},
+    endpoint::{EndpointClient, EndpointError, EndpointUri, Resource},
+    publisher::Now,
+    timestamp::Timestamp,
+    wakeup::Wakeup,
+};
+
+/// The world around one sidecar. Nothing in `sidecar` asks the system for the
+/// time, a timer or a socket by another way.
+pub trait World {
+    /// A timer of one task.
+    type Alarm: Alarm;
+    /// The task metadata endpoint.
+    type Endpoint: Endpoint;
+
+    /// The time.
+    fn now(&self) -> Now;
+
+    /// A timer.
+    fn alarm(&self) -> Self::Alarm;
+
+    /// A client of the endpoint at `uri`.
+    fn endpoint(&self, uri: EndpointUri) -> Self::Endpoint;
+
+    /// The way to AWS, which trusts the certificates in `ca_bundle`, or else the
+    /// bundled roots.
+    ///
+    /// # Errors
+    ///
+    /// One line that says why there is none.
+    fn http_client(&self, ca_bundle: Option<PathBuf>) -> Result<SharedHttpClient, String>;
+
+    /// What the SDK waits with.
+    fn sleep(&self) -> SharedAsyncSleep;
+
+    /// For the waits after failures.
+    fn seed(&self) -> u64;
+}
+
+/// A timer that can be set again and again.
+pub trait Alarm {
+    /// Waits until `at`.
+    fn until(&mut self, at: Instant) -> impl Future<Output = ()>;
+}
+
+/// A client of the task metadata endpoint.
+pub trait Endpoint {
+    /// The body of `resource`, to be scribbled over by a parser. `now` is for
+    /// the pause between failed connections.
+    fn get(
+        &mut self,
+        resource: Resource,
+        now: Instant,
+    ) -> impl Future<Output = Result<&mut [u8], EndpointError>>;
+}
+
+/// The system's clock, async-io's timers and sockets, and isahc.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealWorld;
+
+impl World for RealWorld {
+    type Alarm = Wakeup;
+    type Endpoint = EndpointClient;
+
+    fn now(&self) -> Now {
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let wall_ns = u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX);
+        Now { instant: Instant::now(), wall: Timestamp::from_unix_ns(wall_ns) }
+    }
+
+    fn alarm(&self) -> Wakeup {
+        Wakeup::default()
+    }
+
+    fn endpoint(&self, uri: EndpointUri) -> EndpointClient {
+        EndpointClient::new(uri)
+    }
+
+    fn http_client(&self, ca_bundle: Option<PathBuf>) -> Result<SharedHttpClient, String> {
+        Connector::new(ca_bundle).map(shared).map_err(|error| error.to_string())
+    }
+
+    fn sleep(&self) -> SharedAsyncSleep {
+        SharedAsyncSleep::new(TimerSleep)
+    }
+
+    fn seed(&self) -> u64 {
+        RandomState::new().hash_one(std::process::id())
+    }
+}
+
+fn shared(client: impl HttpClient + 'static) -> SharedHttpClient {
+    SharedHttpClient::new(client)
+}
+
+impl Alarm for Wakeup {
+    async fn until(&mut self, at: Instant) {
+        Self::until(self, at).await;
+    }
+}
+
+impl Endpoint for EndpointClient {
+    async fn get(&mut self, resource: Resource, now: Instant) -> Result<&mut [u8], EndpointError> {
+        Self::get(self, resource, now).await
+    }
+}
+
+/// Waits for `duration`.
+pub(super) async fn pause(world: &impl World, duration: Duration) {
+    let at = world.now().instant + duration;
+    world.alarm().until(at).await;
+}
