@@ -2,7 +2,8 @@
 //! its metrics about itself, and for the end.
 
 use crate::{
-    publisher::{Now, PublisherFigures},
+    metric::{Metric, OWN, Sample},
+    publisher::{Now, OUTCOMES, PublisherFigures},
     sampler::SamplerFigures,
 };
 
@@ -25,5 +26,88 @@ impl Figures {
     pub fn newest_published_age_ms(&self, now: Now) -> Option<u64> {
         let age_ns = now.wall.ns_since(self.publisher.newest_published?)?;
         Some(age_ns / 1_000_000)
+    }
+
+    /// The figures as samples of the metrics about ESP itself, counts as what
+    /// was added since `before`. An age without a published sample is left out.
+    pub fn samples(&self, before: &Self, now: Now) -> impl Iterator<Item = Sample> {
+        let counts = self.counts().into_iter().zip(before.counts());
+        let counts = counts.map(|(after, before)| Some(after.saturating_sub(before)));
+        let present = [Some(self.backlog), self.newest_published_age_ms(now)];
+        OWN.into_iter().zip(counts.chain(present)).filter_map(move |(metric, value)| {
+            Some(Sample { read: now.wall, value: to_f64(value?), metric, container: None })
+        })
+    }
+
+    /// What only grows, in the order of [`OWN`].
+    fn counts(&self) -> [u64; COUNTS] {
+        let Self { sampler, publisher, .. } = self;
+        let others = [
+            publisher.taken,
+            publisher.published,
+            sampler.duplicates,
+            sampler.no_data,
+            sampler.resets,
+            sampler.malformed,
+            self.missed_ticks,
+            publisher.dropped_full,
+            publisher.dropped_invalid,
+            publisher.dropped_time,
+            publisher.dropped_refused,
+            publisher.dropped_unaddressed,
+            publisher.ambiguous,
+        ];
+        let mut counts = [0; COUNTS];
+        let all = others.into_iter().chain(publisher.requests);
+        counts.iter_mut().zip(all).for_each(|(count, value)| *count = value);
+        counts
+    }
+}
+
+/// All of [`OWN`] but the backlog and the age.
+const COUNTS: usize = 13 + OUTCOMES.len();
+const _: () = assert!(COUNTS + 2 == OWN.len());
+const _: () = assert!(OWN[COUNTS] as u8 == Metric::OwnBacklog as u8);
+
+#[expect(clippy::cast_precision_loss, reason = "a count of 2^53 is not reached")]
+fn to_f64(value: u64) -> f64 {
+    value as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::{publisher::Outcome, timestamp::Timestamp};
+
+    #[test]
+    fn counts_are_since_the_last_time_and_the_backlog_is_now() {
+        let second = 1_000_000_000;
+        let now = Now { instant: Instant::now(), wall: Timestamp::from_unix_ns(100 * second) };
+        let mut before = Figures::default();
+        before.publisher.taken = 5;
+        before.backlog = 9;
+        let mut after = before;
+        after.publisher.taken = 12;
+        after.publisher.requests[Outcome::ClockSkew as usize] = 2;
+        after.sampler.no_data = 3;
+        after.backlog = 4;
+        let value = |figures: &Figures, metric| {
+            let mut samples = figures.samples(&before, now);
+            samples.find(|sample| sample.metric == metric).map(|sample| sample.value)
+        };
+        for (metric, expected) in [
+            (Metric::OwnSamplesTaken, Some(7.0)),
+            (Metric::OwnSamplesPublished, Some(0.0)),
+            (Metric::OwnSkippedNoData, Some(3.0)),
+            (Metric::OwnRequestsClockSkew, Some(2.0)),
+            (Metric::OwnBacklog, Some(4.0)),
+            (Metric::OwnNewestPublishedAge, None),
+        ] {
+            assert_eq!(value(&after, metric), expected, "{metric:?}");
+        }
+        after.publisher.newest_published = Some(Timestamp::from_unix_ns(98 * second));
+        assert_eq!(value(&after, Metric::OwnNewestPublishedAge), Some(2000.0));
     }
 }

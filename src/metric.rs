@@ -33,6 +33,54 @@ pub enum Metric {
     EphemeralStorageUtilization,
     /// Restarts under a restart policy; EC2 agent 1.86 and later.
     RestartCount,
+    /// Samples that were taken in for publishing.
+    OwnSamplesTaken,
+    /// Samples that CloudWatch accepted.
+    OwnSamplesPublished,
+    /// Polls that brought the sample of the poll before.
+    OwnSkippedDuplicate,
+    /// Polls in which a container had no data.
+    OwnSkippedNoData,
+    /// Differences dropped because a counter or the clock went back.
+    OwnSkippedReset,
+    /// Entries that could not be read.
+    OwnSkippedMalformed,
+    /// Moments to poll that passed without one.
+    OwnTicksMissed,
+    /// Samples dropped for want of room.
+    OwnDroppedFull,
+    /// Samples dropped because they break a rule of CloudWatch's.
+    OwnDroppedInvalid,
+    /// Samples dropped because their time is too far from now.
+    OwnDroppedTime,
+    /// Samples that CloudWatch refused by themselves.
+    OwnDroppedRefused,
+    /// Samples without a set of dimensions.
+    OwnDroppedUnaddressed,
+    /// Samples sent again although they may have been accepted.
+    OwnAmbiguous,
+    /// Requests that were accepted.
+    OwnRequestsAccepted,
+    /// Requests that CloudWatch throttled.
+    OwnRequestsThrottled,
+    /// Requests that ended in another error that may pass.
+    OwnRequestsServerError,
+    /// Requests for which there was no connection.
+    OwnRequestsUnreachable,
+    /// Requests that got no answer.
+    OwnRequestsAmbiguous,
+    /// Requests for which the permission is missing.
+    OwnRequestsDenied,
+    /// Requests for want of valid credentials.
+    OwnRequestsCredentials,
+    /// Requests with a datum that breaks a rule.
+    OwnRequestsInvalid,
+    /// Requests refused for the host's clock.
+    OwnRequestsClockSkew,
+    /// Samples that wait, now.
+    OwnBacklog,
+    /// Of the newest sample that CloudWatch has, now.
+    OwnNewestPublishedAge,
 }
 
 /// Every metric, in the order of the documentation.
@@ -49,6 +97,35 @@ pub const ALL: [Metric; 12] = [
     Metric::TaskMemoryUtilization,
     Metric::EphemeralStorageUtilization,
     Metric::RestartCount,
+];
+
+/// ESP's figures about itself (`SELF_METRICS`): a count since the last minute's,
+/// except where it says "now". The order of their values in `figures`.
+pub const OWN: [Metric; 24] = [
+    Metric::OwnSamplesTaken,
+    Metric::OwnSamplesPublished,
+    Metric::OwnSkippedDuplicate,
+    Metric::OwnSkippedNoData,
+    Metric::OwnSkippedReset,
+    Metric::OwnSkippedMalformed,
+    Metric::OwnTicksMissed,
+    Metric::OwnDroppedFull,
+    Metric::OwnDroppedInvalid,
+    Metric::OwnDroppedTime,
+    Metric::OwnDroppedRefused,
+    Metric::OwnDroppedUnaddressed,
+    Metric::OwnAmbiguous,
+    Metric::OwnRequestsAccepted,
+    Metric::OwnRequestsThrottled,
+    Metric::OwnRequestsServerError,
+    Metric::OwnRequestsUnreachable,
+    Metric::OwnRequestsAmbiguous,
+    Metric::OwnRequestsDenied,
+    Metric::OwnRequestsCredentials,
+    Metric::OwnRequestsInvalid,
+    Metric::OwnRequestsClockSkew,
+    Metric::OwnBacklog,
+    Metric::OwnNewestPublishedAge,
 ];
 
 impl Metric {
@@ -68,6 +145,30 @@ impl Metric {
             Self::TaskMemoryUtilization => "TaskMemoryUtilization",
             Self::EphemeralStorageUtilization => "EphemeralStorageUtilization",
             Self::RestartCount => "RestartCount",
+            Self::OwnSamplesTaken => "ESP/SamplesTaken",
+            Self::OwnSamplesPublished => "ESP/SamplesPublished",
+            Self::OwnSkippedDuplicate => "ESP/SkippedDuplicate",
+            Self::OwnSkippedNoData => "ESP/SkippedNoData",
+            Self::OwnSkippedReset => "ESP/SkippedReset",
+            Self::OwnSkippedMalformed => "ESP/SkippedMalformed",
+            Self::OwnTicksMissed => "ESP/TicksMissed",
+            Self::OwnDroppedFull => "ESP/DroppedFull",
+            Self::OwnDroppedInvalid => "ESP/DroppedInvalid",
+            Self::OwnDroppedTime => "ESP/DroppedTime",
+            Self::OwnDroppedRefused => "ESP/DroppedRefused",
+            Self::OwnDroppedUnaddressed => "ESP/DroppedUnaddressed",
+            Self::OwnAmbiguous => "ESP/Ambiguous",
+            Self::OwnRequestsAccepted => "ESP/RequestsAccepted",
+            Self::OwnRequestsThrottled => "ESP/RequestsThrottled",
+            Self::OwnRequestsServerError => "ESP/RequestsServerError",
+            Self::OwnRequestsUnreachable => "ESP/RequestsUnreachable",
+            Self::OwnRequestsAmbiguous => "ESP/RequestsAmbiguous",
+            Self::OwnRequestsDenied => "ESP/RequestsDenied",
+            Self::OwnRequestsCredentials => "ESP/RequestsCredentials",
+            Self::OwnRequestsInvalid => "ESP/RequestsInvalid",
+            Self::OwnRequestsClockSkew => "ESP/RequestsClockSkew",
+            Self::OwnBacklog => "ESP/Backlog",
+            Self::OwnNewestPublishedAge => "ESP/NewestPublishedAge",
         }
     }
 
@@ -86,11 +187,19 @@ impl Metric {
             | Self::NetworkTxBytes
             | Self::StorageReadBytes
             | Self::StorageWriteBytes => "Bytes/Second",
-            Self::RestartCount => "Count",
+            Self::OwnNewestPublishedAge => "Milliseconds",
+            // The restarts, and what ESP counts of itself.
+            _ => "Count",
         }
     }
 
-    /// The metric of this name.
+    /// Whether it is one of ESP's figures about itself.
+    #[must_use]
+    pub const fn is_own(self) -> bool {
+        self as u8 >= Self::OwnSamplesTaken as u8
+    }
+
+    /// The metric of this name that `METRICS` may ask for.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
         ALL.into_iter().find(|metric| metric.name() == name)
@@ -126,7 +235,7 @@ impl Metric {
 
 /// Some of the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MetricSet(u16);
+pub struct MetricSet(u64);
 
 impl MetricSet {
     /// All of them.
@@ -198,6 +307,19 @@ mod tests {
             assert_eq!(Metric::by_name(metric.name()), Some(metric));
         }
         assert_eq!(Metric::by_name("cpuutilization"), None);
+    }
+
+    #[test]
+    fn own_ones_are_told_by_their_name_and_not_asked_for() {
+        for metric in ALL.into_iter().chain(OWN) {
+            assert_eq!(metric.name().starts_with("ESP/"), metric.is_own(), "{metric:?}");
+        }
+        assert_eq!(Metric::by_name("ESP/Backlog"), None);
+        let mut set = MetricSet::default();
+        for metric in OWN {
+            set.insert(metric);
+        }
+        assert!(OWN.into_iter().all(|metric| set.has(metric)));
     }
 
     #[test]

@@ -167,6 +167,7 @@ pub fn summary(figures: &Figures, now: Now) {
         requests_denied = publisher.requests_with(Outcome::Denied),
         requests_credentials = publisher.requests_with(Outcome::Credentials),
         requests_invalid = publisher.requests_with(Outcome::Invalid),
+        requests_clock_skew = publisher.requests_with(Outcome::ClockSkew),
         newest_published_age_ms = figures.newest_published_age_ms(now),
         "since the start"
     );

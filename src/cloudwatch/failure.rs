@@ -1,16 +1,21 @@
 //! What went wrong with a request, in words that say what to do next.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::SystemTime};
 
 use aws_sdk_cloudwatch::{
     error::{ProvideErrorMetadata as _, SdkError},
     operation::put_metric_data::PutMetricDataError,
 };
 
-use aws_smithy_runtime_api::client::result::DispatchFailure;
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::DispatchFailure};
+use aws_smithy_types::date_time::{DateTime, Format};
 use isahc::error::ErrorKind;
 
 use crate::publisher::Outcome;
+
+/// From here on a refused signature is the clock's fault. AWS lets 5 minutes
+/// pass; the SDK corrects what it signs by the same measure.
+const CLOCK_SKEW_SECONDS: i64 = 4 * 60;
 
 /// A request that was not accepted, as far as is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +33,13 @@ impl PutError {
                 let code = answer.err().code().unwrap_or("unknown");
                 let said = answer.err().message().unwrap_or("no message");
                 let outcome = by_code(code, answer.raw().status().as_u16());
-                (outcome, format!("{code}: {said}{}", advice(outcome, region)))
+                let is_of_signature = matches!(outcome, Outcome::Credentials | Outcome::Denied);
+                match clock_ahead_seconds(answer.raw(), SystemTime::now()) {
+                    Some(ahead) if is_of_signature && ahead.abs() >= CLOCK_SKEW_SECONDS => {
+                        (Outcome::ClockSkew, format!("{code}: {said}{}", clock_advice(ahead)))
+                    }
+                    _ => (outcome, format!("{code}: {said}{}", advice(outcome, region))),
+                }
             }
             // Not even signed: no credentials could be had, as a rule.
             SdkError::ConstructionFailure(_) => (Outcome::Credentials, chain(error)),
@@ -42,6 +53,22 @@ impl PutError {
         };
         Self { outcome, message: one_line(&message) }
     }
+}
+
+/// How far the host's clock is ahead of the one that wrote the response's `date`.
+fn clock_ahead_seconds(response: &HttpResponse, now: SystemTime) -> Option<i64> {
+    let date = response.headers().get("date")?;
+    let theirs = DateTime::from_str(date, Format::HttpDate).ok()?;
+    DateTime::from(now).secs().checked_sub(theirs.secs())
+}
+
+fn clock_advice(ahead_seconds: i64) -> String {
+    let side = if ahead_seconds < 0 { "behind" } else { "ahead" };
+    let off = ahead_seconds.unsigned_abs();
+    format!(
+        "; the host's clock is {off} s {side}: the next requests are signed with CloudWatch's time, \
+         but samples carry the host's, so set its clock"
+    )
 }
 
 /// The codes as CloudWatch and the signature check write them.
@@ -141,7 +168,29 @@ fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use aws_smithy_types::body::SdkBody;
+
     use super::*;
+
+    #[test]
+    fn the_clock_is_told_from_the_date() {
+        let answer = |date: &'static str| {
+            let mut response = HttpResponse::new(403.try_into().unwrap(), SdkBody::empty());
+            response.headers_mut().insert("date", date);
+            response
+        };
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000);
+        for (date, ahead) in [
+            ("Wed, 18 Nov 2026 18:20:00 GMT", Some(-26_000)),
+            ("Wed, 18 Nov 2026 11:06:40 GMT", Some(0)),
+            ("yesterday", None),
+        ] {
+            assert_eq!(clock_ahead_seconds(&answer(date), now), ahead, "{date}");
+        }
+        assert!(clock_advice(-7200).contains("7200 s behind"));
+    }
 
     #[test]
     fn codes_say_what_to_do() {

@@ -70,10 +70,13 @@ pub enum Outcome {
     Credentials,
     /// A datum breaks a rule.
     Invalid,
+    /// The host's clock is too far off for a signature. The next one is made
+    /// with CloudWatch's time.
+    ClockSkew,
 }
 
 /// All outcomes, for the figures.
-pub const OUTCOMES: [Outcome; 8] = [
+pub const OUTCOMES: [Outcome; 9] = [
     Outcome::Accepted,
     Outcome::Throttled,
     Outcome::ServerError,
@@ -82,6 +85,7 @@ pub const OUTCOMES: [Outcome; 8] = [
     Outcome::Denied,
     Outcome::Credentials,
     Outcome::Invalid,
+    Outcome::ClockSkew,
 ];
 
 /// What has been counted since the start.
@@ -287,7 +291,8 @@ impl Publisher {
             | Outcome::ServerError
             | Outcome::Unreachable
             | Outcome::Ambiguous
-            | Outcome::Credentials => {
+            | Outcome::Credentials
+            | Outcome::ClockSkew => {
                 if outcome == Outcome::Ambiguous {
                     self.figures.ambiguous += self.store.accepted().len() as u64;
                 }

@@ -129,6 +129,8 @@ pub(super) fn why_unavailable(metric: Metric, has_basis: bool) -> &'static str {
         Metric::TaskMemoryUtilization => "neither the task nor its containers limit memory",
         Metric::EphemeralStorageUtilization => "the task document has no EphemeralStorageMetrics",
         Metric::RestartCount => "the container has no restart policy, or the agent is before 1.86",
+        // METRICS cannot ask for ESP's own, which do not come from here.
+        _ => "it is not a metric of the endpoint's",
     }
 }
 

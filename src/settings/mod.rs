@@ -14,7 +14,7 @@ use crate::{
     dimension::{DimensionOverrides, DimensionSets},
     endpoint::EndpointUri,
     limits,
-    metric::{Metric, MetricSet},
+    metric::{Metric, MetricSet, OWN},
     publisher::{SAMPLE_BYTES, STORE_BYTES_MOST},
     region::is_region,
     sampler::Selection,
@@ -115,6 +115,8 @@ pub struct Settings {
     pub buffer: Duration,
     /// `SHUTDOWN_GRACE`.
     pub shutdown_grace: Duration,
+    /// `SELF_METRICS`.
+    pub self_metrics: bool,
     /// `AWS_CA_BUNDLE` or `SSL_CERT_FILE`. Not opened here.
     pub ca_bundle: Option<CaBundle>,
     /// `LOG_LEVEL`.
@@ -220,6 +222,7 @@ impl Settings {
         let buffer = defaulted(lookup, &variable::BUFFER, in_range(BUFFER_LEAST..=BUFFER_MOST))?;
         let grace = in_range(Duration::ZERO..=SHUTDOWN_GRACE_MOST);
         let shutdown_grace = defaulted(lookup, &variable::SHUTDOWN_GRACE, grace)?;
+        let self_metrics = defaulted(lookup, &variable::SELF_METRICS, parse_switch)?;
         let log_level = defaulted(lookup, &variable::LOG_LEVEL, parse_log_level)?;
         let log_format = defaulted(lookup, &variable::LOG_FORMAT, parse_log_format)?;
         let endpoint = parse_given(&variable::ENDPOINT, endpoint, EndpointUri::parse)?;
@@ -238,6 +241,7 @@ impl Settings {
             publish_interval,
             buffer,
             shutdown_grace,
+            self_metrics,
             ca_bundle,
             log_level,
             log_format,
@@ -257,6 +261,9 @@ impl Settings {
         let polls = self.buffer.as_millis().div_ceil(self.sample_interval.as_millis().max(1));
         let polls = usize::try_from(polls).unwrap_or(usize::MAX);
         let samples = polls.saturating_mul(containers).saturating_mul(self.metrics.iter().count());
+        let minutes = usize::try_from(self.buffer.as_secs().div_ceil(60)).unwrap_or(usize::MAX);
+        let own = if self.self_metrics { minutes.saturating_mul(OWN.len()) } else { 0 };
+        let samples = samples.saturating_add(own);
         samples.clamp(1, STORE_BYTES_MOST / SAMPLE_BYTES)
     }
 }
@@ -334,6 +341,14 @@ fn parse_metrics(text: &str) -> Option<MetricSet> {
 fn is_container_name(text: &str) -> bool {
     (1..=255).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
+}
+
+fn parse_switch(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
 }
 
 fn parse_log_level(text: &str) -> Option<LogLevel> {

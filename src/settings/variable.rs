@@ -150,6 +150,17 @@ pub const SHUTDOWN_GRACE: Variable = Variable {
            after its stopTimeout, 30 s by default. A second signal ends it at once.",
 };
 
+/// Whether ESP publishes about itself.
+pub const SELF_METRICS: Variable = Variable {
+    name: "SELF_METRICS",
+    flag: Some("self-metrics"),
+    placeholder: "SWITCH",
+    default: Some("off"),
+    expected: "on or off",
+    help: "Whether ESP's own figures are published too, each minute: on or off. They are 24 metrics \
+           in the same namespace, whose names begin with ESP/ and which have their price.",
+};
+
 /// How much is logged.
 pub const LOG_LEVEL: Variable = Variable {
     name: "LOG_LEVEL",
@@ -204,7 +215,7 @@ pub const SSL_CERT_FILE: Variable =
     foreign("SSL_CERT_FILE", AWS_CA_BUNDLE.expected, "The same, where AWS_CA_BUNDLE is not set.");
 
 /// ESP's own variables, in the order of `--help`.
-pub const OWN: [&Variable; 13] = [
+pub const OWN: [&Variable; 14] = [
     &CONTAINER_NAME,
     &NAMESPACE,
     &REGION,
@@ -216,6 +227,7 @@ pub const OWN: [&Variable; 13] = [
     &PUBLISH_INTERVAL,
     &BUFFER,
     &SHUTDOWN_GRACE,
+    &SELF_METRICS,
     &LOG_LEVEL,
     &LOG_FORMAT,
 ];

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     dimension::ResolvedDimensions,
     endpoint::{EndpointError, Resource},
+    figures::Figures,
     metric::Sample,
     report::{self, Health},
     sampler::{Event, Sampler, Selection},
@@ -41,6 +42,8 @@ pub(super) struct Sampling<W: World> {
     no_region_at: Option<Instant>,
     samples: Vec<Sample>,
     events: Vec<Event>,
+    /// What the last samples about ESP itself had.
+    summed_up: Figures,
 }
 
 impl<W: World> Sampling<W> {
@@ -53,6 +56,7 @@ impl<W: World> Sampling<W> {
             no_region_at: None,
             samples: Vec::new(),
             events: Vec::new(),
+            summed_up: Figures::default(),
             shared,
         }
     }
@@ -71,7 +75,7 @@ impl<W: World> Sampling<W> {
             self.note_figures(ticker.missed());
             if tick >= summary_at {
                 summary_at += SUMMARY_INTERVAL;
-                report::summary(&self.shared.figures(), self.shared.world.now());
+                self.sum_up();
             }
             ticker.advance(self.instant());
             let is_stopped = async {
@@ -94,6 +98,17 @@ impl<W: World> Sampling<W> {
 
     fn instant(&self) -> Instant {
         self.shared.world.now().instant
+    }
+
+    /// The minute's line, and the same as samples where they are wanted.
+    fn sum_up(&mut self) {
+        let (figures, now) = (self.shared.figures(), self.shared.world.now());
+        report::summary(&figures, now);
+        if self.shared.settings.self_metrics {
+            self.samples.extend(figures.samples(&self.summed_up, now));
+            self.summed_up = figures;
+            self.hand_over();
+        }
     }
 
     fn note_figures(&self, missed_ticks: u64) {
@@ -204,7 +219,8 @@ impl<W: World> Sampling<W> {
                     .as_ref()
                     .is_none_or(|known| !known.dimensions.sets(sample.container).is_empty());
                 if is_addressed {
-                    is_changed |= publisher.push(sample, now);
+                    // Nobody waits for what ESP says of itself.
+                    is_changed |= publisher.push(sample, now) && !sample.metric.is_own();
                 } else {
                     publisher.drop_unaddressed();
                 }
