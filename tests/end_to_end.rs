@@ -3,128 +3,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use std::{
-    io::Read as _,
-    process::{Child, Command, ExitStatus, Stdio},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
-};
+mod program;
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use esp_endpoints::{
     agent::{Agent, Cadence},
-    cloudwatch::{Authorization, CloudWatch, Datum, Fault},
-    containers::{Limits, Shape, Task},
+    cloudwatch::{Authorization, CloudWatch, Fault},
+    containers::Shape,
     counters::{CounterReading, Steady},
     http::Settings,
     metadata::{Documents, Fault as MetadataFault, MetadataEndpoint},
 };
 
-/// The program, with an environment of its own.
-struct Esp {
-    child: Child,
-}
-
-impl Esp {
-    fn command(variables: &[(&str, &str)]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_esp"));
-        command.env_clear().envs(variables.iter().copied());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    fn start(metadata: &MetadataEndpoint, cloudwatch: &CloudWatch, more: &[(&str, &str)]) -> Self {
-        let (uri, url) = (metadata.uri(), cloudwatch.url());
-        let mut command = Self::command(&[
-            ("CONTAINER_NAME", "web"),
-            ("NAMESPACE", "Shop"),
-            ("METRICS", "CPUUtilization"),
-            ("ECS_CONTAINER_METADATA_URI_V4", &uri),
-            ("AWS_ENDPOINT_URL", &url),
-            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
-            ("AWS_SECRET_ACCESS_KEY", "secret-example"),
-        ]);
-        Self { child: command.envs(more.iter().copied()).spawn().unwrap() }
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
-    }
-
-    /// Ends it by a signal and gives the log, after at most 2 s.
-    fn stop(mut self, signal: &str) -> (ExitStatus, Log) {
-        self.signal(signal);
-        let asked = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(asked.elapsed() < Duration::from_secs(2), "still there 2 s after {signal}");
-            std::thread::sleep(Duration::from_millis(10));
-        };
-        let mut text = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
-        (status, Log::parse(&text))
-    }
-}
-
-impl Drop for Esp {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The log, an object a line.
-struct Log {
-    text: String,
-    lines: Vec<serde_json::Value>,
-}
-
-impl Log {
-    fn parse(text: &str) -> Self {
-        let lines = text.lines().map(|line| {
-            serde_json::from_str(line).unwrap_or_else(|_| panic!("not a JSON line: {line}"))
-        });
-        Self { lines: lines.collect(), text: text.to_owned() }
-    }
-
-    fn find(&self, message: &str) -> Option<&serde_json::Value> {
-        self.lines.iter().find(|line| line["message"].as_str().unwrap_or("").contains(message))
-    }
-
-    fn expect(&self, message: &str) -> &serde_json::Value {
-        self.find(message).unwrap_or_else(|| panic!("no {message:?} in\n{}", self.text))
-    }
-}
-
-/// A task with one container `web` that uses half a CPU, and `esp` itself.
-fn agent(shape: Shape, cadence: Cadence, change: impl FnOnce(&mut Task)) -> Agent {
-    let mut task = Task::new(shape, "shop", "web-service")
-        .with_container("web", Limits::default())
-        .with_container("esp", Limits::default());
-    task.limits = Limits { cpu: Some(2.0), memory_mib: Some(1024) };
-    change(&mut task);
-    let agent = Agent::new(task, cadence);
-    let mut reading = CounterReading::new(SystemTime::now(), 70_000_000_000);
-    reading.memory_usage_bytes = 300 << 20;
-    reading.memory_inactive_file_bytes = 44 << 20;
-    agent.attach("web", Steady::new(0.5, reading));
-    agent
-}
-
-fn values(datums: &[Datum]) -> Vec<f64> {
-    datums.iter().map(|datum| datum.values[0]).collect()
-}
-
-fn assert_all_near(datums: &[Datum], expected: f64, tolerance: f64) {
-    assert!(
-        datums.iter().all(|datum| (datum.values[0] - expected).abs() <= tolerance),
-        "{:?} instead of {expected}",
-        values(datums)
-    );
-}
-
-const SOON: Duration = Duration::from_secs(20);
+use program::{Esp, SOON, agent, assert_all_near, values};
 
 #[test]
 fn publishes_a_datum_a_second_under_cluster_and_service() {

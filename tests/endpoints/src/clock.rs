@@ -1,5 +1,5 @@
-//! The two ways in which these endpoints write an instant: RFC 3339 with nine
-//! fractional digits (the stats document) and the HTTP date. Formatting only; no
+//! The ways in which these endpoints write an instant: RFC 3339 with nine
+//! fractional digits (the stats document), the HTTP date, and that of a signature. Formatting only; no
 //! clock is read here.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -32,6 +32,15 @@ pub fn http_date(instant: SystemTime) -> String {
     let weekday = WEEKDAYS[usize::try_from(days % 7).unwrap_or(0)];
     let month = MONTHS[month - 1];
     format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+}
+
+/// `20250203T040506Z`, as in `x-amz-date`. Later instants are greater texts.
+#[must_use]
+pub fn amz_date(instant: SystemTime) -> String {
+    let mut text = rfc3339(instant);
+    text.truncate("2025-02-03T04:05:06".len());
+    text.retain(|c| c != '-' && c != ':');
+    text + "Z"
 }
 
 /// Milliseconds since 1970.

@@ -9,12 +9,16 @@ use std::time::{Duration, SystemTime};
 
 use crate::cbor::{self, MetricDatum, StatisticSet};
 use crate::clock;
-use crate::http::{Body, Delivery, Request, Response, Server, Settings};
+use crate::http::{Body, ClockOffset, Delivery, Request, Response, Server, Settings};
 use crate::limits::{self, Refusal};
 use crate::script::Script;
+use crate::tls::Tls;
 
 const PATH: &str = "/service/GraniteServiceVersion20100801/operation/PutMetricData";
 const CBOR: &str = "application/cbor";
+
+/// How far a signature's time may be from now.
+const SIGNATURE_WINDOW: Duration = Duration::from_mins(5);
 
 /// One datum that was accepted.
 #[derive(Debug, Clone, PartialEq)]
@@ -166,6 +170,7 @@ impl Fault {
 pub struct CloudWatch {
     server: Server,
     shared: Arc<Shared>,
+    is_tls: bool,
 }
 
 #[derive(Debug, Default)]
@@ -180,6 +185,7 @@ struct State {
     datums: Vec<Datum>,
     requests: Vec<RequestRecord>,
     script: Script<Fault>,
+    clock: ClockOffset,
 }
 
 impl CloudWatch {
@@ -192,17 +198,31 @@ impl CloudWatch {
     /// The same with a chosen port and idle timeout.
     #[must_use]
     pub fn start_with(settings: Settings) -> Self {
-        let shared = Arc::new(Shared::default());
-        let server = Server::start(settings, {
+        Self::listen(settings, None)
+    }
+
+    /// Starts on a free port, over TLS.
+    #[must_use]
+    pub fn start_tls(tls: &Tls) -> Self {
+        Self::listen(Settings { port: 0, idle: Duration::from_mins(1) }, Some(tls.clone()))
+    }
+
+    fn listen(settings: Settings, tls: Option<Tls>) -> Self {
+        let (shared, is_tls) = (Arc::new(Shared::default()), tls.is_some());
+        let server = Server::start_with(settings, tls, {
             let shared = Arc::clone(&shared);
             move |request| shared.answer(&request)
         });
-        Self { server: server.expect("a port of 127.0.0.1 can be bound"), shared }
+        Self { server: server.expect("a port of 127.0.0.1 can be bound"), shared, is_tls }
     }
 
     /// The endpoint URL for the SDK.
     #[must_use]
     pub fn url(&self) -> String {
+        if self.is_tls {
+            // The name that is in the certificate.
+            return format!("https://localhost:{}", self.server.address().port());
+        }
         format!("http://{}", self.server.address())
     }
 
@@ -253,6 +273,11 @@ impl CloudWatch {
         self.shared.lock().script.always(fault);
     }
 
+    /// From now on the clock by which dates are written, and signatures judged.
+    pub fn set_clock(&self, clock: ClockOffset) {
+        self.shared.lock().clock = clock;
+    }
+
     fn wait(&self, timeout: Duration, until: impl Fn(&State) -> bool) -> bool {
         let state = self.shared.lock();
         let waited = self.shared.arrived.wait_timeout_while(state, timeout, |state| !until(state));
@@ -274,6 +299,14 @@ impl Shared {
         let body = if gzipped { gunzip(&request.body) } else { request.body.clone() };
         let judged = judge(&body, request.received);
         let mut state = self.lock();
+        let clock = state.clock;
+        if !is_signed_in_time(request, clock) {
+            let message = "Signature expired: is now earlier or later than allowed";
+            let code = "com.amazon.coral.service#InvalidSignatureException";
+            let mut refused = error(403, code, "SignatureDoesNotMatch", message);
+            refused.clock = clock;
+            return refused;
+        }
         let fault = state.script.take();
         let refusal = judged.as_ref().err().cloned();
         let mut accepted = 0;
@@ -310,10 +343,11 @@ impl Shared {
             }
             None => answer(200, cbor::empty()),
         };
-        let response = match fault {
+        let mut response = match fault {
             Some(fault) => fault.spoil(honest),
             None => honest,
         };
+        response.clock = clock;
         response.with_header("x-amzn-RequestId", &format!("00000000-0000-4000-8000-{id:012x}"))
     }
 }
@@ -341,6 +375,13 @@ impl Fault {
             }
         }
     }
+}
+
+/// As far as it says when it was signed.
+fn is_signed_in_time(request: &Request, clock: ClockOffset) -> bool {
+    let now = clock.now();
+    let within = clock::amz_date(now - SIGNATURE_WINDOW)..=clock::amz_date(now + SIGNATURE_WINDOW);
+    request.header("x-amz-date").is_none_or(|date| within.contains(&date.to_owned()))
 }
 
 /// What a request would store, or why it is refused.

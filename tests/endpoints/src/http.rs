@@ -1,7 +1,8 @@
 //! The blocking HTTP/1.1 server that both endpoints share: one thread accepts,
 //! one thread serves each connection. It knows framing, keep-alive and the ways
 //! in which an answer can go wrong on the wire; what a path means is the
-//! handler's business. No TLS, no HTTP/2, no pipelining beyond one at a time.
+//! handler's business. TLS where it is asked for; no HTTP/2, no pipelining
+//! beyond one at a time.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -11,7 +12,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
+use rustls::{ServerConnection, StreamOwned};
+
 use crate::clock;
+use crate::tls::Tls;
 
 /// Go's server, which the ECS agent is, chunks what does not fit its buffer.
 const CHUNKED_OVER: usize = 2048;
@@ -96,6 +100,32 @@ pub struct Response {
     pub framing: Framing,
     /// How it travels.
     pub delivery: Delivery,
+    /// How far ahead, or behind, the clock is that writes `Date`.
+    pub clock: ClockOffset,
+}
+
+/// A clock that is off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClockOffset {
+    /// It is not.
+    #[default]
+    Right,
+    /// By this much in the future.
+    Ahead(Duration),
+    /// By this much in the past.
+    Behind(Duration),
+}
+
+impl ClockOffset {
+    /// What that clock shows.
+    #[must_use]
+    pub fn now(self) -> SystemTime {
+        match self {
+            Self::Right => SystemTime::now(),
+            Self::Ahead(time) => SystemTime::now() + time,
+            Self::Behind(time) => SystemTime::now() - time,
+        }
+    }
 }
 
 impl Response {
@@ -108,6 +138,7 @@ impl Response {
             body: Body::Bytes(body.into()),
             framing: Framing::Auto,
             delivery: Delivery::Whole,
+            clock: ClockOffset::Right,
         }
     }
 
@@ -131,7 +162,7 @@ impl Response {
         for (name, value) in &self.headers {
             let _ = write!(head, "{name}: {value}\r\n");
         }
-        let _ = write!(head, "Date: {}\r\n", clock::http_date(SystemTime::now()));
+        let _ = write!(head, "Date: {}\r\n", clock::http_date(self.clock.now()));
         let _ = write!(head, "{framing}\r\n\r\n");
         head
     }
@@ -161,6 +192,7 @@ struct Shared {
     stopping: Condvar,
     connections: AtomicU64,
     idle: Duration,
+    tls: Option<Tls>,
 }
 
 #[derive(Debug, Default)]
@@ -179,6 +211,17 @@ impl Server {
     where
         H: Fn(Request) -> Response + Send + Sync + 'static,
     {
+        Self::start_with(settings, None, handler)
+    }
+
+    /// The same, over TLS where it is given.
+    ///
+    /// # Errors
+    /// When the port cannot be bound.
+    pub fn start_with<H>(settings: Settings, tls: Option<Tls>, handler: H) -> io::Result<Self>
+    where
+        H: Fn(Request) -> Response + Send + Sync + 'static,
+    {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, settings.port))?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
@@ -186,6 +229,7 @@ impl Server {
             stopping: Condvar::new(),
             connections: AtomicU64::new(0),
             idle: settings.idle,
+            tls,
         });
         let accepting = std::thread::spawn({
             let shared = Arc::clone(&shared);
@@ -252,7 +296,7 @@ where
         let (shared, handler) = (Arc::clone(shared), Arc::clone(handler));
         serving.push(std::thread::spawn(move || {
             // A client that goes away is the client's affair.
-            let _ = serve(&shared, &stream, id, &*handler);
+            let _ = greet(&shared, stream, id, &*handler);
             shared.state.lock().unwrap().open.remove(&id);
         }));
     }
@@ -261,16 +305,26 @@ where
     }
 }
 
-fn serve<H>(shared: &Shared, stream: &TcpStream, id: u64, handler: &H) -> io::Result<()>
+fn greet<H>(shared: &Shared, stream: TcpStream, id: u64, handler: &H) -> io::Result<()>
 where
     H: Fn(Request) -> Response,
 {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(shared.idle))?;
+    let Some(tls) = &shared.tls else { return serve(shared, &stream, id, handler) };
+    let session = ServerConnection::new(tls.config.clone()).map_err(io::Error::other)?;
+    serve(shared, StreamOwned::new(session, stream), id, handler)
+}
+
+fn serve<S, H>(shared: &Shared, stream: S, id: u64, handler: &H) -> io::Result<()>
+where
+    S: Read + Write,
+    H: Fn(Request) -> Response,
+{
     let mut reader = BufReader::new(stream);
-    while let Some(request) = read_request(&mut reader, stream, id)? {
+    while let Some(request) = read_request(&mut reader, id)? {
         let close = request.header("connection").is_some_and(|v| v.eq_ignore_ascii_case("close"));
-        if !shared.deliver(stream, &handler(request))? || close {
+        if !shared.deliver(reader.get_mut(), &handler(request))? || close {
             break;
         }
     }
@@ -286,7 +340,7 @@ impl Shared {
     }
 
     /// Sends an answer; false if the connection is to be closed.
-    fn deliver(&self, mut stream: &TcpStream, response: &Response) -> io::Result<bool> {
+    fn deliver(&self, stream: &mut impl Write, response: &Response) -> io::Result<bool> {
         match response.delivery {
             Delivery::Cut => return Ok(false),
             Delivery::After(time) if !self.pause(time) => return Ok(false),
@@ -296,7 +350,7 @@ impl Shared {
             Body::Bytes(bytes) => bytes,
             Body::Zeros(count) => {
                 stream.write_all(&response.head(&format!("Content-Length: {count}")))?;
-                io::copy(&mut io::repeat(0).take(*count), &mut stream)?;
+                io::copy(&mut io::repeat(0).take(*count), stream)?;
                 return Ok(true);
             }
         };
@@ -340,8 +394,7 @@ impl Shared {
 
 /// The next request, or `None` where the client closed between two of them.
 fn read_request(
-    reader: &mut BufReader<&TcpStream>,
-    mut stream: &TcpStream,
+    reader: &mut BufReader<impl Read + Write>,
     connection: u64,
 ) -> io::Result<Option<Request>> {
     let start = read_line(reader)?;
@@ -372,7 +425,7 @@ fn read_request(
         received: SystemTime::now(),
     };
     if request.header("expect").is_some_and(|v| v.eq_ignore_ascii_case("100-continue")) {
-        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        reader.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
     if request.header("transfer-encoding").is_some_and(|v| v.eq_ignore_ascii_case("chunked")) {
         request.body = read_chunks(reader)?;

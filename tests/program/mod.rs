@@ -1,0 +1,131 @@
+//! The built program with an environment of its own, and the log that it wrote:
+//! what the tests of real processes share.
+
+#![allow(dead_code, reason = "each test uses some of it")]
+
+use std::{
+    io::Read as _,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant, SystemTime},
+};
+
+use esp_endpoints::{
+    agent::{Agent, Cadence},
+    cloudwatch::{CloudWatch, Datum},
+    containers::{Limits, Shape, Task},
+    counters::{CounterReading, Steady},
+    metadata::MetadataEndpoint,
+};
+
+/// For what comes in a second or two, on a busy machine.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// The program, with an environment of its own.
+pub(crate) struct Esp {
+    pub(crate) child: Child,
+}
+
+impl Esp {
+    pub(crate) fn command(variables: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_esp"));
+        command.env_clear().envs(variables.iter().copied());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn start(
+        metadata: &MetadataEndpoint,
+        cloudwatch: &CloudWatch,
+        more: &[(&str, &str)],
+    ) -> Self {
+        let (uri, url) = (metadata.uri(), cloudwatch.url());
+        let mut command = Self::command(&[
+            ("CONTAINER_NAME", "web"),
+            ("NAMESPACE", "Shop"),
+            ("METRICS", "CPUUtilization"),
+            ("ECS_CONTAINER_METADATA_URI_V4", &uri),
+            ("AWS_ENDPOINT_URL", &url),
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "secret-example"),
+        ]);
+        Self { child: command.envs(more.iter().copied()).spawn().unwrap() }
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// Ends it by a signal and gives the log, after at most 2 s.
+    pub(crate) fn stop(mut self, signal: &str) -> (ExitStatus, Log) {
+        self.signal(signal);
+        let asked = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(asked.elapsed() < Duration::from_secs(2), "still there 2 s after {signal}");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let mut text = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        (status, Log::parse(&text))
+    }
+}
+
+impl Drop for Esp {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The log, an object a line.
+pub(crate) struct Log {
+    pub(crate) text: String,
+    pub(crate) lines: Vec<serde_json::Value>,
+}
+
+impl Log {
+    pub(crate) fn parse(text: &str) -> Self {
+        let lines = text.lines().map(|line| {
+            serde_json::from_str(line).unwrap_or_else(|_| panic!("not a JSON line: {line}"))
+        });
+        Self { lines: lines.collect(), text: text.to_owned() }
+    }
+
+    pub(crate) fn find(&self, message: &str) -> Option<&serde_json::Value> {
+        self.lines.iter().find(|line| line["message"].as_str().unwrap_or("").contains(message))
+    }
+
+    pub(crate) fn expect(&self, message: &str) -> &serde_json::Value {
+        self.find(message).unwrap_or_else(|| panic!("no {message:?} in\n{}", self.text))
+    }
+}
+
+/// A task with one container `web` that uses half a CPU, and `esp` itself.
+pub(crate) fn agent(shape: Shape, cadence: Cadence, change: impl FnOnce(&mut Task)) -> Agent {
+    let mut task = Task::new(shape, "shop", "web-service")
+        .with_container("web", Limits::default())
+        .with_container("esp", Limits::default());
+    task.limits = Limits { cpu: Some(2.0), memory_mib: Some(1024) };
+    change(&mut task);
+    let agent = Agent::new(task, cadence);
+    let mut reading = CounterReading::new(SystemTime::now(), 70_000_000_000);
+    reading.memory_usage_bytes = 300 << 20;
+    reading.memory_inactive_file_bytes = 44 << 20;
+    agent.attach("web", Steady::new(0.5, reading));
+    agent
+}
+
+pub(crate) fn values(datums: &[Datum]) -> Vec<f64> {
+    datums.iter().map(|datum| datum.values[0]).collect()
+}
+
+pub(crate) fn assert_all_near(datums: &[Datum], expected: f64, tolerance: f64) {
+    assert!(
+        datums.iter().all(|datum| (datum.values[0] - expected).abs() <= tolerance),
+        "{:?} instead of {expected}",
+        values(datums)
+    );
+}
