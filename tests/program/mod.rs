@@ -38,13 +38,18 @@ impl Esp {
         cloudwatch: &CloudWatch,
         more: &[(&str, &str)],
     ) -> Self {
-        let (uri, url) = (metadata.uri(), cloudwatch.url());
+        Self::start_at(metadata, &cloudwatch.url(), more)
+    }
+
+    /// The same against a CloudWatch of whatever kind at that URL.
+    pub(crate) fn start_at(metadata: &MetadataEndpoint, url: &str, more: &[(&str, &str)]) -> Self {
+        let uri = metadata.uri();
         let mut command = Self::command(&[
             ("CONTAINER_NAME", "web"),
             ("NAMESPACE", "Shop"),
             ("METRICS", "CPUUtilization"),
             ("ECS_CONTAINER_METADATA_URI_V4", &uri),
-            ("AWS_ENDPOINT_URL", &url),
+            ("AWS_ENDPOINT_URL", url),
             ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
             ("AWS_SECRET_ACCESS_KEY", "secret-example"),
         ]);
