@@ -25,6 +25,8 @@ use isahc::{
 };
 use smol::io::{AsyncReadExt as _, Cursor};
 
+use super::connection::{ConnectionError, ConnectionErrorKind};
+
 /// Connections to AWS, and idle ones that are kept: one for CloudWatch, one for
 /// a source of credentials.
 const CONNECTIONS: usize = 2;
@@ -137,7 +139,7 @@ impl HttpConnector for TimedConnector {
             limited
                 .read_to_end(&mut body)
                 .await
-                .map_err(|error| ConnectorError::io(error.into()))?;
+                .map_err(|error| ConnectionError::new(ConnectionErrorKind::Broken, error))?;
             let response = response.map(|_| SdkBody::from(body));
             HttpResponse::try_from(response)
                 .map_err(|error| ConnectorError::other(error.into(), None))
@@ -194,17 +196,22 @@ fn is_link_local(host: &str) -> bool {
     }
 }
 
-fn classify(error: isahc::Error) -> ConnectorError {
-    match error.kind() {
-        ErrorKind::Timeout => ConnectorError::timeout(error.into()),
+fn classify(error: isahc::Error) -> ConnectionError {
+    let kind = match error.kind() {
         ErrorKind::InvalidRequest | ErrorKind::InvalidTlsConfiguration => {
-            ConnectorError::user(error.into())
+            ConnectionErrorKind::Unusable
         }
-        ErrorKind::ConnectionFailed | ErrorKind::NameResolution => {
-            ConnectorError::io(error.into()).never_connected()
-        }
-        _ => ConnectorError::io(error.into()),
-    }
+        ErrorKind::ConnectionFailed
+        | ErrorKind::NameResolution
+        | ErrorKind::BadServerCertificate
+        | ErrorKind::BadClientCertificate
+        | ErrorKind::TlsEngine
+        | ErrorKind::ClientInitialization => ConnectionErrorKind::NotConnected,
+        ErrorKind::Timeout if error.remote_addr().is_none() => ConnectionErrorKind::ConnectTimedOut,
+        ErrorKind::Timeout => ConnectionErrorKind::TimedOut,
+        _ => ConnectionErrorKind::Broken,
+    };
+    ConnectionError::new(kind, error)
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use aws_sdk_cloudwatch::{
 
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::DispatchFailure};
 use aws_smithy_types::date_time::{DateTime, Format};
-use isahc::error::ErrorKind;
 
+use super::connection::ConnectionError;
 use crate::publisher::Outcome;
 
 /// From here on a refused signature is the clock's fault. AWS lets 5 minutes
@@ -109,23 +109,12 @@ fn by_code(code: &str, status: u16) -> Outcome {
 
 fn by_connection(failure: &DispatchFailure) -> Outcome {
     let Some(error) = failure.as_connector_error() else { return Outcome::ServerError };
-    let source = error.source().and_then(|source| source.downcast_ref::<isahc::Error>());
+    let source = error.source().and_then(|source| source.downcast_ref::<ConnectionError>());
     match source {
-        Some(error) => match error.kind() {
-            ErrorKind::ConnectionFailed
-            | ErrorKind::NameResolution
-            | ErrorKind::BadServerCertificate
-            | ErrorKind::BadClientCertificate
-            | ErrorKind::TlsEngine
-            | ErrorKind::InvalidTlsConfiguration
-            | ErrorKind::InvalidRequest
-            | ErrorKind::ClientInitialization => Outcome::Unreachable,
-            ErrorKind::Timeout if error.remote_addr().is_none() => Outcome::Unreachable,
-            _ => Outcome::Ambiguous,
-        },
+        Some(error) if error.may_have_arrived() => Outcome::Ambiguous,
+        Some(_) => Outcome::Unreachable,
         // Not the connector's at all, but the identity resolver's.
         None if error.is_other() => Outcome::Credentials,
-        // The body of the answer broke off.
         None => Outcome::Ambiguous,
     }
 }
@@ -173,6 +162,7 @@ mod tests {
     use aws_smithy_types::body::SdkBody;
 
     use super::*;
+    use crate::cloudwatch::ConnectionErrorKind;
 
     #[test]
     fn the_clock_is_told_from_the_date() {
@@ -190,6 +180,23 @@ mod tests {
             assert_eq!(clock_ahead_seconds(&answer(date), now), ahead, "{date}");
         }
         assert!(clock_advice(-7200).contains("7200 s behind"));
+    }
+
+    #[test]
+    fn what_may_have_arrived_is_ambiguous() {
+        for (kind, outcome) in [
+            (ConnectionErrorKind::Unusable, Outcome::Unreachable),
+            (ConnectionErrorKind::NotConnected, Outcome::Unreachable),
+            (ConnectionErrorKind::ConnectTimedOut, Outcome::Unreachable),
+            (ConnectionErrorKind::Broken, Outcome::Ambiguous),
+            (ConnectionErrorKind::TimedOut, Outcome::Ambiguous),
+        ] {
+            let error = ConnectionError::new(kind, "the cause");
+            let error = SdkError::dispatch_failure(error.into());
+            let error = PutError::new(&error, "eu-west-1");
+            assert_eq!(error.outcome, outcome, "{kind:?}");
+            assert!(error.message.contains("the cause"), "{}", error.message);
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! sleep, and samples as `PutMetricData` wants them. When to send what is
 //! decided in `publisher`; nothing here waits or tries again.
 
+mod connection;
 mod connector;
 mod failure;
 mod sleep;
@@ -21,6 +22,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::ReconnectMode;
 
 pub use self::{
+    connection::{ConnectionError, ConnectionErrorKind},
     connector::{Connector, check_ca_bundle},
     failure::PutError,
     sleep::TimerSleep,

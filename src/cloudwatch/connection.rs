@@ -1,0 +1,69 @@
+//! What goes wrong below HTTP, as every connector tells it: so that what becomes
+//! of the samples depends on how far the request came, not on whose client it
+//! went through.
+
+use std::{error::Error, fmt};
+
+use aws_smithy_runtime_api::client::result::ConnectorError;
+
+/// Where a request ended that got no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionErrorKind {
+    /// The request or the TLS configuration is of no use: nothing was sent.
+    Unusable,
+    /// No connection: the name is unknown, the port closed, the certificate
+    /// another's. Nothing was sent.
+    NotConnected,
+    /// No connection in time: nothing was sent.
+    ConnectTimedOut,
+    /// The connection broke, and the request may have arrived.
+    Broken,
+    /// No whole answer in time, and the request may have arrived.
+    TimedOut,
+}
+
+/// A request without an answer.
+#[derive(Debug)]
+pub struct ConnectionError {
+    kind: ConnectionErrorKind,
+    cause: Box<dyn Error + Send + Sync>,
+}
+
+impl ConnectionError {
+    /// An error of this kind, in the words of its cause.
+    pub fn new(kind: ConnectionErrorKind, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind, cause: cause.into() }
+    }
+
+    /// Whether the request may have arrived all the same.
+    #[must_use]
+    pub fn may_have_arrived(&self) -> bool {
+        matches!(self.kind, ConnectionErrorKind::Broken | ConnectionErrorKind::TimedOut)
+    }
+}
+
+impl fmt::Display for ConnectionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(f)
+    }
+}
+
+impl Error for ConnectionError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.source()
+    }
+}
+
+/// As the SDK sorts them.
+impl From<ConnectionError> for ConnectorError {
+    fn from(error: ConnectionError) -> Self {
+        match error.kind {
+            ConnectionErrorKind::Unusable => Self::user(error.into()),
+            ConnectionErrorKind::NotConnected => Self::io(error.into()).never_connected(),
+            ConnectionErrorKind::Broken => Self::io(error.into()),
+            ConnectionErrorKind::ConnectTimedOut | ConnectionErrorKind::TimedOut => {
+                Self::timeout(error.into())
+            }
+        }
+    }
+}
