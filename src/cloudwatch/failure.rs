@@ -27,14 +27,14 @@ pub struct PutError {
 }
 
 impl PutError {
-    pub(super) fn new(error: &SdkError<PutMetricDataError>, region: &str) -> Self {
+    pub(super) fn new(error: &SdkError<PutMetricDataError>, region: &str, now: SystemTime) -> Self {
         let (outcome, message) = match error {
             SdkError::ServiceError(answer) => {
                 let code = answer.err().code().unwrap_or("unknown");
                 let said = answer.err().message().unwrap_or("no message");
                 let outcome = by_code(code, answer.raw().status().as_u16());
                 let is_of_signature = matches!(outcome, Outcome::Credentials | Outcome::Denied);
-                match clock_ahead_seconds(answer.raw(), SystemTime::now()) {
+                match clock_ahead_seconds(answer.raw(), now) {
                     Some(ahead) if is_of_signature && ahead.abs() >= CLOCK_SKEW_SECONDS => {
                         (Outcome::ClockSkew, format!("{code}: {said}{}", clock_advice(ahead)))
                     }
@@ -193,7 +193,7 @@ mod tests {
         ] {
             let error = ConnectionError::new(kind, "the cause");
             let error = SdkError::dispatch_failure(error.into());
-            let error = PutError::new(&error, "eu-west-1");
+            let error = PutError::new(&error, "eu-west-1", SystemTime::UNIX_EPOCH);
             assert_eq!(error.outcome, outcome, "{kind:?}");
             assert!(error.message.contains("the cause"), "{}", error.message);
         }

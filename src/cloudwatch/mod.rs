@@ -16,7 +16,7 @@ use aws_sdk_cloudwatch::{
     primitives::DateTime,
     types::{Dimension, MetricDatum, StandardUnit},
 };
-use aws_smithy_async::rt::sleep::SharedAsyncSleep;
+use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
 use aws_smithy_runtime::client::identity::IdentityCache;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::ReconnectMode;
@@ -59,6 +59,7 @@ impl std::fmt::Debug for Access {
 #[derive(Debug)]
 pub struct CloudWatch {
     client: Client,
+    time_source: SharedTimeSource,
     region: String,
     namespace: String,
     dimensions: ResolvedDimensions,
@@ -74,6 +75,7 @@ impl CloudWatch {
     pub async fn connect(
         http_client: SharedHttpClient,
         sleep: SharedAsyncSleep,
+        time_source: SharedTimeSource,
         region: String,
         namespace: String,
         dimensions: ResolvedDimensions,
@@ -84,10 +86,14 @@ impl CloudWatch {
             .read_timeout(REQUEST_TIMEOUT)
             .build();
         // The identity cache waits with our sleep too: without one it refuses.
-        let identities = IdentityCache::lazy().sleep_impl(sleep.clone()).build();
+        let identities = IdentityCache::lazy()
+            .sleep_impl(sleep.clone())
+            .time_source(time_source.clone())
+            .build();
         let mut shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http_client)
             .sleep_impl(sleep)
+            .time_source(time_source.clone())
             .region(Region::new(region.clone()))
             .identity_cache(identities)
             .timeout_config(timeouts)
@@ -113,7 +119,7 @@ impl CloudWatch {
                 RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections),
             )
             .build();
-        Self { client: Client::from_conf(config), region, namespace, dimensions }
+        Self { client: Client::from_conf(config), time_source, region, namespace, dimensions }
     }
 
     /// One `PutMetricData`, one try.
@@ -134,7 +140,7 @@ impl CloudWatch {
             Err(error) if error.raw_response().is_some_and(|raw| raw.status().is_success()) => {
                 Ok(())
             }
-            Err(error) => Err(PutError::new(&error, &self.region)),
+            Err(error) => Err(PutError::new(&error, &self.region, self.time_source.now())),
         }
     }
 

@@ -93,6 +93,7 @@ impl<W: World> Publishing<W> {
         let cloudwatch = CloudWatch::connect(
             http_client,
             world.sleep(),
+            world.time_source(),
             destination.region.clone(),
             settings.namespace.clone(),
             destination.dimensions.clone(),

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use aws_smithy_async::rt::sleep::SharedAsyncSleep;
+use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
 
 use crate::{
@@ -47,6 +47,10 @@ pub trait World {
 
     /// What the SDK waits with.
     fn sleep(&self) -> SharedAsyncSleep;
+
+    /// The wall clock, as the SDK asks it: for signatures, and for when
+    /// credentials expire.
+    fn time_source(&self) -> SharedTimeSource;
 
     /// For the waits after failures.
     fn seed(&self) -> u64;
@@ -97,6 +101,10 @@ impl World for RealWorld {
 
     fn sleep(&self) -> SharedAsyncSleep {
         SharedAsyncSleep::new(TimerSleep)
+    }
+
+    fn time_source(&self) -> SharedTimeSource {
+        SharedTimeSource::default()
     }
 
     fn seed(&self) -> u64 {
