@@ -1,7 +1,7 @@
-//! The ECS agent's side of the stats: samples are taken by a thread at the
-//! platform's cadence, and a request replays the last one. Asking never makes a
-//! new sample, and a sample's `read` is the instant at which its counters were
-//! really read.
+//! The ECS agent's side of the stats: samples are taken at the platform's
+//! cadence, and a request replays the last one. Asking never makes a new sample,
+//! and a sample's `read` is the instant at which its counters were really read.
+//! [`Samples`] is told when that is; [`Agent`] has a thread and the real time.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
@@ -48,20 +48,25 @@ struct Shared {
     state: Mutex<State>,
     /// Wakes the sampler when something was attached or it is to end.
     changed: Condvar,
-    cadence: Cadence,
 }
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Shared").field("cadence", &self.cadence).finish_non_exhaustive()
+        formatter.debug_struct("Shared").finish_non_exhaustive()
     }
 }
 
 struct State {
+    samples: Samples,
+    stopping: bool,
+}
+
+/// A task with its counters, and the last sample of each. It is told the time.
+pub struct Samples {
     task: Task,
+    cadence: Cadence,
     /// By container name, in the order attached.
     counted: Vec<Counted>,
-    stopping: bool,
 }
 
 struct Counted {
@@ -79,9 +84,8 @@ impl Agent {
     /// An agent that samples nothing until counters are attached.
     #[must_use]
     pub fn new(task: Task, cadence: Cadence) -> Self {
-        let state = State { task, counted: Vec::new(), stopping: false };
-        let shared =
-            Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), cadence });
+        let state = State { samples: Samples::new(task, cadence), stopping: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let thread = std::thread::spawn({
             let shared = Arc::clone(&shared);
             move || sample(&shared)
@@ -92,44 +96,24 @@ impl Agent {
     /// Counts the container of that name from now on, instead of what counted it
     /// before.
     pub fn attach(&self, name: &str, counters: impl Counters + 'static) {
-        let mut state = self.0.shared.state.lock().unwrap();
-        state.counted.retain(|counted| counted.name != name);
-        let others = u32::try_from(state.counted.len()).unwrap_or(u32::MAX);
-        let due = Instant::now() + self.0.shared.cadence.phase * others;
-        state.counted.push(Counted {
-            name: name.into(),
-            counters: Box::new(counters),
-            due,
-            docker_id: String::new(),
-            last: None,
-            entry: None,
-        });
-        drop(state);
+        self.0.shared.state.lock().unwrap().samples.attach(name, counters, Instant::now());
         self.0.shared.changed.notify_all();
     }
 
     /// Changes the task: a status, an id, a container more or less. A container
     /// that stopped or has another id has no data until its next sample.
     pub fn change(&self, change: impl FnOnce(&mut Task)) {
-        change(&mut self.0.shared.state.lock().unwrap().task);
+        change(self.0.shared.state.lock().unwrap().samples.task_mut());
     }
 }
 
 impl Documents for Agent {
     fn task(&mut self) -> Vec<u8> {
-        self.0.shared.state.lock().unwrap().task.document()
+        self.0.shared.state.lock().unwrap().samples.task()
     }
 
     fn stats(&mut self) -> Vec<u8> {
-        let state = self.0.shared.state.lock().unwrap();
-        let no_data = if state.task.shape == Shape::Fargate { "{}" } else { "null" };
-        let mut document = Object::new();
-        for container in state.task.containers.iter().filter(|c| !c.docker_id.is_empty()) {
-            let counted = state.counted.iter().find(|counted| counted.measures(container));
-            let entry = counted.and_then(|counted| counted.entry.as_deref());
-            document = document.raw(&container.docker_id, entry.unwrap_or(no_data));
-        }
-        document.end().into_bytes()
+        self.0.shared.state.lock().unwrap().samples.stats()
     }
 }
 
@@ -147,20 +131,8 @@ impl Drop for Sampler {
 fn sample(shared: &Shared) {
     let mut state = shared.state.lock().unwrap();
     while !state.stopping {
-        let now = Instant::now();
-        for index in 0..state.counted.len() {
-            if state.counted[index].due <= now {
-                state.renew(index);
-                // From the due instant, not from now: the cadence does not drift.
-                // What was slept through is not made up for.
-                let counted = &mut state.counted[index];
-                counted.due += shared.cadence.period;
-                if counted.due <= now {
-                    counted.due = now + shared.cadence.period;
-                }
-            }
-        }
-        let next = state.counted.iter().map(|counted| counted.due).min();
+        state.samples.renew_due(Instant::now());
+        let next = state.samples.next_due();
         state = match next.map(|due| due.saturating_duration_since(Instant::now())) {
             Some(wait) => shared.changed.wait_timeout(state, wait).unwrap().0,
             None => shared.changed.wait(state).unwrap(),
@@ -168,13 +140,68 @@ fn sample(shared: &Shared) {
     }
 }
 
-impl State {
+impl Samples {
+    /// Of a task of which nothing is counted yet.
+    #[must_use]
+    pub fn new(task: Task, cadence: Cadence) -> Self {
+        Self { task, cadence, counted: Vec::new() }
+    }
+
+    /// Counts the container of that name from `now` on, instead of what counted
+    /// it before.
+    pub fn attach(&mut self, name: &str, counters: impl Counters + 'static, now: Instant) {
+        self.counted.retain(|counted| counted.name != name);
+        let others = u32::try_from(self.counted.len()).unwrap_or(u32::MAX);
+        self.counted.push(Counted {
+            name: name.into(),
+            counters: Box::new(counters),
+            due: now + self.cadence.phase * others,
+            docker_id: String::new(),
+            last: None,
+            entry: None,
+        });
+    }
+
+    /// The task, to be changed: a status, an id, a container more or less.
+    pub fn task_mut(&mut self) -> &mut Task {
+        &mut self.task
+    }
+
+    /// When the next sample is due.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Instant> {
+        self.counted.iter().map(|counted| counted.due).min()
+    }
+
+    /// Takes the samples that are due. The cadence counts from when one was due,
+    /// and so does not drift; what was slept through is not made up for.
+    pub fn renew_due(&mut self, now: Instant) {
+        for index in 0..self.counted.len() {
+            if self.counted[index].due <= now {
+                self.renew(index);
+                let due = self.counted[index].due + self.cadence.period;
+                self.counted[index].due = if due <= now { now + self.cadence.period } else { due };
+            }
+        }
+    }
+
+    /// The samples that `/task/stats` has at the moment, each with its
+    /// container.
+    pub fn current(&self) -> impl Iterator<Item = (&Container, &CounterReading)> {
+        self.task.containers.iter().filter_map(|container| {
+            let counted = self.counted.iter().find(|counted| counted.measures(container))?;
+            Some((container, counted.last.as_ref()?))
+        })
+    }
+
     fn renew(&mut self, index: usize) {
         let Self { task, counted, .. } = self;
         let name = &counted[index].name;
-        let container = task.containers.iter().find(|container| container.name == *name);
-        let Some(container) = container.filter(|container| container.known_status != "STOPPED")
-        else {
+        let container = task
+            .containers
+            .iter()
+            .find(|container| container.name == *name && container.known_status != "STOPPED");
+        let Some(container) = container else {
             counted[index].last = None;
             counted[index].entry = None;
             return;
@@ -192,6 +219,23 @@ impl State {
         let network = (network.rx_bytes, network.tx_bytes);
         let entry = stats_entry(task.shape, container, previous.as_ref(), &reading, network);
         counted[index].entry = Some(entry);
+    }
+}
+
+impl Documents for Samples {
+    fn task(&mut self) -> Vec<u8> {
+        self.task.document()
+    }
+
+    fn stats(&mut self) -> Vec<u8> {
+        let no_data = if self.task.shape == Shape::Fargate { "{}" } else { "null" };
+        let mut document = Object::new();
+        for container in self.task.containers.iter().filter(|c| !c.docker_id.is_empty()) {
+            let counted = self.counted.iter().find(|counted| counted.measures(container));
+            let entry = counted.and_then(|counted| counted.entry.as_deref());
+            document = document.raw(&container.docker_id, entry.unwrap_or(no_data));
+        }
+        document.end().into_bytes()
     }
 }
 

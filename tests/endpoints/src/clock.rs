@@ -1,6 +1,6 @@
 //! The ways in which these endpoints write an instant: RFC 3339 with nine
-//! fractional digits (the stats document), the HTTP date, and that of a signature. Formatting only; no
-//! clock is read here.
+//! fractional digits (the stats document), the HTTP date, and that of a
+//! signature; and a clock that is off. No clock is read here.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,6 +11,30 @@ const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 /// 1970-01-01 was a Thursday.
 const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+
+/// A clock that is off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClockOffset {
+    /// It is not.
+    #[default]
+    Right,
+    /// By this much in the future.
+    Ahead(Duration),
+    /// By this much in the past.
+    Behind(Duration),
+}
+
+impl ClockOffset {
+    /// What it shows at that instant.
+    #[must_use]
+    pub fn of(self, instant: SystemTime) -> SystemTime {
+        match self {
+            Self::Right => instant,
+            Self::Ahead(time) => instant + time,
+            Self::Behind(time) => instant - time,
+        }
+    }
+}
 
 /// `2025-02-03T04:05:06.000000789Z`; instants before 1970 read as 1970.
 #[must_use]

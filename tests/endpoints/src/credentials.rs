@@ -63,16 +63,21 @@ impl CredentialsEndpoint {
 impl State {
     fn answer(&mut self) -> Response {
         self.requests += 1;
-        let Some(key_id) = &self.key_id else {
-            return Response::new(500, "application/json", r#"{"code": "InternalError"}"#);
-        };
-        let expiration = clock::rfc3339(SystemTime::now() + self.lifetime);
-        let document = serde_json::json!({
-            "AccessKeyId": key_id,
-            "SecretAccessKey": "secret-of-the-task-role",
-            "Token": format!("token-of-{key_id}"),
-            "Expiration": expiration,
-        });
-        Response::new(200, "application/json", document.to_string())
+        answer(self.key_id.as_deref(), SystemTime::now() + self.lifetime)
     }
+}
+
+/// A key that is good until then; without one it is an error.
+#[must_use]
+pub fn answer(key_id: Option<&str>, expiration: SystemTime) -> Response {
+    let Some(key_id) = key_id else {
+        return Response::new(500, "application/json", r#"{"code": "InternalError"}"#);
+    };
+    let document = serde_json::json!({
+        "AccessKeyId": key_id,
+        "SecretAccessKey": "secret-of-the-task-role",
+        "Token": format!("token-of-{key_id}"),
+        "Expiration": clock::rfc3339(expiration),
+    });
+    Response::new(200, "application/json", document.to_string())
 }

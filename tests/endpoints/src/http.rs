@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime};
 use rustls::{ServerConnection, StreamOwned};
 
 use crate::clock;
+pub use crate::clock::ClockOffset;
 use crate::tls::Tls;
 
 /// Go's server, which the ECS agent is, chunks what does not fit its buffer.
@@ -104,30 +105,6 @@ pub struct Response {
     pub clock: ClockOffset,
 }
 
-/// A clock that is off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ClockOffset {
-    /// It is not.
-    #[default]
-    Right,
-    /// By this much in the future.
-    Ahead(Duration),
-    /// By this much in the past.
-    Behind(Duration),
-}
-
-impl ClockOffset {
-    /// What that clock shows.
-    #[must_use]
-    pub fn now(self) -> SystemTime {
-        match self {
-            Self::Right => SystemTime::now(),
-            Self::Ahead(time) => SystemTime::now() + time,
-            Self::Behind(time) => SystemTime::now() - time,
-        }
-    }
-}
-
 impl Response {
     /// An answer with a body of the given type, framed as the ECS agent does.
     #[must_use]
@@ -162,7 +139,7 @@ impl Response {
         for (name, value) in &self.headers {
             let _ = write!(head, "{name}: {value}\r\n");
         }
-        let _ = write!(head, "Date: {}\r\n", clock::http_date(self.clock.now()));
+        let _ = write!(head, "Date: {}\r\n", clock::http_date(self.clock.of(SystemTime::now())));
         let _ = write!(head, "{framing}\r\n\r\n");
         head
     }

@@ -38,4 +38,5 @@ pub mod limits;
 pub mod metadata;
 pub mod process;
 pub mod script;
+pub mod service;
 pub mod tls;

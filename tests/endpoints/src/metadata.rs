@@ -249,7 +249,9 @@ impl Source {
 }
 
 impl Fault {
-    fn spoil(self, mut response: Response) -> Response {
+    /// That answer as the client sees it.
+    #[must_use]
+    pub fn spoil(self, mut response: Response) -> Response {
         match self {
             Self::Status(status, body) => Response::new(status, "application/json", body),
             Self::TooManyRequests => Response::new(
