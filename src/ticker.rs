@@ -24,11 +24,14 @@ impl Ticker {
         self.next
     }
 
-    /// Goes on to the first tick after `now`. Ticks that have passed meanwhile
-    /// are counted as missed, not made up for: their samples would be the same.
+    /// Goes on to the next tick. One that has just come is still polled: a poll
+    /// whose time is over ends with the tick after it. Ticks that are over by half
+    /// an interval or more are counted as missed, not made up for: their samples
+    /// would be the same.
     pub fn advance(&mut self, now: Instant) {
         let late_ns = now.saturating_duration_since(self.next).as_nanos();
-        let passed = late_ns / self.interval.as_nanos().max(1);
+        let interval_ns = self.interval.as_nanos().max(1);
+        let passed = late_ns.saturating_sub(interval_ns / 2) / interval_ns;
         let passed = u32::try_from(passed).unwrap_or(u32::MAX - 1);
         self.next += self.interval * (passed + 1);
         self.missed += u64::from(passed);
@@ -56,8 +59,12 @@ mod tests {
             // The timer was early: the tick is done all the same.
             (1999, 3000, 0),
             (3999, 4000, 0),
-            (5000, 6000, 1),
-            (9500, 10_000, 4),
+            // The next tick has come already.
+            (5002, 5000, 0),
+            (6499, 6000, 0),
+            // And it is over.
+            (7500, 8000, 1),
+            (12_600, 13_000, 5),
         ] {
             ticker.advance(ms(now_ms));
             assert_eq!((ticker.next(), ticker.missed()), (ms(next_ms), missed), "at {now_ms}");

@@ -90,10 +90,9 @@ impl<W: World> Sampling<W> {
                 break;
             }
         }
-        if self.poll(self.instant()).await.is_ok() {
-            self.hand_over();
-            self.note_figures(ticker.missed());
-        }
+        let _ = self.poll(self.instant()).await;
+        self.hand_over();
+        self.note_figures(ticker.missed());
     }
 
     fn instant(&self) -> Instant {
@@ -115,35 +114,31 @@ impl<W: World> Sampling<W> {
         self.shared.sampled.set((self.sampler.figures(), missed_ticks));
     }
 
-    /// Asks for what this tick needs; the whole of it in one timeout, which at
-    /// the default interval is the next tick, and so needs no timer of its own.
+    /// Asks for what this tick needs: the stats first, since they do not wait; or
+    /// the task, while none is known. Each in a timeout, which at the default
+    /// interval is the next tick, and so needs no timer of its own.
     async fn poll(&mut self, tick: Instant) -> Result<(), PollError> {
         let now = self.instant();
         let is_late = now.saturating_duration_since(tick) > LATENESS;
-        let mut deadline = if is_late { now } else { tick } + ENDPOINT_TIMEOUT;
+        let deadline = if is_late { now } else { tick } + ENDPOINT_TIMEOUT;
         self.remind_of_region(tick);
-        let mut task_error = None;
-        if self.sampler.wants_task(tick) {
-            match self.read_task(tick, deadline).await {
-                Ok(task) => self.on_task(&task, tick),
-                Err(error) => {
-                    self.sampler.on_task_failed(tick);
-                    if !self.sampler.knows_task() {
-                        return Err(error);
-                    }
-                    // What is known of the task goes on to be good.
-                    task_error = Some(error);
-                    // It may have used up the time.
-                    deadline = self.instant() + ENDPOINT_TIMEOUT;
-                }
-            }
+        let is_first = !self.sampler.knows_task();
+        if is_first {
+            self.read_task(tick, deadline).await?;
         }
         let body = get(&mut self.client, Resource::Stats, tick, deadline, &mut self.alarm).await?;
         let now = self.shared.world.now().instant;
         self.sampler
             .on_stats(body, now, &mut self.samples, &mut self.events)
             .map_err(|error| PollError(error.to_string()))?;
-        task_error.map_or(Ok(()), Err)
+        if !is_first && self.sampler.wants_task(tick) {
+            // What is known of the task goes on to be good without it, and the
+            // end may come meanwhile.
+            self.hand_over();
+            let read = self.read_task(tick, now + ENDPOINT_TIMEOUT).await;
+            return read.inspect_err(|_| self.sampler.on_task_failed(tick));
+        }
+        Ok(())
     }
 
     fn remind_of_region(&mut self, tick: Instant) {
@@ -153,18 +148,15 @@ impl<W: World> Sampling<W> {
         }
     }
 
-    async fn read_task(
-        &mut self,
-        tick: Instant,
-        deadline: Instant,
-    ) -> Result<TaskDocument, PollError> {
+    async fn read_task(&mut self, tick: Instant, deadline: Instant) -> Result<(), PollError> {
         let body = get(&mut self.client, Resource::Task, tick, deadline, &mut self.alarm).await?;
         let task = TaskDocument::parse(body).map_err(|error| PollError(error.to_string()))?;
         // `{}` is what a failing agent answers; a task has containers.
         if task.containers().is_empty() {
             return Err(PollError("GET /task: the document lists no containers".to_owned()));
         }
-        Ok(task)
+        self.on_task(&task, tick);
+        Ok(())
     }
 
     fn on_task(&mut self, task: &TaskDocument, tick: Instant) {
