@@ -32,6 +32,9 @@ const DENIED_PAUSE: Duration = Duration::from_mins(1);
 /// Between two requests of which the first left something over.
 const BACKLOG_PAUSE: Duration = Duration::from_secs(1);
 
+/// Between any two requests, where they are not wanted more often.
+const REQUEST_PAUSE: Duration = Duration::from_secs(1);
+
 /// The time as the state machines are told it.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
@@ -160,6 +163,10 @@ pub struct Publisher {
     samples_per_request: usize,
     /// After a failure, or while a backlog is sent: when the next request goes.
     resume_at: Option<Instant>,
+    /// [`REQUEST_PAUSE`], or the interval, if that is shorter.
+    request_pause: Duration,
+    /// When the last request was sent, at the latest.
+    sent_at: Option<Instant>,
     /// Dropped before the present spell of dropping; `None` outside one.
     dropped_before: Option<u64>,
     /// Metrics of which a dropped sample has been named.
@@ -179,6 +186,8 @@ impl Publisher {
             backoff: Backoff::new(RETRY_FIRST, RETRY_MOST, seed),
             samples_per_request: limits::DATUMS_PER_REQUEST,
             resume_at: None,
+            request_pause: REQUEST_PAUSE.min(interval),
+            sent_at: None,
             dropped_before: None,
             named: crate::metric::MetricSet::default(),
             figures: PublisherFigures::default(),
@@ -240,6 +249,15 @@ impl Publisher {
             None if slot_is_due => now.instant,
             None => slot_at,
         };
+        if let Some(again_at) = self.too_soon_until(now)
+            && due_at <= now.instant
+        {
+            // Where slots are as near, the next one will do.
+            let is_slot_near = slot_at.saturating_duration_since(again_at) < self.request_pause;
+            let due_at = if is_slot_near { slot_at } else { again_at };
+            self.resume_at = Some(due_at);
+            return Action::WaitUntil(due_at);
+        }
         if now.instant < due_at {
             return Action::WaitUntil(due_at);
         }
@@ -250,6 +268,14 @@ impl Publisher {
         }
     }
 
+    /// Where the last request was less than a pause ago: when that is over. A
+    /// slot's timer may be a little early, or the last one's was late.
+    fn too_soon_until(&self, now: Now) -> Option<Instant> {
+        let again_at = self.sent_at? + self.request_pause;
+        let is_too_soon = now.instant + self.request_pause / 10 < again_at;
+        is_too_soon.then_some(again_at)
+    }
+
     /// The next request regardless of the schedule; `None` when nothing is
     /// left. For the end.
     pub fn drain(&mut self, now: Now) -> Option<Vec<Sample>> {
@@ -258,12 +284,17 @@ impl Publisher {
 
     fn take(&mut self, now: Now) -> Option<Vec<Sample>> {
         self.schedule.pay(now);
+        self.sent_at = Some(now.instant);
         self.store.take(self.samples_per_request).map(<[Sample]>::to_vec)
     }
 
     /// The request that the last [`Action::Send`] asked for has ended.
     pub fn on_outcome(&mut self, outcome: Outcome, now: Now) {
         self.figures.requests[outcome as usize] += 1;
+        // One that took long may have waited for a key, and left only now.
+        if self.too_soon_until(now).is_none() {
+            self.sent_at = Some(now.instant);
+        }
         let pause = match outcome {
             Outcome::Accepted => {
                 let samples = self.store.accepted();
