@@ -17,6 +17,23 @@ use crate::publisher::Outcome;
 /// pass; the SDK corrects what it signs by the same measure.
 const CLOCK_SKEW_SECONDS: i64 = 4 * 60;
 
+/// How far the host's clock is ahead, seconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HostClock {
+    /// By the answer's date.
+    pub(super) ahead: i64,
+    /// As was assumed when the request was signed.
+    pub(super) signed_ahead: i64,
+}
+
+impl HostClock {
+    /// Whether the signature was made with a wrong time: a right one that is
+    /// refused was made with a wrong key, whatever the host's clock shows.
+    fn spoilt_signature(self) -> bool {
+        (self.ahead - self.signed_ahead).abs() >= CLOCK_SKEW_SECONDS
+    }
+}
+
 /// A request that was not accepted, as far as is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PutError {
@@ -27,18 +44,23 @@ pub struct PutError {
 }
 
 impl PutError {
-    pub(super) fn new(error: &SdkError<PutMetricDataError>, region: &str, now: SystemTime) -> Self {
+    pub(super) fn new(
+        error: &SdkError<PutMetricDataError>,
+        region: &str,
+        clock: Option<HostClock>,
+    ) -> Self {
         let (outcome, message) = match error {
             SdkError::ServiceError(answer) => {
                 let code = answer.err().code().unwrap_or("unknown");
                 let said = answer.err().message().unwrap_or("no message");
                 let outcome = by_code(code, answer.raw().status().as_u16());
                 let is_of_signature = matches!(outcome, Outcome::Credentials | Outcome::Denied);
-                match clock_ahead_seconds(answer.raw(), now) {
-                    Some(ahead) if is_of_signature && ahead.abs() >= CLOCK_SKEW_SECONDS => {
-                        (Outcome::ClockSkew, format!("{code}: {said}{}", clock_advice(ahead)))
+                match clock.filter(|clock| is_of_signature && clock.spoilt_signature()) {
+                    Some(clock) => {
+                        let advice = clock_advice(clock.ahead);
+                        (Outcome::ClockSkew, format!("{code}: {said}{advice}"))
                     }
-                    _ => (outcome, format!("{code}: {said}{}", advice(outcome, region))),
+                    None => (outcome, format!("{code}: {said}{}", advice(outcome, region))),
                 }
             }
             // Not even signed: no credentials could be had, as a rule.
@@ -56,13 +78,17 @@ impl PutError {
 }
 
 /// How far the host's clock is ahead of the one that wrote the response's `date`.
-fn clock_ahead_seconds(response: &HttpResponse, now: SystemTime) -> Option<i64> {
+pub(super) fn clock_ahead_seconds(response: &HttpResponse, now: SystemTime) -> Option<i64> {
     let date = response.headers().get("date")?;
     let theirs = DateTime::from_str(date, Format::HttpDate).ok()?;
     DateTime::from(now).secs().checked_sub(theirs.secs())
 }
 
 fn clock_advice(ahead_seconds: i64) -> String {
+    if ahead_seconds.abs() < CLOCK_SKEW_SECONDS {
+        return "; the host's clock has been set right: the next requests are signed with it"
+            .to_owned();
+    }
     let side = if ahead_seconds < 0 { "behind" } else { "ahead" };
     let off = ahead_seconds.unsigned_abs();
     format!(
@@ -159,7 +185,7 @@ fn one_line(text: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::{body::SdkBody, error::ErrorMetadata};
 
     use super::*;
     use crate::cloudwatch::ConnectionErrorKind;
@@ -180,6 +206,31 @@ mod tests {
             assert_eq!(clock_ahead_seconds(&answer(date), now), ahead, "{date}");
         }
         assert!(clock_advice(-7200).contains("7200 s behind"));
+        assert!(clock_advice(3).contains("set right"));
+    }
+
+    #[test]
+    fn a_wrong_key_under_a_wrong_clock_is_a_wrong_key() {
+        let refused = |code: &str, clock| {
+            let meta = ErrorMetadata::builder().code(code).build();
+            let raw = HttpResponse::new(403.try_into().unwrap(), SdkBody::empty());
+            let error = SdkError::service_error(PutMetricDataError::generic(meta), raw);
+            PutError::new(&error, "eu-west-1", clock).outcome
+        };
+        let clock = |ahead, signed_ahead| Some(HostClock { ahead, signed_ahead });
+        for (code, clock, outcome) in [
+            ("SignatureDoesNotMatch", clock(7200, 0), Outcome::ClockSkew),
+            // Signed with CloudWatch's time by now, and still refused.
+            ("ExpiredToken", clock(7200, 7199), Outcome::Credentials),
+            ("AccessDenied", clock(-7200, -7200), Outcome::Denied),
+            // The clock has been set right since.
+            ("SignatureDoesNotMatch", clock(0, 7200), Outcome::ClockSkew),
+            ("SignatureDoesNotMatch", clock(100, 0), Outcome::Credentials),
+            ("SignatureDoesNotMatch", None, Outcome::Credentials),
+            ("Throttling", clock(7200, 0), Outcome::Throttled),
+        ] {
+            assert_eq!(refused(code, clock), outcome, "{code} {clock:?}");
+        }
     }
 
     #[test]
@@ -193,7 +244,7 @@ mod tests {
         ] {
             let error = ConnectionError::new(kind, "the cause");
             let error = SdkError::dispatch_failure(error.into());
-            let error = PutError::new(&error, "eu-west-1", SystemTime::UNIX_EPOCH);
+            let error = PutError::new(&error, "eu-west-1", None);
             assert_eq!(error.outcome, outcome, "{kind:?}");
             assert!(error.message.contains("the cause"), "{}", error.message);
         }

@@ -7,7 +7,7 @@ mod connector;
 mod failure;
 mod sleep;
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_cloudwatch::{
@@ -21,6 +21,7 @@ use aws_smithy_runtime::client::identity::IdentityCache;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::ReconnectMode;
 
+use self::failure::{HostClock, clock_ahead_seconds};
 pub use self::{
     connection::{ConnectionError, ConnectionErrorKind},
     connector::{Connector, check_ca_bundle},
@@ -60,6 +61,10 @@ impl std::fmt::Debug for Access {
 pub struct CloudWatch {
     client: Client,
     time_source: SharedTimeSource,
+    /// By how many seconds the SDK takes the host's clock to be ahead, and signs
+    /// with that: what the date of the last answer said. Known from those that
+    /// were errors, which is enough.
+    signed_ahead: Cell<i64>,
     region: String,
     namespace: String,
     dimensions: ResolvedDimensions,
@@ -119,7 +124,14 @@ impl CloudWatch {
                 RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections),
             )
             .build();
-        Self { client: Client::from_conf(config), time_source, region, namespace, dimensions }
+        Self {
+            client: Client::from_conf(config),
+            time_source,
+            signed_ahead: Cell::new(0),
+            region,
+            namespace,
+            dimensions,
+        }
     }
 
     /// One `PutMetricData`, one try.
@@ -140,7 +152,15 @@ impl CloudWatch {
             Err(error) if error.raw_response().is_some_and(|raw| raw.status().is_success()) => {
                 Ok(())
             }
-            Err(error) => Err(PutError::new(&error, &self.region, self.time_source.now())),
+            Err(error) => {
+                let ahead = error
+                    .raw_response()
+                    .and_then(|answer| clock_ahead_seconds(answer, self.time_source.now()));
+                let signed_ahead = self.signed_ahead.get();
+                let clock = ahead.map(|ahead| HostClock { ahead, signed_ahead });
+                self.signed_ahead.set(ahead.unwrap_or(signed_ahead));
+                Err(PutError::new(&error, &self.region, clock))
+            }
         }
     }
 
