@@ -297,7 +297,7 @@ impl Publisher {
         }
         let pause = match outcome {
             Outcome::Accepted => {
-                let samples = self.store.accepted();
+                let samples = self.store.in_flight();
                 self.figures.published += samples.len() as u64;
                 let newest = samples.iter().map(|sample| sample.read).max();
                 self.figures.newest_published = self.figures.newest_published.max(newest);
@@ -325,7 +325,7 @@ impl Publisher {
             | Outcome::Credentials
             | Outcome::ClockSkew => {
                 if outcome == Outcome::Ambiguous {
-                    self.figures.ambiguous += self.store.accepted().len() as u64;
+                    self.figures.ambiguous += self.store.in_flight().len() as u64;
                 }
                 self.store.put_back();
                 Some(self.backoff.next().max(BACKLOG_PAUSE))

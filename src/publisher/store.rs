@@ -78,14 +78,12 @@ impl Store {
         Some(&self.in_flight)
     }
 
-    /// What is under way was accepted; it is handed over for the books.
-    pub(super) fn accepted(&mut self) -> &[Sample] {
-        // Cleared by the next `take`; until then it is nobody's.
-        self.newer = 0;
+    /// What is under way, for the books.
+    pub(super) fn in_flight(&self) -> &[Sample] {
         &self.in_flight
     }
 
-    /// Forgets what is under way, once it has been booked.
+    /// What is under way was accepted, and is forgotten.
     pub(super) fn forget(&mut self) {
         self.in_flight.clear();
     }
@@ -221,7 +219,7 @@ mod tests {
             if numbers(&store.in_flight).contains(&3) {
                 bad.extend(store.halve());
             } else {
-                accepted.extend(numbers(store.accepted()));
+                accepted.extend(numbers(store.in_flight()));
                 store.forget();
             }
             if store.take(10).is_none() {

@@ -231,6 +231,24 @@ fn after_an_outage_the_freshest_go_first_at_a_request_a_second() {
 }
 
 #[test]
+fn what_came_meanwhile_is_fresher_than_what_failed() {
+    for outcome in OUTCOMES.into_iter().filter(|outcome| *outcome != Outcome::Accepted) {
+        let mut bench = Bench::new(10 * SECOND, 0);
+        bench.publisher.set_samples_per_request(3);
+        (0..3).for_each(|_| bench.sample());
+        assert!(bench.publisher.drain(bench.now()).is_some());
+        bench.now_ms += 5000;
+        (0..3).for_each(|_| bench.sample());
+        let newest = bench.now().wall;
+        bench.publisher.on_outcome(outcome, bench.now());
+        let next = bench.publisher.drain(bench.now()).unwrap();
+        let is_fresh = next.iter().all(|sample| sample.read == newest);
+        // A part of a refused request is looked at before anything else.
+        assert_eq!(is_fresh, outcome != Outcome::Invalid, "{outcome:?}: {next:?}");
+    }
+}
+
+#[test]
 fn a_bad_datum_costs_only_itself() {
     let mut bench = Bench::new(10 * SECOND, 9_000);
     let bad = 1_795_514_400_000_000_000;
