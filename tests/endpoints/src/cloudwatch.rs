@@ -4,6 +4,8 @@
 //! keeps, and the server. It stores, and leaves aggregation to
 //! [`alarm`](crate::alarm).
 
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
@@ -46,9 +48,14 @@ pub struct RequestRecord {
 /// A running endpoint. Dropping it ends its threads, silent ones included.
 #[derive(Debug)]
 pub struct CloudWatch {
-    server: Server,
+    address: SocketAddr,
+    idle: Duration,
+    tls: Option<Tls>,
     shared: Arc<Shared>,
-    is_tls: bool,
+    /// `None` while connections are refused.
+    server: Option<Server>,
+    /// Connections of the servers before the present one.
+    earlier: u64,
 }
 
 #[derive(Debug, Default)]
@@ -66,42 +73,89 @@ struct State {
     clock: ClockOffset,
 }
 
+/// Longer than any test.
+const IDLE: Duration = Duration::from_mins(1);
+
 impl CloudWatch {
     /// Starts on a free port of 127.0.0.1.
     #[must_use]
     pub fn start() -> Self {
-        Self::start_with(Settings { port: 0, idle: Duration::from_mins(1) })
+        Self::start_with(Settings { port: 0, idle: IDLE })
     }
 
     /// The same with a chosen port and idle timeout.
     #[must_use]
     pub fn start_with(settings: Settings) -> Self {
-        Self::listen(settings, None)
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, settings.port));
+        Self::listen(address, settings.idle, None).expect("a port of 127.0.0.1 can be bound")
     }
 
     /// Starts on a free port, over TLS.
     #[must_use]
     pub fn start_tls(tls: &Tls) -> Self {
-        Self::listen(Settings { port: 0, idle: Duration::from_mins(1) }, Some(tls.clone()))
+        Self::start_tls_with(Settings { port: 0, idle: IDLE }, tls)
     }
 
-    fn listen(settings: Settings, tls: Option<Tls>) -> Self {
-        let (shared, is_tls) = (Arc::new(Shared::default()), tls.is_some());
-        let server = Server::start_with(settings, tls, {
-            let shared = Arc::clone(&shared);
-            move |request| shared.answer(&request)
-        });
-        Self { server: server.expect("a port of 127.0.0.1 can be bound"), shared, is_tls }
+    /// The same with a chosen port and idle timeout.
+    #[must_use]
+    pub fn start_tls_with(settings: Settings, tls: &Tls) -> Self {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, settings.port));
+        Self::listen(address, settings.idle, Some(tls.clone()))
+            .expect("a port of 127.0.0.1 can be bound")
+    }
+
+    /// Starts on another address of this machine.
+    ///
+    /// # Errors
+    /// When it cannot be bound.
+    pub fn start_at(address: SocketAddr) -> io::Result<Self> {
+        Self::listen(address, IDLE, None)
+    }
+
+    fn listen(address: SocketAddr, idle: Duration, tls: Option<Tls>) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
+        let address = listener.local_addr()?;
+        let mut endpoint =
+            Self { address, idle, tls, shared: Arc::default(), server: None, earlier: 0 };
+        endpoint.serve(listener)?;
+        Ok(endpoint)
+    }
+
+    fn serve(&mut self, listener: TcpListener) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let handler = move |request| shared.answer(&request);
+        self.server = Some(Server::start_on(listener, self.idle, self.tls.clone(), handler)?);
+        Ok(())
+    }
+
+    /// Closes everything and refuses connections.
+    pub fn stop_accepting(&mut self) {
+        self.earlier = self.connections();
+        self.server = None;
+    }
+
+    /// Listens again at the same address.
+    pub fn accept_again(&mut self) {
+        if self.server.is_none() {
+            let listener = TcpListener::bind(self.address).expect("its own port can be bound");
+            self.serve(listener).expect("the listener has an address");
+        }
+    }
+
+    /// Where it listens, or listened.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The endpoint URL for the SDK.
     #[must_use]
     pub fn url(&self) -> String {
-        if self.is_tls {
+        if self.tls.is_some() {
             // The name that is in the certificate.
-            return format!("https://localhost:{}", self.server.address().port());
+            return format!("https://localhost:{}", self.address.port());
         }
-        format!("http://{}", self.server.address())
+        format!("http://{}", self.address)
     }
 
     /// Every accepted datum since the start or the last [`clear`](Self::clear).
@@ -119,7 +173,7 @@ impl CloudWatch {
     /// Connections accepted so far.
     #[must_use]
     pub fn connections(&self) -> u64 {
-        self.server.connections()
+        self.earlier + self.server.as_ref().map_or(0, Server::connections)
     }
 
     /// Waits for that many accepted datums in all; false if the time runs out.
@@ -144,6 +198,11 @@ impl CloudWatch {
     /// Faults for the coming requests, one each.
     pub fn script(&self, faults: Vec<Fault>) {
         self.shared.lock().script.push(faults.into_iter().map(Some));
+    }
+
+    /// The same, where `None` goes well.
+    pub fn script_steps(&self, steps: impl IntoIterator<Item = Option<Fault>>) {
+        self.shared.lock().script.push(steps);
     }
 
     /// The fault of every request past the script, or none.

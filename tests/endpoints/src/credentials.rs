@@ -53,6 +53,12 @@ impl CredentialsEndpoint {
         self.state.lock().unwrap().lifetime = lifetime;
     }
 
+    /// Connections accepted so far.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.server.connections()
+    }
+
     /// Requests so far, refused ones included.
     #[must_use]
     pub fn requests(&self) -> u64 {

@@ -4,8 +4,10 @@
 //! handler's business. TLS where it is asked for; no HTTP/2, no pipelining
 //! beyond one at a time.
 
+mod request;
+
 use std::collections::HashMap;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -13,43 +15,17 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use rustls::{ServerConnection, StreamOwned};
+use socket2::SockRef;
 
+pub use self::request::Request;
+use self::request::read_request;
+pub(crate) use self::request::{read_chunk, read_chunks, read_exactly, read_line};
 use crate::clock;
 pub use crate::clock::ClockOffset;
 use crate::tls::Tls;
 
 /// Go's server, which the ECS agent is, chunks what does not fit its buffer.
 const CHUNKED_OVER: usize = 2048;
-/// Past this a head is not read to its end and the connection is closed.
-const LINE_LIMIT: u64 = 64 * 1024;
-/// Past this a body is not read and the connection is closed; well over what
-/// any limit of the endpoints themselves needs to see.
-const BODY_LIMIT: u64 = 64 * 1024 * 1024;
-
-/// One request, read whole.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// `GET`, `POST` and so on.
-    pub method: String,
-    /// The target as sent, query included.
-    pub path: String,
-    /// Names in lower case, in the order sent.
-    pub headers: Vec<(String, String)>,
-    /// The body, without its transfer coding but still compressed.
-    pub body: Vec<u8>,
-    /// Which connection of this server carried it, counted from 1.
-    pub connection: u64,
-    /// When its last byte had arrived.
-    pub received: SystemTime,
-}
-
-impl Request {
-    /// The first header of that name (in lower case).
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-}
 
 /// How the body's end is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,6 +62,8 @@ pub enum Delivery {
     CutInBody,
     /// The connection closes without an answer.
     Cut,
+    /// The connection is reset without an answer.
+    Reset,
 }
 
 /// One answer.
@@ -200,12 +178,28 @@ impl Server {
         H: Fn(Request) -> Response + Send + Sync + 'static,
     {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, settings.port))?;
+        Self::start_on(listener, settings.idle, tls, handler)
+    }
+
+    /// The same on a listener that is bound already, to whichever address.
+    ///
+    /// # Errors
+    /// When the listener has no address.
+    pub fn start_on<H>(
+        listener: TcpListener,
+        idle: Duration,
+        tls: Option<Tls>,
+        handler: H,
+    ) -> io::Result<Self>
+    where
+        H: Fn(Request) -> Response + Send + Sync + 'static,
+    {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             stopping: Condvar::new(),
             connections: AtomicU64::new(0),
-            idle: settings.idle,
+            idle,
             tls,
         });
         let accepting = std::thread::spawn({
@@ -290,7 +284,17 @@ where
     stream.set_read_timeout(Some(shared.idle))?;
     let Some(tls) = &shared.tls else { return serve(shared, &stream, id, handler) };
     let session = ServerConnection::new(tls.config.clone()).map_err(io::Error::other)?;
-    serve(shared, StreamOwned::new(session, stream), id, handler)
+    let mut stream = StreamOwned::new(session, stream);
+    let served = serve(shared, &mut stream, id, handler);
+    let is_idle = |error: &io::Error| {
+        matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+    };
+    if served.as_ref().is_err_and(is_idle) {
+        // Who closes for idleness takes leave; who breaks off does not.
+        stream.conn.send_close_notify();
+        stream.flush()?;
+    }
+    served
 }
 
 fn serve<S, H>(shared: &Shared, stream: S, id: u64, handler: &H) -> io::Result<()>
@@ -301,7 +305,15 @@ where
     let mut reader = BufReader::new(stream);
     while let Some(request) = read_request(&mut reader, id)? {
         let close = request.header("connection").is_some_and(|v| v.eq_ignore_ascii_case("close"));
-        if !shared.deliver(reader.get_mut(), &handler(request))? || close {
+        let mut response = handler(request);
+        if close {
+            response = response.with_header("Connection", "close");
+        }
+        if response.delivery == Delivery::Reset {
+            shared.will_reset(id);
+            break;
+        }
+        if !shared.deliver(reader.get_mut(), &response)? || close {
             break;
         }
     }
@@ -314,6 +326,13 @@ impl Shared {
         let state = self.state.lock().unwrap();
         let waited = self.stopping.wait_timeout_while(state, time, |state| !state.stopping);
         !waited.unwrap().0.stopping
+    }
+
+    /// Has the connection end in a reset when its last handle is gone.
+    fn will_reset(&self, id: u64) {
+        if let Some(stream) = self.state.lock().unwrap().open.get(&id) {
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
     }
 
     /// Sends an answer; false if the connection is to be closed.
@@ -367,99 +386,6 @@ impl Shared {
         stream.write_all(later)?;
         Ok(true)
     }
-}
-
-/// The next request, or `None` where the client closed between two of them.
-fn read_request(
-    reader: &mut BufReader<impl Read + Write>,
-    connection: u64,
-) -> io::Result<Option<Request>> {
-    let start = read_line(reader)?;
-    if start.is_empty() {
-        return Ok(None);
-    }
-    let mut words = start.split(' ');
-    let (Some(method), Some(path), Some("HTTP/1.1")) = (words.next(), words.next(), words.next())
-    else {
-        return Err(malformed("not an HTTP/1.1 request line"));
-    };
-    let (method, path) = (method.to_owned(), path.to_owned());
-    let mut headers = Vec::new();
-    loop {
-        let line = read_line(reader)?;
-        if line.is_empty() {
-            break;
-        }
-        let (name, value) = line.split_once(':').ok_or_else(|| malformed("no colon"))?;
-        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-    }
-    let mut request = Request {
-        method,
-        path,
-        headers,
-        body: Vec::new(),
-        connection,
-        received: SystemTime::now(),
-    };
-    if request.header("expect").is_some_and(|v| v.eq_ignore_ascii_case("100-continue")) {
-        reader.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
-    }
-    if request.header("transfer-encoding").is_some_and(|v| v.eq_ignore_ascii_case("chunked")) {
-        request.body = read_chunks(reader)?;
-    } else if let Some(length) = request.header("content-length") {
-        let length = length.parse().map_err(|_| malformed("bad Content-Length"))?;
-        read_exactly(reader, length, &mut request.body)?;
-    }
-    request.received = SystemTime::now();
-    Ok(Some(request))
-}
-
-/// A body in chunks, trailers dropped. Also what a Docker engine answers with.
-pub(crate) fn read_chunks(reader: &mut impl BufRead) -> io::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    while read_chunk(reader, &mut body)? {}
-    Ok(body)
-}
-
-/// Appends the next chunk; false if it was the last one.
-pub(crate) fn read_chunk(reader: &mut impl BufRead, body: &mut Vec<u8>) -> io::Result<bool> {
-    let line = read_line(reader)?;
-    let size = line.split(';').next().unwrap_or_default().trim();
-    let size = u64::from_str_radix(size, 16).map_err(|_| malformed("bad chunk size"))?;
-    if size == 0 {
-        while !read_line(reader)?.is_empty() {}
-        return Ok(false);
-    }
-    read_exactly(reader, size, body)?;
-    read_line(reader)?;
-    Ok(true)
-}
-
-pub(crate) fn read_exactly(
-    reader: &mut impl BufRead,
-    length: u64,
-    body: &mut Vec<u8>,
-) -> io::Result<()> {
-    if length.saturating_add(body.len() as u64) > BODY_LIMIT {
-        return Err(malformed("body too large"));
-    }
-    if reader.take(length).read_to_end(body)? as u64 == length {
-        Ok(())
-    } else {
-        Err(io::ErrorKind::UnexpectedEof.into())
-    }
-}
-
-/// One line without its end; empty at the end of the stream too.
-pub(crate) fn read_line(reader: &mut impl BufRead) -> io::Result<String> {
-    let mut line = Vec::new();
-    reader.take(LINE_LIMIT).read_until(b'\n', &mut line)?;
-    let line = String::from_utf8(line).map_err(|_| malformed("head is not UTF-8"))?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
-}
-
-fn malformed(why: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
 fn reason(status: u16) -> &'static str {

@@ -31,6 +31,8 @@ pub mod cloudwatch;
 pub mod containers;
 pub mod counters;
 pub mod credentials;
+pub mod deaf;
+pub mod dns;
 pub mod docker;
 pub mod http;
 mod json;

@@ -36,6 +36,8 @@ pub enum Fault {
     /// The connection closes without an answer, as it does for a container
     /// without a first sample.
     Cut,
+    /// The connection is reset without an answer.
+    Reset,
     /// The connection closes in the middle of the body.
     CutInBody,
     /// 200 with a body that is not JSON.
@@ -262,6 +264,7 @@ impl Fault {
             Self::HangBeforeHead(time) => response.delivered(Delivery::After(time)),
             Self::HangInBody(time) => response.delivered(Delivery::PauseInBody(time)),
             Self::Cut => response.delivered(Delivery::Cut),
+            Self::Reset => response.delivered(Delivery::Reset),
             Self::CutInBody => response.delivered(Delivery::CutInBody),
             Self::GarbageBody => Response::new(200, "application/json", "\u{1}not {json"),
             Self::Huge(bytes) => {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::cbor::{self, MetricDatum, StatisticSet};
 use crate::clock;
-use crate::http::{Body, ClockOffset, Delivery, Request, Response};
+use crate::http::{Body, ClockOffset, Delivery, Framing, Request, Response};
 use crate::limits::{self, Refusal};
 
 const PATH: &str = "/service/GraniteServiceVersion20100801/operation/PutMetricData";
@@ -111,6 +111,10 @@ pub enum Fault {
     CutBeforeAcceptance,
     /// The connection closes without an answer; accepted.
     CutAfterAcceptance,
+    /// The connection is reset without an answer; accepted.
+    ResetAfterAcceptance,
+    /// Accepted; the connection closes in the middle of the answer's body.
+    CutInBody,
     /// This status with a body that is no CBOR; accepted if the status is 200.
     GarbageBody(u16),
     /// Accepted, with an answer of this many bytes.
@@ -125,6 +129,8 @@ impl Fault {
             Self::HangBeforeHead(_)
             | Self::HangInBody(_)
             | Self::CutAfterAcceptance
+            | Self::ResetAfterAcceptance
+            | Self::CutInBody
             | Self::Huge(_) => true,
             Self::GarbageBody(status) => *status == 200,
             Self::Throttle | Self::Status(_) | Self::Error { .. } | Self::CutBeforeAcceptance => {
@@ -152,6 +158,12 @@ impl Fault {
             Self::HangBeforeHead(time) => honest.delivered(Delivery::After(time)),
             Self::HangInBody(time) => honest.delivered(Delivery::PauseInBody(time)),
             Self::CutBeforeAcceptance | Self::CutAfterAcceptance => honest.delivered(Delivery::Cut),
+            Self::ResetAfterAcceptance => honest.delivered(Delivery::Reset),
+            Self::CutInBody => {
+                // The body is one byte, and that much is to arrive.
+                honest.framing = Framing::Chunked(1);
+                honest.delivered(Delivery::CutInBody)
+            }
             Self::GarbageBody(status) => answer(status, "<html>not CBOR</html>".into()),
             Self::Huge(bytes) => {
                 honest.body = Body::Zeros(bytes);

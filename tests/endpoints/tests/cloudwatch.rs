@@ -3,7 +3,7 @@
 
 mod client;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use client::{Answer, Client};
@@ -188,6 +188,8 @@ fn each_fault_says_whether_it_accepted() {
         (Fault::HangInBody(MOMENT), 200, 1),
         (Fault::CutBeforeAcceptance, 0, 0),
         (Fault::CutAfterAcceptance, 0, 1),
+        (Fault::ResetAfterAcceptance, 0, 1),
+        (Fault::CutInBody, 0, 1),
         (Fault::GarbageBody(200), 200, 1),
         (Fault::GarbageBody(502), 502, 0),
         (Fault::Huge(200_000), 200, 1),
@@ -223,6 +225,28 @@ fn each_fault_says_whether_it_accepted() {
     }
     cloudwatch.always(None);
     assert_eq!(put(&cloudwatch, &body(&[1.0])).unwrap().status, 200);
+}
+
+#[test]
+fn a_reset_is_told_from_an_end() {
+    let kind = |fault| {
+        let cloudwatch = CloudWatch::start();
+        cloudwatch.script(vec![fault]);
+        put(&cloudwatch, &body(&[1.0])).unwrap_err().kind()
+    };
+    assert_eq!(kind(Fault::CutAfterAcceptance), ErrorKind::UnexpectedEof);
+    assert_eq!(kind(Fault::ResetAfterAcceptance), ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn it_can_refuse_connections_and_come_back_at_its_address() {
+    let mut cloudwatch = CloudWatch::start();
+    put(&cloudwatch, &body(&[1.0])).unwrap();
+    cloudwatch.stop_accepting();
+    assert!(std::net::TcpStream::connect(cloudwatch.address()).is_err());
+    cloudwatch.accept_again();
+    put(&cloudwatch, &body(&[1.0])).unwrap();
+    assert_eq!((cloudwatch.datums().len(), cloudwatch.connections()), (2, 2));
 }
 
 #[test]

@@ -108,6 +108,7 @@ fn each_fault_is_met_once_and_in_order() {
         None,
         Some(Fault::CutInBody),
         Some(Fault::Cut),
+        Some(Fault::Reset),
     ]);
     let stats = path(&endpoint, "/task/stats");
     let mut client = Client::connect(&endpoint.uri());
@@ -127,6 +128,8 @@ fn each_fault_is_met_once_and_in_order() {
     assert_eq!(client.get(&stats).unwrap().body.len(), 4000);
     assert!(client.get(&stats).is_err());
     assert!(Client::connect(&endpoint.uri()).get(&stats).is_err());
+    let reset = Client::connect(&endpoint.uri()).get(&stats).unwrap_err();
+    assert_eq!(reset.kind(), std::io::ErrorKind::ConnectionReset);
     let mut client = Client::connect(&endpoint.uri());
     assert_eq!(client.get(&stats).unwrap().status, 200);
     endpoint.always(Some(Fault::TooManyRequests));
