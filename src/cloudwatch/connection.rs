@@ -11,10 +11,10 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 pub enum ConnectionErrorKind {
     /// The request or the TLS configuration is of no use: nothing was sent.
     Unusable,
-    /// No connection: the name is unknown, the port closed, the certificate
-    /// another's. Nothing was sent.
+    /// No connection, or none for long enough: the name is unknown, the port
+    /// closed, the certificate another's. Nothing was sent, or not all of it.
     NotConnected,
-    /// No connection in time: nothing was sent.
+    /// No connection in time: nothing was sent, or not all of it.
     ConnectTimedOut,
     /// The connection broke, and the request may have arrived.
     Broken,

@@ -3,9 +3,16 @@
 //! which sleeps while nothing is sent.
 
 use std::{
+    io,
     net::IpAddr,
     path::{Path, PathBuf},
-    time::Duration,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 use aws_smithy_runtime_api::client::{
@@ -21,18 +28,30 @@ use isahc::{
     AsyncBody,
     config::{Configurable as _, ExpectContinue, VersionNegotiation},
     error::ErrorKind,
+    http::{HeaderValue, Method, header::CONNECTION},
+    net::dns::DnsCache,
     tls::{TlsConfig, TrustStore},
 };
-use smol::io::{AsyncReadExt as _, Cursor};
+use smol::io::{AsyncRead, AsyncReadExt as _, Cursor};
+use tracing::debug;
 
-use super::connection::{ConnectionError, ConnectionErrorKind};
+use super::{
+    connection::{ConnectionError, ConnectionErrorKind},
+    lifetime::Lifetime,
+};
 
 /// Connections to AWS, and idle ones that are kept: one for CloudWatch, one for
 /// a source of credentials.
 const CONNECTIONS: usize = 2;
 
-/// The longest response that is read. CloudWatch's are a few hundred bytes.
-const RESPONSE_LIMIT: u64 = 1024 * 1024;
+/// A connection that was idle for longer is not used again. Servers like to
+/// close at 60 s, and a request that meets that on its way may have arrived or
+/// not.
+const IDLE_MOST: Duration = Duration::from_secs(50);
+
+/// The longest response that is read. CloudWatch's are a few hundred bytes,
+/// credentials a few thousand.
+const RESPONSE_LIMIT: u64 = 64 * 1024;
 
 /// For a request whose settings name no time.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,6 +60,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Connector {
     client: isahc::HttpClient,
+    lifetime: Arc<Lifetime>,
 }
 
 impl Connector {
@@ -57,6 +77,10 @@ impl Connector {
             .version_negotiation(VersionNegotiation::http11())
             .max_connections(CONNECTIONS)
             .connection_cache_size(CONNECTIONS)
+            .connection_cache_ttl(IDLE_MOST)
+            // Connections are few. Each looks the name up, and so none goes where
+            // a name pointed before.
+            .dns_cache(DnsCache::Disable)
             .tls_config(TlsConfig::builder().trust_store(roots).build())
             // The SDK reads what it asked for; nothing is unpacked behind it.
             .automatic_decompression(false)
@@ -67,7 +91,7 @@ impl Connector {
         // and that for a name that is being looked up, for seconds and on this
         // thread, which has to sample and to end in time.
         std::mem::forget(client.clone());
-        Ok(Self { client })
+        Ok(Self { client, lifetime: Arc::default() })
     }
 }
 
@@ -109,6 +133,7 @@ impl HttpClient for Connector {
     ) -> SharedHttpConnector {
         SharedHttpConnector::new(TimedConnector {
             client: self.client.clone(),
+            lifetime: Arc::clone(&self.lifetime),
             connect_timeout: settings.connect_timeout().unwrap_or(TIMEOUT),
             timeout: settings.read_timeout().unwrap_or(TIMEOUT),
         })
@@ -119,6 +144,7 @@ impl HttpClient for Connector {
 #[derive(Debug)]
 struct TimedConnector {
     client: isahc::HttpClient,
+    lifetime: Arc<Lifetime>,
     connect_timeout: Duration,
     /// For the whole request, the answer's body included.
     timeout: Duration,
@@ -126,20 +152,23 @@ struct TimedConnector {
 
 impl HttpConnector for TimedConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let request = match self.prepare(request) {
-            Ok(request) => request,
+        let (request, is_taken) = match self.prepare(request) {
+            Ok(prepared) => prepared,
             Err(error) => return HttpConnectorFuture::ready(Err(error)),
         };
         let client = self.client.clone();
         HttpConnectorFuture::new(async move {
-            let mut response = client.send_async(request).await.map_err(classify)?;
+            let response = client.send_async(request).await;
+            let mut response =
+                response.map_err(|error| classify(error, is_taken.load(Ordering::Relaxed)))?;
             // To the end: only then is the connection used again.
             let mut body = Vec::new();
             let mut limited = response.body_mut().take(RESPONSE_LIMIT);
-            limited
-                .read_to_end(&mut body)
-                .await
-                .map_err(|error| ConnectionError::new(ConnectionErrorKind::Broken, error))?;
+            if let Err(error) = limited.read_to_end(&mut body).await {
+                // The status is there, and so it is known what became of the
+                // request. What is half a body is no whole one to who reads it.
+                debug!(%error, "an answer broke off");
+            }
             let response = response.map(|_| SdkBody::from(body));
             HttpResponse::try_from(response)
                 .map_err(|error| ConnectorError::other(error.into(), None))
@@ -148,15 +177,21 @@ impl HttpConnector for TimedConnector {
 }
 
 impl TimedConnector {
-    fn prepare(&self, request: HttpRequest) -> Result<isahc::Request<AsyncBody>, ConnectorError> {
+    /// The request as isahc wants it, and whether its body has been taken whole.
+    fn prepare(
+        &self,
+        request: HttpRequest,
+    ) -> Result<(isahc::Request<AsyncBody>, Arc<AtomicBool>), ConnectorError> {
         let request =
             request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
         let (parts, body) = request.into_parts();
-        let body = body
+        let (body, is_taken) = body
             .bytes()
             .map(unrewindable)
             .ok_or_else(|| ConnectorError::user("a streaming request body".into()))?;
         let is_direct = parts.uri.host().is_some_and(is_link_local);
+        // Not where keys are asked for: that is another connection, and a seldom one.
+        let is_last = parts.method != Method::GET && self.lifetime.ends(Instant::now());
         let mut builder = isahc::Request::builder()
             .method(parts.method)
             .uri(parts.uri)
@@ -167,18 +202,45 @@ impl TimedConnector {
         }
         let mut request = builder.body(body).map_err(|error| ConnectorError::user(error.into()))?;
         *request.headers_mut() = parts.headers;
-        Ok(request)
+        if is_last {
+            request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok((request, is_taken))
     }
 }
 
 /// A body that libcurl cannot send a second time. It would, unasked and unseen,
 /// when a kept connection dies before the answer's first byte, although the
-/// datums may have been accepted.
-fn unrewindable(bytes: &[u8]) -> AsyncBody {
+/// datums may have been accepted. And whether libcurl has taken all of it:
+/// before that the request cannot have arrived.
+fn unrewindable(bytes: &[u8]) -> (AsyncBody, Arc<AtomicBool>) {
+    let is_taken = Arc::new(AtomicBool::new(false));
     if bytes.is_empty() {
-        return AsyncBody::empty();
+        return (AsyncBody::empty(), is_taken);
     }
-    AsyncBody::from_reader_sized(Cursor::new(bytes.to_vec()), bytes.len() as u64)
+    let length = bytes.len() as u64;
+    let outgoing = Outgoing { bytes: Cursor::new(bytes.to_vec()), is_taken: Arc::clone(&is_taken) };
+    (AsyncBody::from_reader_sized(outgoing, length), is_taken)
+}
+
+/// The bytes on their way into libcurl.
+struct Outgoing {
+    bytes: Cursor<Vec<u8>>,
+    is_taken: Arc<AtomicBool>,
+}
+
+impl AsyncRead for Outgoing {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let read = Pin::new(&mut self.bytes).poll_read(context, buffer);
+        if self.bytes.position() >= self.bytes.get_ref().len() as u64 {
+            self.is_taken.store(true, Ordering::Relaxed);
+        }
+        read
+    }
 }
 
 /// Whether a host is only to be had on this machine or its link, and so never
@@ -196,20 +258,16 @@ fn is_link_local(host: &str) -> bool {
     }
 }
 
-fn classify(error: isahc::Error) -> ConnectionError {
-    let kind = match error.kind() {
-        ErrorKind::InvalidRequest | ErrorKind::InvalidTlsConfiguration => {
+/// `is_taken`: libcurl had the whole body, so that the request may have arrived.
+fn classify(error: isahc::Error, is_taken: bool) -> ConnectionError {
+    let kind = match (error.kind(), is_taken) {
+        (ErrorKind::InvalidRequest | ErrorKind::InvalidTlsConfiguration, _) => {
             ConnectionErrorKind::Unusable
         }
-        ErrorKind::ConnectionFailed
-        | ErrorKind::NameResolution
-        | ErrorKind::BadServerCertificate
-        | ErrorKind::BadClientCertificate
-        | ErrorKind::TlsEngine
-        | ErrorKind::ClientInitialization => ConnectionErrorKind::NotConnected,
-        ErrorKind::Timeout if error.remote_addr().is_none() => ConnectionErrorKind::ConnectTimedOut,
-        ErrorKind::Timeout => ConnectionErrorKind::TimedOut,
-        _ => ConnectionErrorKind::Broken,
+        (ErrorKind::Timeout, false) => ConnectionErrorKind::ConnectTimedOut,
+        (_, false) => ConnectionErrorKind::NotConnected,
+        (ErrorKind::Timeout, true) => ConnectionErrorKind::TimedOut,
+        (_, true) => ConnectionErrorKind::Broken,
     };
     ConnectionError::new(kind, error)
 }
@@ -240,6 +298,31 @@ mod tests {
         }
         std::fs::remove_file(&file).unwrap();
         assert!(check_ca_bundle(&file).unwrap_err().starts_with("cannot be read: "));
+    }
+
+    /// The connections on which two requests go out.
+    fn connections_of_two(lifetime: Lifetime) -> u64 {
+        let server = esp_endpoints::cloudwatch::CloudWatch::start();
+        let connector = TimedConnector {
+            client: Connector::new(None).unwrap().client,
+            lifetime: Arc::new(lifetime),
+            connect_timeout: TIMEOUT,
+            timeout: TIMEOUT,
+        };
+        for _ in 0..2 {
+            let mut request = HttpRequest::new(SdkBody::from("no CBOR"));
+            request.set_uri(server.url()).unwrap();
+            request.set_method("POST").unwrap();
+            let response = smol::block_on(connector.call(request)).unwrap();
+            assert_eq!(response.status().as_u16(), 404);
+        }
+        server.connections()
+    }
+
+    #[test]
+    fn a_connection_is_kept_until_its_time_is_over() {
+        assert_eq!(connections_of_two(Lifetime::default()), 1);
+        assert_eq!(connections_of_two(Lifetime::new(Duration::ZERO)), 2);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod connection;
 mod connector;
 mod failure;
+mod lifetime;
 mod sleep;
 
 use std::{cell::Cell, time::Duration};
