@@ -51,9 +51,13 @@ impl PutError {
     ) -> Self {
         let (outcome, message) = match error {
             SdkError::ServiceError(answer) => {
-                let code = answer.err().code().unwrap_or("unknown");
-                let said = answer.err().message().unwrap_or("no message");
-                let outcome = by_code(code, answer.raw().status().as_u16());
+                let status = answer.raw().status().as_u16();
+                // The header is there also where the body cannot be read.
+                let code = answer.err().code().or_else(|| code_in_header(answer.raw()));
+                let nothing_said = format!("status {status} without a message that can be read");
+                let said = answer.err().message().unwrap_or(&nothing_said);
+                let code = code.unwrap_or("unknown");
+                let outcome = by_code(code, status);
                 let is_of_signature = matches!(outcome, Outcome::Credentials | Outcome::Denied);
                 match clock.filter(|clock| is_of_signature && clock.spoilt_signature()) {
                     Some(clock) => {
@@ -64,17 +68,29 @@ impl PutError {
                 }
             }
             // Not even signed: no credentials could be had, as a rule.
-            SdkError::ConstructionFailure(_) => (Outcome::Credentials, chain(error)),
-            SdkError::DispatchFailure(failure) => {
-                let outcome = by_connection(failure);
-                (outcome, format!("{}{}", chain(error), advice(outcome, region)))
+            SdkError::ConstructionFailure(_) => {
+                (Outcome::Credentials, format!("{}{NO_CREDENTIALS}", chain(error)))
             }
+            SdkError::DispatchFailure(failure) => match by_connection(failure) {
+                Outcome::Credentials => {
+                    (Outcome::Credentials, format!("{}{NO_CREDENTIALS}", chain(error)))
+                }
+                outcome => (outcome, chain(error)),
+            },
             SdkError::TimeoutError(_) => (Outcome::Ambiguous, chain(error)),
             // An answer that is no error of CloudWatch's: a proxy's, a cut one.
             _ => (Outcome::ServerError, chain(error)),
         };
         Self { outcome, message: one_line(&message) }
     }
+}
+
+/// What to do where there are none.
+const NO_CREDENTIALS: &str = "; the task definition needs a task role (taskRoleArn)";
+
+/// `InvalidParameterValue` of `x-amzn-query-error: InvalidParameterValue;Sender`.
+fn code_in_header(response: &HttpResponse) -> Option<&str> {
+    response.headers().get("x-amzn-query-error")?.split(';').next()
 }
 
 /// How far the host's clock is ahead of the one that wrote the response's `date`.
@@ -115,13 +131,17 @@ fn by_code(code: &str, status: u16) -> Outcome {
         "ExpiredToken"
         | "ExpiredTokenException"
         | "RequestExpired"
+        | "AuthFailure"
+        | "InvalidAccessKeyId"
         | "InvalidClientTokenId"
+        | "InvalidToken"
         | "UnrecognizedClientException"
         | "SignatureDoesNotMatch"
         | "IncompleteSignature"
         | "InvalidSignatureException"
         | "RequestTimeTooSkewed"
         | "MissingAuthenticationToken" => Outcome::Credentials,
+        _ if status == 429 => Outcome::Throttled,
         _ if code.starts_with("Invalid")
             || code.starts_with("Missing")
             || code.starts_with("Validation")
@@ -150,7 +170,7 @@ fn advice(outcome: Outcome, region: &str) -> String {
         Outcome::Denied => {
             format!("; the task role needs the action cloudwatch:PutMetricData in {region}")
         }
-        Outcome::Credentials => "; the task definition needs a task role (taskRoleArn)".to_owned(),
+        Outcome::Credentials => "; they are fetched again".to_owned(),
         _ => String::new(),
     }
 }
@@ -262,6 +282,7 @@ mod tests {
             ("unknown", 413, Outcome::Invalid),
             ("InternalServiceFault", 500, Outcome::ServerError),
             ("unknown", 503, Outcome::ServerError),
+            ("unknown", 429, Outcome::Throttled),
             ("InvalidClientTokenId", 403, Outcome::Credentials),
         ] {
             assert_eq!(by_code(code, status), outcome, "{code}");
