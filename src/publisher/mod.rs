@@ -22,15 +22,19 @@ pub const SAMPLE_BYTES: usize = size_of::<Sample>();
 /// The most that the store may take, bytes.
 pub const STORE_BYTES_MOST: usize = 4 * 1024 * 1024;
 
-/// The ceiling of the first wait after a failure, and of the last.
+/// The ceiling of the first wait after a failure, and of the last. It comes on
+/// top of [`BACKLOG_PAUSE`], so that the longest wait is 30 s.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_MOST: Duration = Duration::from_secs(30);
+const RETRY_MOST: Duration = Duration::from_secs(29);
 
 /// Between two tries while the permission is refused.
 const DENIED_PAUSE: Duration = Duration::from_mins(1);
 
 /// Between two requests of which the first left something over.
-const BACKLOG_PAUSE: Duration = Duration::from_secs(1);
+pub const BACKLOG_PAUSE: Duration = Duration::from_secs(1);
+
+/// Why a sample is dropped for its time.
+const UNTIMELY: &str = "its time is over two weeks ago or two hours ahead";
 
 /// Between any two requests, where they are not wanted more often.
 const REQUEST_PAUSE: Duration = Duration::from_secs(1);
@@ -167,6 +171,9 @@ pub struct Publisher {
     request_pause: Duration,
     /// When the last request was sent, at the latest.
     sent_at: Option<Instant>,
+    /// A request is due by the schedule, and so goes before what is left of a
+    /// refused one.
+    is_fresh_due: bool,
     /// Dropped before the present spell of dropping; `None` outside one.
     dropped_before: Option<u64>,
     /// Metrics of which a dropped sample has been named.
@@ -188,6 +195,7 @@ impl Publisher {
             resume_at: None,
             request_pause: REQUEST_PAUSE.min(interval),
             sent_at: None,
+            is_fresh_due: false,
             dropped_before: None,
             named: crate::metric::MetricSet::default(),
             figures: PublisherFigures::default(),
@@ -221,11 +229,12 @@ impl Publisher {
         }
         if !limits::is_timely(sample.read, now.wall) {
             self.figures.dropped_time += 1;
-            self.name(sample, "its time is over two weeks ago or two hours ahead");
+            self.name(sample, UNTIMELY);
             return false;
         }
         self.store.push(sample);
         self.note_dropping();
+        self.is_fresh_due |= self.schedule.is_on_arrival();
         self.schedule.is_on_arrival()
     }
 
@@ -240,13 +249,15 @@ impl Publisher {
     /// is under way.
     pub fn poll(&mut self, now: Now) -> Action {
         let (slot_is_due, slot_at) = self.schedule.advance(now);
+        self.is_fresh_due |= slot_is_due;
         if self.store.waiting() == 0 {
+            self.is_fresh_due = false;
             return Action::WaitUntil(slot_at);
         }
         let due_at = match self.resume_at {
             Some(resume_at) => resume_at,
             None if self.schedule.is_on_arrival() => self.schedule.arrival_at(now),
-            None if slot_is_due => now.instant,
+            None if self.is_fresh_due => now.instant,
             None => slot_at,
         };
         if let Some(again_at) = self.too_soon_until(now)
@@ -283,9 +294,22 @@ impl Publisher {
     }
 
     fn take(&mut self, now: Now) -> Option<Vec<Sample>> {
-        self.schedule.pay(now);
-        self.sent_at = Some(now.instant);
-        self.store.take(self.samples_per_request).map(<[Sample]>::to_vec)
+        while self.store.take(self.samples_per_request, self.is_fresh_due).is_some() {
+            self.is_fresh_due = false;
+            // What waited may be too old by now, or the host's clock was set.
+            let (count, one) =
+                self.store.sort_out(|sample| limits::is_timely(sample.read, now.wall));
+            self.figures.dropped_time += count;
+            if let Some(sample) = one {
+                self.name(sample, UNTIMELY);
+            }
+            if !self.store.in_flight().is_empty() {
+                self.schedule.pay(now);
+                self.sent_at = Some(now.instant);
+                return Some(self.store.in_flight().to_vec());
+            }
+        }
+        None
     }
 
     /// The request that the last [`Action::Send`] asked for has ended.
@@ -328,7 +352,7 @@ impl Publisher {
                     self.figures.ambiguous += self.store.in_flight().len() as u64;
                 }
                 self.store.put_back();
-                Some(self.backoff.next().max(BACKLOG_PAUSE))
+                Some(BACKLOG_PAUSE + self.backoff.next())
             }
         };
         self.resume_at = pause.map(|pause| now.instant + pause);
@@ -339,6 +363,12 @@ impl Publisher {
     #[must_use]
     pub fn backlog(&self) -> usize {
         self.store.len()
+    }
+
+    /// Samples of the request that is under way.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.store.len() - self.store.waiting()
     }
 
     /// What has been counted since the start.

@@ -52,7 +52,7 @@ impl Store {
 
     fn make_room(&mut self) {
         while self.len() > self.capacity {
-            if self.pending.pop_front().is_none() {
+            if !self.drop_oldest() {
                 return;
             }
             self.dropped += 1;
@@ -60,10 +60,25 @@ impl Store {
         }
     }
 
-    /// The next request: a suspect part, else the freshest `most` samples.
-    /// `None` where there is nothing.
-    pub(super) fn take(&mut self, most: usize) -> Option<&[Sample]> {
-        if let Some(part) = self.suspects.pop() {
+    /// The oldest sample that is not under way goes. `false`: there is none.
+    fn drop_oldest(&mut self) -> bool {
+        // The part that is looked at last has the oldest suspects.
+        if let Some(part) = self.suspects.first_mut()
+            && let Some(suspect) = part.first()
+            && self.pending.front().is_none_or(|waiting| suspect.read <= waiting.read)
+        {
+            part.remove(0);
+            self.suspects.retain(|part| !part.is_empty());
+            return true;
+        }
+        self.pending.pop_front().is_some()
+    }
+
+    /// The next request: a suspect part, else the freshest `most` samples; the
+    /// other way round where `is_fresh_first`. `None` where there is nothing.
+    pub(super) fn take(&mut self, most: usize, is_fresh_first: bool) -> Option<&[Sample]> {
+        let is_fresh = is_fresh_first && !self.pending.is_empty();
+        if let Some(part) = self.suspects.pop_if(|_| !is_fresh) {
             self.in_flight = part;
             self.origin = Origin::Suspects;
         } else if self.pending.is_empty() {
@@ -76,6 +91,15 @@ impl Store {
         }
         self.newer = 0;
         Some(&self.in_flight)
+    }
+
+    /// Takes those that are not to be `kept` out of what is under way, before it
+    /// is sent: how many, and one of them.
+    pub(super) fn sort_out(&mut self, kept: impl Fn(&Sample) -> bool) -> (u64, Option<Sample>) {
+        let before = self.in_flight.len();
+        let one = self.in_flight.iter().find(|sample| !kept(sample)).copied();
+        self.in_flight.retain(kept);
+        ((before - self.in_flight.len()) as u64, one)
     }
 
     /// What is under way, for the books.
@@ -166,26 +190,26 @@ mod tests {
     fn the_freshest_go_first_and_the_oldest_are_dropped() {
         let mut store = store(8, 11);
         assert_eq!(store.dropped(), 3);
-        assert_eq!(numbers(store.take(3).unwrap()), [8, 9, 10]);
+        assert_eq!(numbers(store.take(3, false).unwrap()), [8, 9, 10]);
         store.forget();
-        assert_eq!(numbers(store.take(3).unwrap()), [5, 6, 7]);
+        assert_eq!(numbers(store.take(3, false).unwrap()), [5, 6, 7]);
         store.forget();
-        assert_eq!(numbers(store.take(3).unwrap()), [3, 4]);
+        assert_eq!(numbers(store.take(3, false).unwrap()), [3, 4]);
         store.forget();
-        assert_eq!(store.take(3), None);
+        assert_eq!(store.take(3, false), None);
         assert_eq!(store.len(), 0);
     }
 
     #[test]
     fn what_failed_goes_back_between_older_and_newer() {
         let mut store = store(8, 5);
-        store.take(2);
+        store.take(2, false);
         store.push(sample(5));
         store.push(sample(6));
         store.put_back();
         assert_eq!(numbers(&store.pending), [0, 1, 2, 3, 4, 5, 6]);
         // What came meanwhile leaves no room for the oldest.
-        store.take(3);
+        store.take(3, false);
         (7..12).for_each(|number| store.push(sample(number)));
         store.put_back();
         assert_eq!(numbers(&store.pending), [4, 5, 6, 7, 8, 9, 10, 11]);
@@ -198,7 +222,7 @@ mod tests {
         for number in 0..1000 {
             store.push(sample(number));
             if number % 3 == 0 {
-                store.take(17);
+                store.take(17, false);
                 store.push(sample(number));
                 store.put_back();
             }
@@ -210,7 +234,7 @@ mod tests {
     #[test]
     fn a_refused_request_is_halved_down_to_the_bad_one() {
         let mut store = store(100, 10);
-        store.take(10);
+        store.take(10, false);
         let mut requests = 0;
         let mut accepted = Vec::new();
         let mut bad = Vec::new();
@@ -222,7 +246,7 @@ mod tests {
                 accepted.extend(numbers(store.in_flight()));
                 store.forget();
             }
-            if store.take(10).is_none() {
+            if store.take(10, false).is_none() {
                 break;
             }
         }
@@ -235,12 +259,35 @@ mod tests {
     #[test]
     fn a_part_that_fails_otherwise_is_still_suspect() {
         let mut store = store(100, 4);
-        store.take(4);
+        store.take(4, false);
         store.halve();
-        assert_eq!(numbers(store.take(4).unwrap()), [2, 3]);
+        assert_eq!(numbers(store.take(4, false).unwrap()), [2, 3]);
         store.put_back();
         assert!(store.has_suspects());
         assert_eq!(store.waiting(), 4);
-        assert_eq!(numbers(store.take(4).unwrap()), [2, 3]);
+        assert_eq!(numbers(store.take(4, false).unwrap()), [2, 3]);
+    }
+
+    #[test]
+    fn what_is_fresh_can_go_before_the_suspects() {
+        let mut store = store(100, 4);
+        store.take(4, false);
+        store.halve();
+        store.push(sample(4));
+        assert_eq!(numbers(store.take(4, true).unwrap()), [4]);
+        store.forget();
+        assert_eq!(numbers(store.take(4, true).unwrap()), [2, 3], "nothing is fresh");
+    }
+
+    #[test]
+    fn suspects_are_no_safer_than_others_of_their_age() {
+        let mut store = store(4, 4);
+        store.take(4, false);
+        store.halve();
+        (4..7).for_each(|number| store.push(sample(number)));
+        assert_eq!(store.dropped(), 3);
+        assert_eq!(numbers(store.take(4, false).unwrap()), [3]);
+        store.forget();
+        assert_eq!(numbers(store.take(4, false).unwrap()), [4, 5, 6]);
     }
 }

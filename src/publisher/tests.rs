@@ -279,6 +279,72 @@ fn a_bad_datum_costs_only_itself() {
 }
 
 #[test]
+fn fresh_samples_do_not_wait_for_the_halves_of_a_refused_request() {
+    let mut bench = Bench::new(10 * SECOND, 9_000);
+    let bad = -1.0;
+    let mut freshest = Vec::new();
+    for millisecond in (0..60_000).step_by(100) {
+        bench.now_ms = millisecond;
+        if millisecond.is_multiple_of(200) {
+            let mut sample = a_sample(bench.now().wall);
+            sample.value = if millisecond == 20_600 { bad } else { 1.0 };
+            bench.publisher.push(sample, bench.now());
+        }
+        if let Action::Send(batch) = bench.publisher.poll(bench.now()) {
+            let at = bench.start_wall_ms + millisecond;
+            let newest = batch.iter().map(|sample| sample.read.unix_ms()).max().unwrap();
+            if at - newest < 1000 {
+                freshest.push(at / 10_000 * 10);
+            }
+            bench.sent.push((at, batch.len()));
+            let is_bad = batch.iter().any(|sample| sample.value.to_bits() == bad.to_bits());
+            let outcome = if is_bad { Outcome::Invalid } else { Outcome::Accepted };
+            bench.publisher.on_outcome(outcome, bench.now());
+        }
+    }
+    // Fifty samples take longer to halve than the interval.
+    assert_eq!(freshest, [10, 20, 30, 40, 50, 60]);
+    assert!(bench.sent.windows(2).all(|pair| pair[1].0 - pair[0].0 >= 1000), "{:?}", bench.sent);
+    let figures = bench.publisher.figures();
+    assert_eq!(figures.dropped_refused, 1);
+    assert!(figures.requests_with(Outcome::Invalid) > 5, "{figures:?}");
+    assert!(bench.publisher.backlog() < 50);
+}
+
+#[test]
+fn what_is_untimely_when_its_turn_comes_is_dropped_unsent() {
+    let mut bench = Bench::new(10 * SECOND, 20 * 3_600_000);
+    bench.run(5 * SECOND, each_second);
+    // The host's clock was three hours ahead, and is set.
+    bench.start_wall_ms -= 3 * 3_600_000;
+    bench.run(60 * SECOND, each_second);
+    let figures = bench.publisher.figures();
+    assert_eq!(
+        (figures.dropped_time, figures.published),
+        (5, 60 - bench.publisher.backlog() as u64)
+    );
+    assert_eq!(bench.sent.iter().map(|(_, count)| *count as u64).sum::<u64>(), figures.published);
+    assert_eq!(bench.publisher.events().count(), 1, "named once");
+}
+
+#[test]
+fn the_very_first_wait_after_a_failure_is_random_already() {
+    let mut waits: Vec<_> = (0..50)
+        .map(|seed| {
+            let mut bench = Bench::new(10 * SECOND, 9_000);
+            bench.publisher = Publisher::new(10 * SECOND, CAPACITY, seed * 7919);
+            bench.outcome = Outcome::Throttled;
+            bench.run(13 * SECOND, each_second);
+            bench.sent[1].0 - bench.sent[0].0
+        })
+        .collect();
+    assert!(waits.iter().all(|wait| (1_000..=2_100).contains(wait)), "{waits:?}");
+    waits.sort_unstable();
+    waits.dedup();
+    assert!(waits.len() >= 5, "{waits:?}");
+}
+
+#[test]
 fn what_cloudwatch_would_refuse_is_not_even_kept() {
     let mut bench = Bench::new(10 * SECOND, 1_795_514_400_000);
     let now = bench.now();
