@@ -12,12 +12,18 @@ use crate::{
 pub struct Figures {
     /// What the sampler counts.
     pub sampler: SamplerFigures,
+    /// Polls of the endpoint that were begun.
+    pub polls: u64,
+    /// Polls in which the endpoint failed: no answer, or none that can be read.
+    pub failed_polls: u64,
     /// Moments to poll that passed without one.
     pub missed_ticks: u64,
     /// What the publisher counts.
     pub publisher: PublisherFigures,
     /// Samples that wait, or are under way, at the moment.
     pub backlog: u64,
+    /// Those under way: in a request that has no answer yet.
+    pub under_way: u64,
 }
 
 impl Figures {
@@ -49,6 +55,7 @@ impl Figures {
             sampler.no_data,
             sampler.resets,
             sampler.malformed,
+            self.failed_polls,
             self.missed_ticks,
             publisher.dropped_full,
             publisher.dropped_invalid,
@@ -65,7 +72,7 @@ impl Figures {
 }
 
 /// All of [`OWN`] but the backlog and the age.
-const COUNTS: usize = 13 + OUTCOMES.len();
+const COUNTS: usize = 14 + OUTCOMES.len();
 const _: () = assert!(COUNTS + 2 == OWN.len());
 const _: () = assert!(OWN[COUNTS] as u8 == Metric::OwnBacklog as u8);
 

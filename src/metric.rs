@@ -45,6 +45,8 @@ pub enum Metric {
     OwnSkippedReset,
     /// Entries that could not be read.
     OwnSkippedMalformed,
+    /// Polls in which the endpoint failed.
+    OwnPollsFailed,
     /// Moments to poll that passed without one.
     OwnTicksMissed,
     /// Samples dropped for want of room.
@@ -101,13 +103,14 @@ pub const ALL: [Metric; 12] = [
 
 /// ESP's figures about itself (`SELF_METRICS`): a count since the last minute's,
 /// except where it says "now". The order of their values in `figures`.
-pub const OWN: [Metric; 24] = [
+pub const OWN: [Metric; 25] = [
     Metric::OwnSamplesTaken,
     Metric::OwnSamplesPublished,
     Metric::OwnSkippedDuplicate,
     Metric::OwnSkippedNoData,
     Metric::OwnSkippedReset,
     Metric::OwnSkippedMalformed,
+    Metric::OwnPollsFailed,
     Metric::OwnTicksMissed,
     Metric::OwnDroppedFull,
     Metric::OwnDroppedInvalid,
@@ -151,6 +154,7 @@ impl Metric {
             Self::OwnSkippedNoData => "ESP/SkippedNoData",
             Self::OwnSkippedReset => "ESP/SkippedReset",
             Self::OwnSkippedMalformed => "ESP/SkippedMalformed",
+            Self::OwnPollsFailed => "ESP/PollsFailed",
             Self::OwnTicksMissed => "ESP/TicksMissed",
             Self::OwnDroppedFull => "ESP/DroppedFull",
             Self::OwnDroppedInvalid => "ESP/DroppedInvalid",

@@ -140,37 +140,80 @@ pub fn no_region() {
     error!("the Region is not known, so nothing can be published: set REGION");
 }
 
+/// A line with all figures, after the fields that it has besides.
+macro_rules! line_of_figures {
+    ($say:ident, $figures:expr, $now:expr, $($field:ident = $value:expr,)* $message:literal) => {{
+        let Figures { sampler, polls, failed_polls, missed_ticks, publisher, .. } = $figures;
+        $say!(
+            $($field = $value,)*
+            polls,
+            failed_polls,
+            missed_ticks,
+            samples = sampler.samples,
+            duplicates = sampler.duplicates,
+            no_data = sampler.no_data,
+            resets = sampler.resets,
+            malformed = sampler.malformed,
+            taken = publisher.taken,
+            published = publisher.published,
+            backlog = $figures.backlog,
+            under_way = $figures.under_way,
+            dropped_full = publisher.dropped_full,
+            dropped_invalid = publisher.dropped_invalid,
+            dropped_time = publisher.dropped_time,
+            dropped_refused = publisher.dropped_refused,
+            dropped_unaddressed = publisher.dropped_unaddressed,
+            ambiguous = publisher.ambiguous,
+            requests_accepted = publisher.requests_with(Outcome::Accepted),
+            requests_throttled = publisher.requests_with(Outcome::Throttled),
+            requests_server_error = publisher.requests_with(Outcome::ServerError),
+            requests_unreachable = publisher.requests_with(Outcome::Unreachable),
+            requests_ambiguous = publisher.requests_with(Outcome::Ambiguous),
+            requests_denied = publisher.requests_with(Outcome::Denied),
+            requests_credentials = publisher.requests_with(Outcome::Credentials),
+            requests_invalid = publisher.requests_with(Outcome::Invalid),
+            requests_clock_skew = publisher.requests_with(Outcome::ClockSkew),
+            newest_published_age_ms = $figures.newest_published_age_ms($now),
+            $message
+        );
+    }};
+}
+
 /// The minute's line.
 pub fn summary(figures: &Figures, now: Now) {
-    let Figures { sampler, missed_ticks, publisher, backlog } = figures;
-    info!(
-        samples = sampler.samples,
-        duplicates = sampler.duplicates,
-        no_data = sampler.no_data,
-        resets = sampler.resets,
-        malformed = sampler.malformed,
-        missed_ticks,
-        taken = publisher.taken,
-        published = publisher.published,
-        backlog,
-        dropped_full = publisher.dropped_full,
-        dropped_invalid = publisher.dropped_invalid,
-        dropped_time = publisher.dropped_time,
-        dropped_refused = publisher.dropped_refused,
-        dropped_unaddressed = publisher.dropped_unaddressed,
-        ambiguous = publisher.ambiguous,
-        requests_accepted = publisher.requests_with(Outcome::Accepted),
-        requests_throttled = publisher.requests_with(Outcome::Throttled),
-        requests_server_error = publisher.requests_with(Outcome::ServerError),
-        requests_unreachable = publisher.requests_with(Outcome::Unreachable),
-        requests_ambiguous = publisher.requests_with(Outcome::Ambiguous),
-        requests_denied = publisher.requests_with(Outcome::Denied),
-        requests_credentials = publisher.requests_with(Outcome::Credentials),
-        requests_invalid = publisher.requests_with(Outcome::Invalid),
-        requests_clock_skew = publisher.requests_with(Outcome::ClockSkew),
-        newest_published_age_ms = figures.newest_published_age_ms(now),
-        "since the start"
-    );
+    line_of_figures!(info, figures, now, "since the start");
+}
+
+/// The last line: the figures, and how many samples are left behind.
+pub fn stopped(figures: &Figures, now: Now) {
+    let unsent = figures.backlog;
+    let dropped = figures.publisher.dropped();
+    if unsent > 0 {
+        line_of_figures!(
+            warn,
+            figures,
+            now,
+            unsent = unsent,
+            dropped = dropped,
+            "esp stops with unsent samples"
+        );
+    } else if dropped > 0 {
+        line_of_figures!(
+            info,
+            figures,
+            now,
+            dropped = dropped,
+            "esp stops; what was not dropped is published"
+        );
+    } else {
+        line_of_figures!(
+            info,
+            figures,
+            now,
+            dropped = dropped,
+            "esp stops; everything is published"
+        );
+    }
 }
 
 /// Something that works or does not: a line when that changes, a reminder while
@@ -183,6 +226,8 @@ pub struct Health {
     said_at: Option<Instant>,
     /// Whether the trouble that lasts has been said.
     is_said: bool,
+    /// Whether it has been said that somebody has to act.
+    is_refusal_said: bool,
     /// Since the last warning.
     failures: u64,
 }
@@ -191,19 +236,41 @@ impl Health {
     /// Of `what`, which worked so far.
     #[must_use]
     pub fn new(what: &'static str) -> Self {
-        Self { what, failing_since: None, said_at: None, is_said: false, failures: 0 }
+        Self {
+            what,
+            failing_since: None,
+            said_at: None,
+            is_said: false,
+            is_refusal_said: false,
+            failures: 0,
+        }
     }
 
     /// It works.
     pub fn works(&mut self, now: Instant) {
         let Some(since) = self.failing_since.take() else { return };
         let seconds = now.saturating_duration_since(since).as_secs();
+        self.is_refusal_said = false;
         if self.is_said {
             self.is_said = false;
             info!(seconds, "{} works again", self.what);
         } else {
             debug!(seconds, "{} works again", self.what);
         }
+    }
+
+    /// It is not permitted. That lasts until somebody acts, so it is said at
+    /// once, however lately something else was, and then no more.
+    pub fn denied(&mut self, error: &dyn std::fmt::Display, now: Instant) {
+        self.failing_since.get_or_insert(now);
+        self.failures += 1;
+        if self.is_refusal_said {
+            debug!(%error, "{} fails", self.what);
+            return;
+        }
+        error!(%error, "{} fails for want of a permission; tried each minute, said once", self.what);
+        self.is_refusal_said = true;
+        self.is_said = true;
     }
 
     /// It does not.
@@ -221,21 +288,80 @@ impl Health {
     }
 }
 
-/// The last lines: how many samples are left behind, if any.
-pub fn stopped(figures: &Figures) {
-    let Figures { publisher, backlog, .. } = figures;
-    if *backlog > 0 {
-        warn!(
-            unsent = backlog,
-            published = publisher.published,
-            dropped = publisher.dropped(),
-            "esp stops with unsent samples"
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex, PoisonError},
+    };
+
+    use super::*;
+
+    /// What is logged at info and above, a line each.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn said(does: impl FnOnce(&mut Health, &dyn Fn(u64) -> Instant)) -> Vec<String> {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .without_time()
+            .with_ansi(false)
+            .with_target(false)
+            .finish();
+        let start = Instant::now();
+        tracing::subscriber::with_default(subscriber, || {
+            does(&mut Health::new("it"), &|second| start + Duration::from_secs(second));
+        });
+        let text = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&text).lines().map(|line| line.trim().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_lasting_trouble_is_said_each_minute_and_when_it_ends() {
+        let lines = said(|it, at| {
+            (0..130).for_each(|second| it.fails(&"away", at(second)));
+            it.works(at(130));
+            it.works(at(131));
+        });
+        assert_eq!(
+            lines,
+            [
+                "WARN it fails; trying on error=away failures=1",
+                "WARN it fails; trying on error=away failures=60",
+                "WARN it fails; trying on error=away failures=60",
+                "INFO it works again seconds=130",
+            ]
         );
-    } else {
-        info!(
-            published = publisher.published,
-            dropped = publisher.dropped(),
-            "esp stops; everything is published"
+    }
+
+    #[test]
+    fn a_missing_permission_is_said_at_once_and_once() {
+        let lines = said(|it, at| {
+            it.fails(&"away", at(0));
+            (1..10).for_each(|minute| it.denied(&"no", at(60 * minute - 59)));
+            it.works(at(600));
+            it.denied(&"no", at(601));
+        });
+        assert_eq!(
+            lines,
+            [
+                "WARN it fails; trying on error=away failures=1",
+                "ERROR it fails for want of a permission; tried each minute, said once error=no",
+                "INFO it works again seconds=600",
+                "ERROR it fails for want of a permission; tried each minute, said once error=no",
+            ]
         );
     }
 }

@@ -27,7 +27,7 @@ use self::{
 };
 use crate::{
     cloudwatch::Access, dimension::ResolvedDimensions, figures::Figures, publisher::Publisher,
-    report, sampler::SamplerFigures, settings::Settings,
+    report, settings::Settings,
 };
 
 /// For the last sample after a signal.
@@ -41,8 +41,8 @@ struct Shared<W> {
     publisher: RefCell<Publisher>,
     /// Where to publish, once the task is known.
     destination: RefCell<Option<Destination>>,
-    /// What sampling has come to so far: its figures, and the ticks it missed.
-    sampled: Cell<(SamplerFigures, u64)>,
+    /// What sampling has come to so far; the publisher's part is not filled in.
+    sampled: Cell<Figures>,
     stopping: Cell<bool>,
     /// Wakes the publishing task.
     changed: Sender<()>,
@@ -61,10 +61,13 @@ impl<W: World> Shared<W> {
     }
 
     fn figures(&self) -> Figures {
-        let (sampler, missed_ticks) = self.sampled.get();
         let publisher = self.publisher.borrow();
-        let backlog = publisher.backlog() as u64;
-        Figures { sampler, missed_ticks, publisher: publisher.figures(), backlog }
+        Figures {
+            publisher: publisher.figures(),
+            backlog: publisher.backlog() as u64,
+            under_way: publisher.under_way() as u64,
+            ..self.sampled.get()
+        }
     }
 }
 
@@ -149,6 +152,6 @@ pub async fn supervise<W: World + 'static>(
     };
     let ended = end.or(abort).await;
     let figures = shared.figures();
-    report::stopped(&figures);
+    report::stopped(&figures, shared.world.now());
     (ended, figures)
 }

@@ -42,6 +42,10 @@ pub(super) struct Sampling<W: World> {
     no_region_at: Option<Instant>,
     samples: Vec<Sample>,
     events: Vec<Event>,
+    /// Polls begun, those in which the endpoint failed, and ticks without one.
+    polls: u64,
+    failed_polls: u64,
+    missed_ticks: u64,
     /// What the last samples about ESP itself had.
     summed_up: Figures,
 }
@@ -56,6 +60,9 @@ impl<W: World> Sampling<W> {
             no_region_at: None,
             samples: Vec::new(),
             events: Vec::new(),
+            polls: 0,
+            failed_polls: 0,
+            missed_ticks: 0,
             summed_up: Figures::default(),
             shared,
         }
@@ -67,17 +74,16 @@ impl<W: World> Sampling<W> {
         let mut summary_at = ticker.next() + SUMMARY_INTERVAL;
         loop {
             let tick = ticker.next();
-            match self.poll(tick).await {
+            match self.poll_and_count(tick).await {
                 Ok(()) => self.health.works(tick),
                 Err(error) => self.health.fails(&error, tick),
             }
-            self.hand_over();
-            self.note_figures(ticker.missed());
             if tick >= summary_at {
                 summary_at += SUMMARY_INTERVAL;
                 self.sum_up();
             }
             ticker.advance(self.instant());
+            self.missed_ticks = ticker.missed();
             let is_stopped = async {
                 let _ = stopped.recv().await;
                 true
@@ -90,9 +96,18 @@ impl<W: World> Sampling<W> {
                 break;
             }
         }
-        let _ = self.poll(self.instant()).await;
+        let _ = self.poll_and_count(self.instant()).await;
+    }
+
+    /// A poll, and the books of it.
+    async fn poll_and_count(&mut self, tick: Instant) -> Result<(), PollError> {
+        self.polls += 1;
+        // The last one may be given up halfway.
+        self.note_figures();
+        let polled = self.poll(tick).await;
+        self.failed_polls += u64::from(polled.is_err());
         self.hand_over();
-        self.note_figures(ticker.missed());
+        polled
     }
 
     fn instant(&self) -> Instant {
@@ -110,8 +125,14 @@ impl<W: World> Sampling<W> {
         }
     }
 
-    fn note_figures(&self, missed_ticks: u64) {
-        self.shared.sampled.set((self.sampler.figures(), missed_ticks));
+    fn note_figures(&self) {
+        self.shared.sampled.set(Figures {
+            sampler: self.sampler.figures(),
+            polls: self.polls,
+            failed_polls: self.failed_polls,
+            missed_ticks: self.missed_ticks,
+            ..Figures::default()
+        });
     }
 
     /// Asks for what this tick needs: the stats first, since they do not wait; or
@@ -197,6 +218,7 @@ impl<W: World> Sampling<W> {
     }
 
     fn hand_over(&mut self) {
+        self.note_figures();
         for event in self.events.drain(..) {
             report::event(&event);
         }
