@@ -17,14 +17,12 @@ use super::{
 use crate::{
     cloudwatch::CloudWatch,
     metric::Sample,
-    publisher::{Action, Outcome},
+    publisher::{Action, BACKLOG_PAUSE, Outcome},
     report::{self, Health},
 };
 
 /// How often a client that cannot be had is tried.
 const CONNECT_PAUSE: Duration = Duration::from_secs(10);
-/// Between two tries to send what is left, after a failure.
-const LAST_RETRY_PAUSE: Duration = Duration::from_millis(300);
 
 /// The task that sends.
 pub(super) struct Publishing<W: World> {
@@ -40,7 +38,24 @@ impl<W: World> Publishing<W> {
     pub(super) fn new(shared: Rc<Shared<W>>, notices: Receiver<()>) -> Self {
         let health = Health::new("publishing to CloudWatch");
         let alarm = shared.world.alarm();
-        Self { shared, notices, alarm, health, http_client: None, connected: None }
+        let mut publishing =
+            Self { shared, notices, alarm, health, http_client: None, connected: None };
+        // It takes this thread a while: now, before there are ticks to miss.
+        publishing.make_http_client();
+        publishing
+    }
+
+    /// Makes the way to AWS, unless it is there.
+    fn make_http_client(&mut self) {
+        if self.http_client.is_some() {
+            return;
+        }
+        let world = &self.shared.world;
+        let ca_bundle = self.shared.settings.ca_bundle.as_ref().map(|bundle| bundle.path.clone());
+        match world.http_client(ca_bundle) {
+            Ok(http_client) => self.http_client = Some(http_client),
+            Err(error) => self.health.fails(&error, world.now().instant),
+        }
     }
 
     pub(super) async fn run(mut self) {
@@ -63,12 +78,12 @@ impl<W: World> Publishing<W> {
             }
             let left = self.shared.publisher.borrow_mut().drain(self.shared.world.now());
             let Some(samples) = left else { return };
-            match self.send(&samples).await {
-                Outcome::Accepted => {}
-                // Nobody will grant it in the seconds that are left.
-                Outcome::Denied => return,
-                _ => world::pause(&self.shared.world, LAST_RETRY_PAUSE).await,
+            // Nobody will grant it in the seconds that are left.
+            let is_hopeless = self.send(&samples).await == Outcome::Denied;
+            if is_hopeless || self.shared.publisher.borrow().backlog() == 0 {
+                return;
             }
+            world::pause(&self.shared.world, BACKLOG_PAUSE).await;
         }
     }
 
@@ -80,20 +95,13 @@ impl<W: World> Publishing<W> {
             (Some(destination), Some((connected, _))) if destination == connected => return true,
             (Some(destination), _) => destination.clone(),
         };
+        self.make_http_client();
         let settings = &self.shared.settings;
-        let world = &self.shared.world;
-        if self.http_client.is_none() {
-            let ca_bundle = settings.ca_bundle.as_ref().map(|bundle| bundle.path.clone());
-            match world.http_client(ca_bundle) {
-                Ok(http_client) => self.http_client = Some(http_client),
-                Err(error) => self.health.fails(&error, world.now().instant),
-            }
-        }
         let Some(http_client) = self.http_client.clone() else { return false };
         let cloudwatch = CloudWatch::connect(
             http_client,
-            world.sleep(),
-            world.time_source(),
+            self.shared.world.sleep(),
+            self.shared.world.time_source(),
             destination.region.clone(),
             settings.namespace.clone(),
             destination.dimensions.clone(),
@@ -114,7 +122,11 @@ impl<W: World> Publishing<W> {
                 Outcome::Accepted
             }
             Err(error) => {
-                self.health.fails(&error, self.instant());
+                if error.outcome == Outcome::Denied {
+                    self.health.denied(&error, self.instant());
+                } else {
+                    self.health.fails(&error, self.instant());
+                }
                 error.outcome
             }
         };
