@@ -45,13 +45,17 @@ impl Store {
 
     /// Takes in a sample, in the place of the oldest if there is no room.
     pub(super) fn push(&mut self, sample: Sample) {
+        // Before, or what was set aside would grow for it.
+        self.make_room(1);
         self.pending.push_back(sample);
         self.newer += 1;
-        self.make_room();
+        // Where all there is is under way, not even this one has room.
+        self.make_room(0);
     }
 
-    fn make_room(&mut self) {
-        while self.len() > self.capacity {
+    /// Drops the oldest until so many more have room.
+    fn make_room(&mut self, wanted: usize) {
+        while self.len() + wanted > self.capacity {
             if !self.drop_oldest() {
                 return;
             }
@@ -122,7 +126,7 @@ impl Store {
                 self.pending.extend(newer);
             }
         }
-        self.make_room();
+        self.make_room(0);
     }
 
     /// What is under way was refused as invalid: it is halved, to be looked at
@@ -229,6 +233,22 @@ mod tests {
             assert!(store.len() <= 100);
         }
         assert_eq!(store.dropped() + store.len() as u64, 1000 + 334);
+    }
+
+    #[test]
+    fn what_was_set_aside_is_never_exceeded() {
+        let mut store = store(1000, 0);
+        let set_aside = store.pending.capacity();
+        for number in 0..5000 {
+            store.push(sample(number));
+            if number % 300 == 0 {
+                store.take(100, false);
+            } else if number % 300 == 150 {
+                store.put_back();
+            }
+        }
+        assert_eq!((store.pending.capacity(), store.len()), (set_aside, 1000));
+        assert_eq!(store.dropped(), 4000);
     }
 
     #[test]
