@@ -1,5 +1,6 @@
 //! The built program between the two endpoints: what CloudWatch got, what the
-//! log said, how it ended. Real processes, real sockets, the real SDK.
+//! log said, how it ended. Real processes, real sockets, the real SDK. What goes
+//! wrong on the way is in `faults`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -9,11 +10,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use esp_endpoints::{
     agent::{Agent, Cadence},
-    cloudwatch::{Authorization, CloudWatch, Fault},
+    cloudwatch::{Authorization, CloudWatch},
     containers::Shape,
     counters::{CounterReading, Steady},
-    http::Settings,
-    metadata::{Documents, Fault as MetadataFault, MetadataEndpoint},
+    metadata::{Documents, MetadataEndpoint},
 };
 
 use program::{Esp, SOON, agent, assert_all_near, values};
@@ -43,7 +43,8 @@ fn publishes_a_datum_a_second_under_cluster_and_service() {
     let mut timestamps: Vec<_> = datums.iter().map(|datum| datum.timestamp_ms).collect();
     timestamps.sort_unstable();
     let gaps: Vec<_> = timestamps.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert!(gaps.iter().all(|gap| (1000..1100).contains(gap)), "one for each read: {gaps:?}");
+    // A read is 1003 ms after the other, as far as the machine lets it.
+    assert!(gaps.iter().all(|gap| (500..1600).contains(gap)), "one for each read: {gaps:?}");
     for request in cloudwatch.requests() {
         let Authorization::WellFormed { region, .. } = &request.authorization else {
             panic!("{:?}", request.authorization)
@@ -174,55 +175,6 @@ fn all_metrics_of_all_containers() {
     }
 }
 
-#[test]
-fn an_endpoint_that_goes_away_is_said_once_and_taken_up_again() {
-    let mut metadata =
-        MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
-    let cloudwatch = CloudWatch::start();
-    let esp = Esp::start(&metadata, &cloudwatch, &[("PUBLISH_INTERVAL", "1s")]);
-    assert!(cloudwatch.wait_for(2, SOON));
-    metadata.stop_accepting();
-    std::thread::sleep(Duration::from_secs(3));
-    metadata.accept_again();
-    let before = cloudwatch.datums().len();
-    assert!(cloudwatch.wait_for(before + 3, SOON));
-    let (_, log) = esp.stop("TERM");
-    let said = log.lines.iter().filter(|line| line["level"] == "WARN").count();
-    assert_eq!(said, 1, "{}", log.text);
-    log.expect("the task metadata endpoint works again");
-    // The gap's CPU time is in the first difference after it.
-    assert_all_near(&cloudwatch.datums(), 25.0, 0.5);
-}
-
-#[test]
-fn an_endpoint_that_answers_wrongly_costs_only_those_polls() {
-    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
-    let cloudwatch = CloudWatch::start();
-    let faults = [
-        MetadataFault::TooManyRequests,
-        // The status counts, not the body, which alone would be "no containers".
-        MetadataFault::Status(500, b"{}".to_vec()),
-        MetadataFault::Status(404, br#""V4 stats handler: unable to get""#.to_vec()),
-        MetadataFault::Cut,
-        MetadataFault::CutInBody,
-        MetadataFault::HangBeforeHead(Duration::from_secs(3)),
-        MetadataFault::HangInBody(Duration::from_secs(3)),
-    ];
-    // The first answers are good; then each fault, and a good one after it.
-    metadata.script([None, None, None, None]);
-    metadata.script(faults.into_iter().flat_map(|fault| [Some(fault), None]));
-    let more = [("PUBLISH_INTERVAL", "1s"), ("METRICS", "CPUUtilization,TaskCPUUtilization")];
-    let esp = Esp::start(&metadata, &cloudwatch, &more);
-    assert!(cloudwatch.wait_for(20, 2 * SOON));
-    let (status, log) = esp.stop("TERM");
-    assert_eq!(status.code(), Some(0));
-    assert_all_near(&cloudwatch.datums(), 25.0, 0.5);
-    let warnings: Vec<_> = log.lines.iter().filter(|line| line["level"] == "WARN").collect();
-    assert_eq!(warnings.len(), 1, "{}", log.text);
-    let error = warnings[0]["error"].as_str().unwrap();
-    assert!(error.contains("status 429"), "{error}");
-}
-
 /// The agent's documents, with bad ones in between.
 struct Spoiled {
     agent: Agent,
@@ -343,73 +295,6 @@ fn a_value_without_dimensions_is_no_published_one() {
 }
 
 #[test]
-fn a_connection_that_the_endpoint_closed_while_idle_is_no_failure() {
-    let idle = Settings { port: 0, idle: Duration::from_millis(300) };
-    let agent = agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {});
-    let metadata = MetadataEndpoint::start_with(idle, agent);
-    let cloudwatch = CloudWatch::start();
-    let esp = Esp::start(&metadata, &cloudwatch, &[("PUBLISH_INTERVAL", "1s")]);
-    assert!(cloudwatch.wait_for(4, SOON));
-    let (_, log) = esp.stop("TERM");
-    assert!(log.lines.iter().all(|line| line["level"] == "INFO"), "{}", log.text);
-    assert!(metadata.connections() >= 4);
-}
-
-#[test]
-fn an_outage_of_cloudwatch_loses_nothing_and_never_stalls_sampling() {
-    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
-    let cloudwatch = CloudWatch::start();
-    cloudwatch.always(Some(Fault::HangBeforeHead(Duration::from_secs(30))));
-    cloudwatch.script(vec![Fault::Status(503), Fault::Throttle, Fault::CutBeforeAcceptance]);
-    let esp = Esp::start(&metadata, &cloudwatch, &[("PUBLISH_INTERVAL", "1s")]);
-    assert!(cloudwatch.wait_for_requests(3, SOON));
-    cloudwatch.always(None);
-    let requests = metadata.stats_requests();
-    assert!(cloudwatch.wait_for(6, SOON));
-    assert!(metadata.stats_requests() >= requests);
-    let (status, log) = esp.stop("TERM");
-    assert_eq!(status.code(), Some(0));
-    let mut timestamps: Vec<_> =
-        cloudwatch.datums().iter().map(|datum| datum.timestamp_ms).collect();
-    timestamps.sort_unstable();
-    let gaps: Vec<_> = timestamps.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert!(gaps.iter().all(|gap| (1000..1100).contains(gap)), "none lost, none twice: {gaps:?}");
-    log.expect("publishing to CloudWatch fails");
-    log.expect("publishing to CloudWatch works again");
-}
-
-#[test]
-fn a_cloudwatch_that_hangs_does_not_delay_the_end() {
-    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
-    let cloudwatch = CloudWatch::start();
-    cloudwatch.always(Some(Fault::HangBeforeHead(Duration::from_secs(30))));
-    let more = [("PUBLISH_INTERVAL", "1s"), ("SHUTDOWN_GRACE", "1s")];
-    let esp = Esp::start(&metadata, &cloudwatch, &more);
-    assert!(cloudwatch.wait_for_requests(1, SOON));
-    let before = metadata.stats_requests();
-    std::thread::sleep(Duration::from_secs(3));
-    assert!(metadata.stats_requests() >= before + 2, "sampling goes on");
-    let (status, log) = esp.stop("TERM");
-    assert_eq!(status.code(), Some(0));
-    log.expect("unsent samples");
-}
-
-#[test]
-fn a_second_signal_ends_it_at_once() {
-    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
-    let cloudwatch = CloudWatch::start();
-    cloudwatch.always(Some(Fault::HangBeforeHead(Duration::from_secs(30))));
-    let more = [("PUBLISH_INTERVAL", "1s"), ("SHUTDOWN_GRACE", "1m")];
-    let esp = Esp::start(&metadata, &cloudwatch, &more);
-    assert!(cloudwatch.wait_for_requests(1, SOON));
-    esp.signal("TERM");
-    std::thread::sleep(Duration::from_millis(700));
-    let (status, log) = esp.stop("INT");
-    assert_eq!(status.code(), Some(128 + 2));
-    log.expect("unsent samples");
-}
-
-#[test]
 fn the_last_sample_is_taken_and_sent_at_the_end() {
     let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
     let cloudwatch = CloudWatch::start();
@@ -421,44 +306,6 @@ fn the_last_sample_is_taken_and_sent_at_the_end() {
     assert_eq!(status.code(), Some(0));
     assert_eq!(cloudwatch.datums().len(), 2);
     assert_all_near(&cloudwatch.datums(), 25.0, 0.5);
-}
-
-#[test]
-fn a_datum_that_cloudwatch_refuses_costs_only_itself() {
-    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
-    let cloudwatch = CloudWatch::start();
-    let refused = || Fault::Error {
-        status: 400,
-        type_name: "com.amazonaws.cloudwatch#InvalidParameterValueException".into(),
-        query_code: "InvalidParameterValue;Sender".into(),
-        message: "The value is not valid".into(),
-    };
-    // Whatever the first request holds is refused down to one sample.
-    cloudwatch.script(vec![refused(), refused()]);
-    let esp = Esp::start(&metadata, &cloudwatch, &[("PUBLISH_INTERVAL", "3s")]);
-    assert!(cloudwatch.wait_for(5, SOON));
-    let (_, log) = esp.stop("TERM");
-    log.expect("publishing to CloudWatch fails");
-    log.expect("publishing to CloudWatch works again");
-    log.expect("esp stops; everything is published");
-}
-
-#[test]
-fn a_refused_permission_names_action_and_region() {
-    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
-    let cloudwatch = CloudWatch::start();
-    cloudwatch.always(Some(Fault::Error {
-        status: 403,
-        type_name: "com.amazonaws.cloudwatch#AccessDeniedException".into(),
-        query_code: "AccessDenied;Sender".into(),
-        message: "User is not authorized".into(),
-    }));
-    let esp = Esp::start(&metadata, &cloudwatch, &[("PUBLISH_INTERVAL", "1s")]);
-    assert!(cloudwatch.wait_for_requests(1, SOON));
-    std::thread::sleep(Duration::from_millis(300));
-    let (_, log) = esp.stop("TERM");
-    let error = log.expect("publishing to CloudWatch fails")["error"].as_str().unwrap().to_owned();
-    assert!(error.contains("cloudwatch:PutMetricData in us-west-2"), "{error}");
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn every_sample_is_there_once_and_an_alarm_of_ten_seconds_goes_off() {
     smol::block_on(put_alarm(&client));
     let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV2, Cadence::STREAMING, |_| {}));
     let more = [("NAMESPACE", NAMESPACE), ("REGION", REGION)];
-    let esp = Esp::start_at(&metadata, &url, &more);
+    let esp = Esp::run(&mut Esp::between(&metadata, &url, &more));
     // Half a CPU of two: 25 %, over the threshold. A period is judged after its
     // end, when the request with its samples has arrived.
     let started = Instant::now();

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test uses some of it")]
 
+pub(crate) mod ledger;
+
 use std::{
     io::Read as _,
     process::{Child, Command, ExitStatus, Stdio},
@@ -38,11 +40,15 @@ impl Esp {
         cloudwatch: &CloudWatch,
         more: &[(&str, &str)],
     ) -> Self {
-        Self::start_at(metadata, &cloudwatch.url(), more)
+        Self::run(&mut Self::between(metadata, &cloudwatch.url(), more))
     }
 
-    /// The same against a CloudWatch of whatever kind at that URL.
-    pub(crate) fn start_at(metadata: &MetadataEndpoint, url: &str, more: &[(&str, &str)]) -> Self {
+    /// The program, about to run beside `metadata` and to publish to `url`.
+    pub(crate) fn between(
+        metadata: &MetadataEndpoint,
+        url: &str,
+        more: &[(&str, &str)],
+    ) -> Command {
         let uri = metadata.uri();
         let mut command = Self::command(&[
             ("CONTAINER_NAME", "web"),
@@ -53,7 +59,12 @@ impl Esp {
             ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
             ("AWS_SECRET_ACCESS_KEY", "secret-example"),
         ]);
-        Self { child: command.envs(more.iter().copied()).spawn().unwrap() }
+        command.envs(more.iter().copied());
+        command
+    }
+
+    pub(crate) fn run(command: &mut Command) -> Self {
+        Self { child: command.spawn().unwrap() }
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -62,14 +73,24 @@ impl Esp {
     }
 
     /// Ends it by a signal and gives the log, after at most 2 s.
-    pub(crate) fn stop(mut self, signal: &str) -> (ExitStatus, Log) {
+    pub(crate) fn stop(self, signal: &str) -> (ExitStatus, Log) {
+        self.stop_within(signal, Duration::from_secs(2))
+    }
+
+    /// Ends it by a signal and gives the log, after at most that long.
+    pub(crate) fn stop_within(self, signal: &str, most: Duration) -> (ExitStatus, Log) {
         self.signal(signal);
+        self.ended_within(most)
+    }
+
+    /// Waits for at most that long until it has ended, and gives the log.
+    pub(crate) fn ended_within(mut self, most: Duration) -> (ExitStatus, Log) {
         let asked = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(asked.elapsed() < Duration::from_secs(2), "still there 2 s after {signal}");
+            assert!(asked.elapsed() < most, "still there after {most:?}");
             std::thread::sleep(Duration::from_millis(10));
         };
         let mut text = String::new();
@@ -101,6 +122,14 @@ impl Log {
 
     pub(crate) fn find(&self, message: &str) -> Option<&serde_json::Value> {
         self.lines.iter().find(|line| line["message"].as_str().unwrap_or("").contains(message))
+    }
+
+    /// Lines of this level.
+    pub(crate) fn at<'log>(
+        &'log self,
+        level: &'log str,
+    ) -> impl Iterator<Item = &'log serde_json::Value> {
+        self.lines.iter().filter(move |line| line["level"] == level)
     }
 
     pub(crate) fn expect(&self, message: &str) -> &serde_json::Value {

@@ -1,0 +1,83 @@
+//! Certificates: who is trusted, and who is not.
+
+use std::{path::PathBuf, time::Duration};
+
+use esp_endpoints::{
+    cloudwatch::CloudWatch,
+    tls::{Certificate, Tls},
+};
+
+use crate::run::Run;
+
+/// A file with the authority's certificate.
+pub(crate) fn bundle(name: &str, tls: &Tls) -> PathBuf {
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-{name}.pem"));
+    std::fs::write(&file, tls.authority_pem()).unwrap();
+    file
+}
+
+/// A few requests to a CloudWatch with that certificate.
+fn publish(tls: &Tls, more: &[(&str, &str)]) -> Run {
+    let more = [more, &[("SHUTDOWN_GRACE", "1s")]].concat();
+    Run::start(CloudWatch::start_tls(tls), &more)
+}
+
+fn accepted(run: Run) {
+    run.goes_through(4);
+    let ended = run.end();
+    assert_eq!(ended.cloudwatch.connections(), 1);
+    ended.assert_no_trouble();
+    ended.assert_all_published();
+}
+
+/// Nothing was sent, and it is said why.
+fn refused(run: Run, why: &str) {
+    run.until("tries", |run| run.cloudwatch.connections() >= 2);
+    let ended = run.end_within(Duration::from_secs(3));
+    assert!(ended.cloudwatch.requests().is_empty());
+    assert!(ended.ledger.requests("unreachable") >= 2);
+    assert_eq!(ended.ledger.requests("ambiguous"), 0);
+    assert_eq!(ended.ledger.figure("unsent"), ended.ledger.figure("taken"));
+    let error = ended.log.expect("publishing to CloudWatch fails")["error"].as_str().unwrap();
+    assert!(error.contains(why), "{error}");
+}
+
+#[test]
+fn the_authority_in_aws_ca_bundle_is_trusted() {
+    let tls = Tls::new(Certificate::Valid);
+    let file = bundle("aws-ca-bundle", &tls);
+    accepted(publish(&tls, &[("AWS_CA_BUNDLE", file.to_str().unwrap())]));
+}
+
+#[test]
+fn the_authority_in_ssl_cert_file_is_trusted() {
+    let tls = Tls::new(Certificate::Valid);
+    let file = bundle("ssl-cert-file", &tls);
+    accepted(publish(&tls, &[("SSL_CERT_FILE", file.to_str().unwrap())]));
+}
+
+#[test]
+fn an_authority_that_nobody_named_is_not_trusted() {
+    refused(publish(&Tls::new(Certificate::Valid), &[]), "certificate");
+}
+
+#[test]
+fn another_authority_than_the_named_one_is_not_trusted() {
+    let file = bundle("another", &Tls::new(Certificate::Valid));
+    let more = [("AWS_CA_BUNDLE", file.to_str().unwrap())];
+    refused(publish(&Tls::new(Certificate::Valid), &more), "certificate");
+}
+
+#[test]
+fn a_certificate_for_another_name_is_refused() {
+    let tls = Tls::new(Certificate::WrongName);
+    let file = bundle("wrong-name", &tls);
+    refused(publish(&tls, &[("AWS_CA_BUNDLE", file.to_str().unwrap())]), "certificate");
+}
+
+#[test]
+fn a_certificate_that_has_expired_is_refused() {
+    let tls = Tls::new(Certificate::Expired);
+    let file = bundle("expired", &tls);
+    refused(publish(&tls, &[("AWS_CA_BUNDLE", file.to_str().unwrap())]), "certificate");
+}

@@ -1,0 +1,104 @@
+//! The books of a run: what the program says it did with its samples, beside what
+//! the two endpoints saw of it. For one set of dimensions and no metrics about
+//! the program itself.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use esp::timestamp::Timestamp;
+use esp_endpoints::{cloudwatch::CloudWatch, metadata::MetadataEndpoint};
+
+use super::Log;
+
+/// Answers that say for certain whether the samples were accepted.
+const ANSWERED: [&str; 5] = ["accepted", "throttled", "server_error", "denied", "invalid"];
+
+/// The figures of the last line.
+pub(crate) struct Ledger {
+    line: serde_json::Value,
+    /// Datums that CloudWatch has more than once, each time after the first.
+    pub(crate) copies: u64,
+}
+
+impl Ledger {
+    /// A figure of the last line.
+    pub(crate) fn figure(&self, name: &str) -> u64 {
+        self.line[name].as_u64().unwrap_or_else(|| panic!("no {name} in {}", self.line))
+    }
+
+    /// Requests that ended like this.
+    pub(crate) fn requests(&self, outcome: &str) -> u64 {
+        self.figure(&format!("requests_{outcome}"))
+    }
+
+    fn sum(&self, prefix: &str, names: &[&str]) -> u64 {
+        names.iter().map(|name| self.figure(&format!("{prefix}_{name}"))).sum()
+    }
+}
+
+/// Checks that the books balance. `asked` is when the signal was sent.
+pub(crate) fn balanced(
+    log: &Log,
+    metadata: &MetadataEndpoint,
+    cloudwatch: &CloudWatch,
+    asked: SystemTime,
+) -> Ledger {
+    let mut ledger = Ledger { line: log.expect("esp stops").clone(), copies: 0 };
+    let of = |name| ledger.figure(name);
+
+    // Every sample has one fate.
+    let reasons = ["full", "invalid", "time", "refused", "unaddressed"];
+    assert_eq!(of("samples"), of("taken"), "{}", log.text);
+    let fates = of("published") + ledger.sum("dropped", &reasons) + of("backlog");
+    assert_eq!(of("taken"), fates, "{}", log.text);
+
+    // CloudWatch has what was published, and besides only what the books call
+    // uncertain: once, or, of that, more than once.
+    let mut stored: HashMap<_, u64> = HashMap::new();
+    for datum in cloudwatch.datums() {
+        let name = (datum.metric_name.clone(), datum.dimensions.clone(), datum.timestamp_ms);
+        *stored.entry(name).or_default() += 1;
+    }
+    let distinct = stored.len() as u64;
+    let copies = stored.values().sum::<u64>() - distinct;
+    let uncertain = of("ambiguous") + of("under_way");
+    let (published, taken) = (of("published"), of("taken"));
+    assert!(
+        (published..=taken.min(published + uncertain)).contains(&distinct),
+        "CloudWatch has {distinct} samples\n{}",
+        log.text
+    );
+    assert!(copies <= of("ambiguous"), "CloudWatch has {copies} samples twice\n{}", log.text);
+
+    // And it saw no request that the books do not know.
+    let seen = cloudwatch.requests().len() as u64;
+    let answered = ledger.sum("requests", &ANSWERED);
+    let perhaps = ledger.sum("requests", &["ambiguous", "credentials"]);
+    let under_way = u64::from(of("under_way") > 0);
+    assert!(
+        (answered..=answered + perhaps + under_way).contains(&seen),
+        "CloudWatch saw {seen} requests\n{}",
+        log.text
+    );
+
+    // Sampling went on all the time, a poll a second.
+    assert_eq!(of("missed_ticks"), 0, "{}", log.text);
+    assert!(of("polls") >= ticks(log, asked), "{}", log.text);
+    let asked_for = metadata.stats_requests();
+    assert!(asked_for + of("failed_polls") >= of("polls"), "{asked_for}\n{}", log.text);
+
+    ledger.copies = copies;
+    ledger
+}
+
+/// The seconds that began between the start and the signal.
+fn ticks(log: &Log, asked: SystemTime) -> u64 {
+    // From the line to the first tick, on a busy machine.
+    let slack = Duration::from_millis(500);
+    let started = log.expect("esp starts")["timestamp"].as_str().unwrap();
+    let started = Timestamp::parse(started).unwrap();
+    let started = UNIX_EPOCH + Duration::from_nanos(started.unix_ns());
+    asked.duration_since(started + slack).map_or(0, |lasted| lasted.as_secs() + 1)
+}
