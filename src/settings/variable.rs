@@ -157,7 +157,7 @@ pub const SELF_METRICS: Variable = Variable {
     placeholder: "SWITCH",
     default: Some("off"),
     expected: "on or off",
-    help: "Whether ESP's own figures are published too, each minute: on or off. They are 24 metrics \
+    help: "Whether ESP's own figures are published too, each minute: on or off. They are 25 metrics \
            in the same namespace, whose names begin with ESP/ and which have their price.",
 };
 
