@@ -1,6 +1,6 @@
 //! A `CloudWatch` that takes `PutMetricData` as the SDK sends it (Smithy's RPC v2
 //! over CBOR), keeps what the real limits allow, and goes wrong on demand. What
-//! it says to one request is in [`service`](crate::service); here is what it
+//! it says to one request is in [`service`]; here is what it
 //! keeps, and the server. It stores, and leaves aggregation to
 //! [`alarm`](crate::alarm).
 
