@@ -105,6 +105,7 @@ pub(super) struct Container {
     pub(super) network_mode: Option<NetworkMode>,
     pub(super) cpu_units: Option<f64>,
     pub(super) memory_limit_bytes: Option<u64>,
+    pub(super) restart_count: Option<u32>,
     /// Stopped containers stay listed for the task's life; theirs is no silence.
     is_stopped: bool,
     /// `read` of the last sample.
@@ -152,6 +153,7 @@ impl Container {
             network_mode: None,
             cpu_units: None,
             memory_limit_bytes: None,
+            restart_count: None,
             is_stopped: false,
             read: None,
             cpu: None,
@@ -184,6 +186,7 @@ impl Container {
     pub(super) fn update(&mut self, container: &TaskContainer, task: &TaskDocument) {
         self.cpu_units = container.cpu_reservation_units();
         self.memory_limit_bytes = container.memory_limit_bytes();
+        self.restart_count = container.restart_count();
         self.is_stopped = container.is_stopped();
         // Early Fargate has no launch type, but ids of its own form.
         let is_fargate =

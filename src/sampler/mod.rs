@@ -190,11 +190,8 @@ impl Sampler {
             let metric = Metric::EphemeralStorageUtilization;
             self.totals.give(metric, wall, percent, self.wanted, &mut output);
         }
-        for described in task.containers() {
-            let Some(count) = described.restart_count() else { continue };
-            let position = described.docker_id().and_then(|id| position_of(&self.containers, id));
-            if let Some(position) = position {
-                let container = &mut self.containers[position];
+        for container in &mut self.containers {
+            if let Some(count) = container.restart_count {
                 let metric = Metric::RestartCount;
                 container.give(metric, wall, f64::from(count), self.wanted, &mut output);
             }
@@ -282,6 +279,9 @@ impl Sampler {
         let mut unknown_ids = 0;
         self.parser.parse(body, |docker_id, entry| {
             match position_of(containers, docker_id) {
+                // An id that stands twice would be its own past or future: the
+                // first counts.
+                Some(position) if containers[position].visited_in == poll => {}
                 Some(position) => {
                     let container = &mut containers[position];
                     container.visited_in = poll;

@@ -396,3 +396,39 @@ fn an_id_that_stays_unknown_is_asked_for_every_half_minute() {
     }
     assert_eq!(asked_at, [1, 31, 61]);
 }
+
+#[test]
+fn an_id_that_stands_twice_counts_once() {
+    let metrics = [Metric::CpuUsage, Metric::MemoryUtilized];
+    let mut bench = Bench::measuring(&["web"], &metrics);
+    bench.task(LIMITED);
+    let document = |read: u64| {
+        let [older, newer] = [read - 1, read].map(|read| full("w1", read, read, 60, None, 0));
+        format!("{{{newer}, {older}}}")
+    };
+    all_values(&mut bench, &document(10));
+    for read in 11..20 {
+        let (samples, events) = bench.stats(&document(read));
+        assert!(samples.iter().all(|(second, _)| *second == read), "{samples:?}");
+        assert_eq!(samples.len(), 2, "{samples:?}");
+        assert!(events.iter().all(|event| matches!(event, Event::Measuring { .. })), "{events:?}");
+    }
+}
+
+/// The samples that come of a task document, everything asked for.
+fn of_task(selection: Selection, json: &str) -> (Sampler, Vec<(Metric, f64)>) {
+    let mut sampler = Sampler::new(selection, MetricSet::all());
+    let task = TaskDocument::parse(&mut json.as_bytes().to_vec()).unwrap();
+    let (mut samples, mut events) = (Vec::new(), Vec::new());
+    let wall = Timestamp::from_unix_ns(0);
+    sampler.on_task(&task, Instant::now(), wall, &mut samples, &mut events);
+    (sampler, samples.iter().map(|sample| (sample.metric, sample.value)).collect())
+}
+
+#[test]
+fn a_container_that_is_listed_twice_has_its_restarts_counted_once() {
+    let json = r#"{"Containers": [{"DockerId": "a", "Name": "web", "RestartCount": 1},
+        {"DockerId": "a", "Name": "web", "RestartCount": 2}]}"#;
+    let (_, samples) = of_task(Selection::All, json);
+    assert_eq!(samples, [(Metric::RestartCount, 1.0)]);
+}
