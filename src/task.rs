@@ -9,6 +9,10 @@ use serde::Deserialize;
 /// CPU units in one vCPU, as ECS counts.
 pub const CPU_UNITS_PER_VCPU: f64 = 1024.0;
 
+/// Containers that are looked at. ECS allows ten in a task definition, and adds
+/// a few; a document may claim tens of thousands.
+const CONTAINERS_MOST: usize = 1000;
+
 /// The task document, as far as ESP reads it. Every field is optional: which
 /// ones are there depends on the launch type and on the agent's version.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -205,10 +209,12 @@ impl TaskDocument {
         (percent.is_finite() && percent >= 0.0).then_some(percent)
     }
 
-    /// The containers, in the document's order, which on EC2 is random.
+    /// The containers, in the document's order, which on EC2 is random; of an
+    /// absurd number of them the first thousand.
     #[must_use]
     pub fn containers(&self) -> &[TaskContainer] {
-        self.containers.as_deref().unwrap_or_default()
+        let containers = self.containers.as_deref().unwrap_or_default();
+        &containers[..containers.len().min(CONTAINERS_MOST)]
     }
 }
 
@@ -406,6 +412,14 @@ mod tests {
             ("nonsense", None),
         ] {
             assert_eq!(task(&format!(r#"{{"TaskARN": "{arn}"}}"#)).task_id(), expected);
+        }
+    }
+
+    #[test]
+    fn a_task_has_a_thousand_containers_at_the_most() {
+        for (listed, expected) in [(999, 999), (1000, 1000), (30_000, 1000)] {
+            let json = format!(r#"{{"Containers": [{{}}{}]}}"#, ", {}".repeat(listed - 1));
+            assert_eq!(task(&json).containers().len(), expected);
         }
     }
 

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     cadence::Cadence,
+    limits,
     metric::{Metric, MetricSet, Sample},
     stats::{BlockIoStats, ContainerStats, Entry, MemoryStats, NetworkStats},
     task::{NetworkMode, TaskContainer, TaskDocument},
@@ -406,7 +407,7 @@ impl Container {
         wanted: MetricSet,
         output: &mut Output<'_>,
     ) {
-        if self.place.is_none() || !value.is_finite() {
+        if self.place.is_none() || !limits::is_value(value) {
             return;
         }
         self.seen.insert(metric);

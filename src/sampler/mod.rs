@@ -38,6 +38,8 @@ const TASK_PAUSE_MOST: Duration = Duration::from_secs(30);
 
 /// The most containers that `*` measures. ECS allows ten in a task definition.
 const NAMES_MOST: usize = 1000;
+/// The longest name that a task definition may have for one.
+const NAME_BYTES_MOST: usize = 255;
 
 /// Which containers to measure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,7 +179,8 @@ impl Sampler {
         self.containers.dedup_by(|a, b| a.docker_id == b.docker_id);
         if self.selection == Selection::All {
             let users = task.containers().iter().filter(|container| !container.is_internal());
-            for name in users.filter_map(TaskContainer::name) {
+            let names = users.filter_map(TaskContainer::name);
+            for name in names.filter(|name| name.len() <= NAME_BYTES_MOST) {
                 if self.names.len() < NAMES_MOST && !self.names.iter().any(|known| known == name) {
                     self.names.push(name.to_owned());
                 }

@@ -9,6 +9,7 @@ use super::{
     network::{NetworkOutcome, NetworkRates},
 };
 use crate::{
+    limits,
     metric::{Metric, MetricSet},
     task::{CPU_UNITS_PER_VCPU, NetworkMode},
     timestamp::Timestamp,
@@ -130,7 +131,7 @@ impl Totals {
         wanted: MetricSet,
         output: &mut Output<'_>,
     ) {
-        if !value.is_finite() {
+        if !limits::is_value(value) {
             return;
         }
         self.seen.insert(metric);

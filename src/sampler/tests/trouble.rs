@@ -432,3 +432,27 @@ fn a_container_that_is_listed_twice_has_its_restarts_counted_once() {
     let (_, samples) = of_task(Selection::All, json);
     assert_eq!(samples, [(Metric::RestartCount, 1.0)]);
 }
+
+#[test]
+fn a_value_that_cloudwatch_would_refuse_is_no_sample() {
+    for (utilized, expected) in [("1e100", 1), ("1e150", 0)] {
+        let json = format!(
+            r#"{{"EphemeralStorageMetrics": {{"Utilized": {utilized}, "Reserved": 100}}}}"#
+        );
+        assert_eq!(of_task(Selection::All, &json).1.len(), expected, "{utilized}");
+    }
+    let mut bench = Bench::new();
+    bench.task(&LIMITED.replace("0.5", "1e-200"));
+    bench.values(&one("w1", 10, 1000));
+    assert_eq!(bench.values(&one("w1", 11, 1500)), []);
+}
+
+#[test]
+fn no_name_is_kept_that_no_task_definition_can_have() {
+    let json = |length| {
+        let name = "x".repeat(length);
+        format!(r#"{{"Containers": [{{"DockerId": "a", "Name": "{name}"}}]}}"#)
+    };
+    assert_eq!(of_task(Selection::All, &json(255)).0.names().len(), 1);
+    assert_eq!(of_task(Selection::All, &json(256)).0.names().len(), 0);
+}
