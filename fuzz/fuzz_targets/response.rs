@@ -1,7 +1,10 @@
-//! HTTP responses: how the bytes are cut into pieces must not matter, and no
-//! response, however long it goes on, takes more memory than a head and a body.
+//! HTTP responses: how the bytes are cut into pieces must not matter, what was
+//! written in any framing is what is read, and no response, however long it goes
+//! on, takes more memory than a head and a body.
 
 #![no_main]
+
+use std::io::Write as _;
 
 use esp::endpoint::response::{Progress, ResponseError, ResponseReader};
 use libfuzzer_sys::fuzz_target;
@@ -14,9 +17,15 @@ const BODY_LIMIT: usize = 2 * 1024;
 /// buffer grows by doubling.
 const MEMORY_LIMIT: usize = 2 * (16 * 1024 + BODY_LIMIT + 1024 + 4 * 1024);
 
-/// How much the endless response is made to say, and in what pieces.
-const ENDLESS: usize = 2 * MEMORY_LIMIT;
-const PIECE: usize = 1024;
+/// How much the endless response is made to say, and in pieces of at least what.
+const ENDLESS: usize = MEMORY_LIMIT + 8 * 1024;
+const PIECE: usize = 4096;
+
+/// The bits of the first byte that say so.
+const ENDLESS_MASK: u8 = 0b1_1000;
+
+/// After so many chunks the rest is one more.
+const CHUNKS_MOST: usize = 64;
 
 #[derive(Debug, PartialEq, Eq)]
 struct Whole {
@@ -26,22 +35,63 @@ struct Whole {
 }
 
 fuzz_target!(|data: &[u8]| {
-    // The first byte counts the bytes after it that are sizes of pieces.
+    // The first byte counts the bytes after it that are sizes of pieces, and says
+    // whether to try what never ends, which takes far longer than the rest.
     let Some((&count, rest)) = data.split_first() else { return };
     let (sizes, response) = rest.split_at(usize::from(count % 8).min(rest.len()));
+    esp_fuzz::run(|| {
+        let mut reader = ResponseReader::new(BODY_LIMIT);
+        let at_once = read(&mut reader, response, &[]);
+        reader.reset();
+        assert_eq!(read(&mut reader, response, sizes), at_once, "in pieces of {sizes:?}");
+        round_trip(&mut reader, response, sizes);
 
-    let mut reader = ResponseReader::new(BODY_LIMIT);
-    let at_once = read(&mut reader, response, &[]);
-    reader.reset();
-    assert_eq!(read(&mut reader, response, sizes), at_once, "in pieces of {sizes:?}");
-
-    // All of it over and over, and then only what follows the first bytes, so
-    // that a head stands once and its chunks go on for ever.
-    read_endless(&[], response);
-    let start = sizes.last().map_or(0, |&size| usize::from(size).min(response.len()));
-    let (start, repeated) = response.split_at(start);
-    read_endless(start, repeated);
+        if count & ENDLESS_MASK != 0 {
+            return;
+        }
+        // All of it over and over, and then only what follows the first bytes,
+        // so that a head stands once and its chunks go on for ever.
+        read_endless(&[], response);
+        let start = sizes.last().map_or(0, |&size| usize::from(size).min(response.len()));
+        let (start, repeated) = response.split_at(start);
+        read_endless(start, repeated);
+    });
 });
+
+/// The input as a body, in each of the three framings: what was written is read.
+fn round_trip(reader: &mut ResponseReader, body: &[u8], sizes: &[u8]) {
+    let mut chunked = b"HTTP/1.1 203 Fine\r\ntransfer-encoding: CHUNKED\r\n\r\n".to_vec();
+    let mut rest = body;
+    for size in sizes.iter().map(|&size| usize::from(size).max(1)).cycle().take(CHUNKS_MOST) {
+        let (chunk, after) = rest.split_at(size.min(rest.len()));
+        if chunk.is_empty() {
+            break;
+        }
+        write!(chunked, "{:x};a=\"b\"\r\n", chunk.len()).unwrap();
+        chunked.extend_from_slice(chunk);
+        chunked.extend_from_slice(b"\r\n");
+        rest = after;
+    }
+    if !rest.is_empty() {
+        write!(chunked, "{:04X}\r\n", rest.len()).unwrap();
+        chunked.extend_from_slice(rest);
+        chunked.extend_from_slice(b"\r\n");
+    }
+    chunked.extend_from_slice(b"0\r\nA: b\r\n\r\n");
+
+    let length = format!("HTTP/1.1 203 Fine\r\nContent-Length: {}\r\n\r\n", body.len());
+    let length = [length.as_bytes(), body].concat();
+    let until_close = [b"HTTP/1.1 203 Fine\r\n\r\n", body].concat();
+    for (response, keeps_alive) in [(chunked, true), (length, true), (until_close, false)] {
+        reader.reset();
+        let expected = if body.len() > BODY_LIMIT {
+            Err(ResponseError::TooLarge(BODY_LIMIT))
+        } else {
+            Ok(Whole { status: 203, body: body.to_vec(), keeps_alive })
+        };
+        assert_eq!(read(reader, &response, sizes), expected);
+    }
+}
 
 /// Feeds `response` in pieces of `sizes` over and over, or in the largest that
 /// the reader takes, and then the end of the connection.
@@ -75,16 +125,19 @@ fn read_endless(start: &[u8], repeated: &[u8]) {
     if repeated.is_empty() {
         return;
     }
+    let repeated = repeated.repeat(PIECE.div_ceil(repeated.len()));
     let mut reader = ResponseReader::new(BODY_LIMIT);
-    let mut next = start.iter().chain(repeated.iter().cycle());
+    let mut piece = start;
     let mut fed = 0;
     while fed < ENDLESS {
+        if piece.is_empty() {
+            piece = &repeated;
+        }
         let spare = reader.spare();
         assert!(spare.len() <= MEMORY_LIMIT, "{} bytes of room", spare.len());
-        for (to, from) in spare.iter_mut().take(PIECE).zip(&mut next) {
-            *to = *from;
-        }
-        let count = spare.len().min(PIECE);
+        let count = spare.len().min(piece.len());
+        spare[..count].copy_from_slice(&piece[..count]);
+        piece = &piece[count..];
         fed += count;
         match reader.advance(count) {
             Ok(Progress::More) => assert!(reader.body().len() <= BODY_LIMIT),

@@ -14,17 +14,19 @@ const SETS: &str = "ClusterName,ServiceName,TaskDefinitionFamily,TaskDefinitionR
     ContainerName,AvailabilityZone;LaunchType,Stage=prod;;";
 
 fuzz_target!(|data: &[u8]| {
-    let task = match TaskDocument::parse(&mut data.to_vec()) {
-        Ok(task) => task,
-        Err(error) => {
-            assert!(error.to_string().starts_with("/task is not a task document: "));
-            return;
-        }
-    };
-    assert_eq!(TaskDocument::parse(&mut data.to_vec()).ok().as_ref(), Some(&task));
-    ask_task(&task);
-    resolve_dimensions(&task, &DimensionSets::default());
-    resolve_dimensions(&task, &DimensionSets::parse(SETS).unwrap());
+    esp_fuzz::run(|| {
+        let task = match TaskDocument::parse(&mut data.to_vec()) {
+            Ok(task) => task,
+            Err(error) => {
+                assert!(error.to_string().starts_with("/task is not a task document: "));
+                return;
+            }
+        };
+        assert_eq!(TaskDocument::parse(&mut data.to_vec()).ok().as_ref(), Some(&task));
+        ask_task(&task);
+        resolve_dimensions(&task, &DimensionSets::default());
+        resolve_dimensions(&task, &DimensionSets::parse(SETS).unwrap());
+    });
 });
 
 fn ask_task(task: &TaskDocument) {

@@ -1,0 +1,312 @@
+//! The parser beside another one: what simd-json's tape is read to has to be what
+//! serde_json reads into owned structs, field by field, wherever both take the
+//! input; and where one of them refuses it, there has to be a reason that is
+//! known. The task document is put to the same test.
+
+#![no_main]
+
+use std::{fmt, marker::PhantomData};
+
+use esp::{
+    stats::{
+        BlockIoStats, ContainerStats, CpuStats, Entry, MemoryStats, NetworkStats, StatsParser,
+    },
+    task::TaskDocument,
+    timestamp::{Timestamp, TimestampError},
+};
+use libfuzzer_sys::fuzz_target;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+fuzz_target!(|data: &[u8]| {
+    esp_fuzz::run(|| {
+        compare_stats(data);
+        compare_task(data);
+    });
+});
+
+fn compare_stats(data: &[u8]) {
+    let mut ours = Vec::new();
+    let mut body = data.to_vec();
+    let outcome =
+        StatsParser::new().parse(&mut body, |id, entry| ours.push((id.to_owned(), entry)));
+    let Ok(theirs) = serde_json::from_slice::<Pairs<Box<RawValue>>>(data) else { return };
+    if outcome.is_err() {
+        return;
+    }
+    let ids = |pairs: &[(String, _)]| pairs.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>();
+    assert_eq!(ours.len(), theirs.0.len());
+    let their_ids: Vec<_> = theirs.0.iter().map(|(id, _)| id.clone()).collect();
+    assert_eq!(ids(&ours), their_ids);
+    for ((id, ours), (_, json)) in ours.iter().zip(&theirs.0) {
+        match (ours, read_entry(json)) {
+            (ours, Ok(theirs)) => assert_eq!(*ours, theirs, "{id}: {json}"),
+            (Entry::Malformed(_), Err(_)) => {}
+            (ours, Err(why)) => {
+                assert!(is_tolerated(&why), "{id}: {ours:?}, but {why} in {json}");
+            }
+        }
+    }
+}
+
+/// Why serde_json may refuse an entry that we read: a key that stands twice, of
+/// which we take the last; `-0`, which is a float to it and 0 to us; and depth.
+fn is_tolerated(why: &str) -> bool {
+    let reasons =
+        ["duplicate field", "invalid type: floating point `-0.0`", "recursion limit exceeded"];
+    reasons.iter().any(|reason| why.starts_with(reason))
+}
+
+fn compare_task(data: &[u8]) {
+    let ours = TaskDocument::parse(&mut data.to_vec());
+    let theirs = serde_json::from_slice::<TaskDocument>(data);
+    if let (Ok(ours), Ok(theirs)) = (ours, theirs) {
+        assert_eq!(ours, theirs);
+    }
+}
+
+/// A map as a list, in the document's order.
+#[derive(Debug)]
+struct Pairs<T>(Vec<(String, T)>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Pairs<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PairsVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for PairsVisitor<T> {
+            type Value = Pairs<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+
+        deserializer.deserialize_map(PairsVisitor(PhantomData))
+    }
+}
+
+/// An object; serde would take an array for a struct, field by field.
+#[derive(Debug)]
+struct OnlyObject<T>(T);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for OnlyObject<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: DeserializeOwned> Visitor<'de> for ObjectVisitor<T> {
+            type Value = OnlyObject<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(OnlyObject)
+            }
+        }
+
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+/// A counter: `null` is 0, as Go writes what is not set.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count(u64);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(|count: Option<u64>| Self(count.unwrap_or_default()))
+    }
+}
+
+/// A key that is there counts, even with `null`.
+fn there<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+type Object<T> = Option<OnlyObject<T>>;
+
+/// Without `read` or `cpu_stats` an entry is no data, whatever else is in it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OwnedEntry {
+    read: Option<String>,
+    cpu_stats: Option<Box<RawValue>>,
+    memory_stats: Option<Box<RawValue>>,
+    networks: Option<Box<RawValue>>,
+    blkio_stats: Option<Box<RawValue>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OwnedCpu {
+    online_cpus: Count,
+    cpu_usage: Object<OwnedUsage>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OwnedUsage {
+    total_usage: Count,
+    /// Only counted, so it may be anything.
+    percpu_usage: Option<serde_json::Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OwnedMemory {
+    usage: Count,
+    limit: Count,
+    stats: Object<OwnedMemoryDetails>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OwnedMemoryDetails {
+    #[serde(deserialize_with = "there")]
+    cache: Option<Count>,
+    #[serde(deserialize_with = "there")]
+    total_inactive_file: Option<Count>,
+    inactive_file: Count,
+    #[serde(deserialize_with = "there")]
+    hierarchical_memory_limit: Option<Count>,
+    #[serde(deserialize_with = "there")]
+    rss: Option<IgnoredAny>,
+    #[serde(deserialize_with = "there")]
+    total_rss: Option<IgnoredAny>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OwnedInterface {
+    rx_bytes: Count,
+    tx_bytes: Count,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OwnedBlockIo {
+    io_service_bytes_recursive: Option<Vec<Object<OwnedOperation>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OwnedOperation {
+    op: Option<String>,
+    value: Count,
+}
+
+/// What a time is, is not compared here: `timestamp` does that.
+fn read_entry(json: &RawValue) -> Result<Entry, String> {
+    let entry: Object<OwnedEntry> = read(json)?;
+    let Some(OnlyObject(entry)) = entry else { return Ok(Entry::NoData) };
+    let OwnedEntry { read: time, cpu_stats, memory_stats, networks, blkio_stats } = entry;
+    for part in [&cpu_stats, &memory_stats, &networks, &blkio_stats].into_iter().flatten() {
+        if !part.get().starts_with('{') {
+            return Err(format!("{part} is no object"));
+        }
+    }
+    let (Some(time), Some(cpu)) = (time, cpu_stats) else { return Ok(Entry::NoData) };
+    let time = match Timestamp::parse(&time) {
+        Ok(time) => time,
+        Err(TimestampError::BeforeEpoch) => return Ok(Entry::NoData),
+        Err(error) => return Err(error.to_string()),
+    };
+    let memory: Option<OwnedMemory> = memory_stats.as_deref().map(read).transpose()?;
+    let networks: Option<Pairs<Object<OwnedInterface>>> =
+        networks.as_deref().map(read).transpose()?;
+    let block_io: Option<OwnedBlockIo> = blkio_stats.as_deref().map(read).transpose()?;
+    Ok(Entry::Sample(ContainerStats {
+        read: time,
+        cpu: read::<OwnedCpu>(&cpu)?.stats(),
+        memory: memory.and_then(OwnedMemory::stats),
+        network: networks.and_then(|Pairs(interfaces)| sum_of_interfaces(&interfaces)),
+        block_io: block_io.and_then(OwnedBlockIo::stats),
+    }))
+}
+
+fn read<T: DeserializeOwned>(json: &RawValue) -> Result<T, String> {
+    serde_json::from_str(json.get()).map_err(|error| error.to_string())
+}
+
+impl OwnedCpu {
+    fn stats(self) -> Option<CpuStats> {
+        let OnlyObject(usage) = self.cpu_usage?;
+        let per_cpu = match usage.percpu_usage {
+            Some(serde_json::Value::Array(per_cpu)) => per_cpu,
+            _ => Vec::new(),
+        };
+        let is_used = |value: &serde_json::Value| value.as_u64() != Some(0);
+        let counted = per_cpu.iter().rposition(is_used).map_or(0, |last| last + 1);
+        let cpus = match self.online_cpus.0 {
+            0 => u64::try_from(counted).unwrap(),
+            cpus => cpus,
+        };
+        (usage.total_usage.0 > 0).then(|| CpuStats {
+            total_usage_ns: usage.total_usage.0,
+            online_cpus: u32::try_from(cpus).ok().filter(|&cpus| cpus > 0),
+        })
+    }
+}
+
+impl OwnedMemory {
+    fn stats(self) -> Option<MemoryStats> {
+        let details = self.stats.map(|OnlyObject(details)| details).unwrap_or_default();
+        let is_v1 = details.cache.is_some()
+            || details.total_inactive_file.is_some()
+            || details.hierarchical_memory_limit.is_some()
+            || details.rss.is_some()
+            || details.total_rss.is_some();
+        let positive = |bytes: u64| (bytes > 0).then_some(bytes);
+        Some(MemoryStats {
+            usage_bytes: positive(self.usage.0)?,
+            inactive_file_bytes: details.total_inactive_file.unwrap_or(details.inactive_file).0,
+            cache_bytes: is_v1.then_some(details.cache.unwrap_or_default().0),
+            limit_bytes: positive(self.limit.0),
+            hierarchical_limit_bytes: positive(
+                details.hierarchical_memory_limit.unwrap_or_default().0,
+            ),
+        })
+    }
+}
+
+fn sum_of_interfaces(interfaces: &[(String, Object<OwnedInterface>)]) -> Option<NetworkStats> {
+    let present: Vec<_> =
+        interfaces.iter().filter_map(|(_, interface)| interface.as_ref()).collect();
+    let sum = |bytes: fn(&OwnedInterface) -> Count| {
+        present.iter().fold(0_u64, |sum, interface| sum.wrapping_add(bytes(&interface.0).0))
+    };
+    (!present.is_empty()).then(|| NetworkStats {
+        rx_bytes: sum(|interface| interface.rx_bytes),
+        tx_bytes: sum(|interface| interface.tx_bytes),
+    })
+}
+
+impl OwnedBlockIo {
+    fn stats(self) -> Option<BlockIoStats> {
+        let operations = self.io_service_bytes_recursive?;
+        let present: Vec<_> = operations.into_iter().flatten().map(|OnlyObject(op)| op).collect();
+        let sum = |name: &str| {
+            let is_named = |operation: &&OwnedOperation| {
+                operation.op.as_deref().is_some_and(|op| op.to_ascii_lowercase() == name)
+            };
+            let values = present.iter().filter(is_named).map(|operation| operation.value.0);
+            values.fold(0_u64, u64::wrapping_add)
+        };
+        (!present.is_empty())
+            .then(|| BlockIoStats { read_bytes: sum("read"), write_bytes: sum("write") })
+    }
+}
