@@ -47,6 +47,7 @@ fn read(parser: &mut StatsParser, document: &[u8]) -> Option<Vec<(String, Entry)
         Ok(()) => Some(entries),
         Err(error) => {
             assert!(entries.is_empty(), "visited entries of a document with {error}");
+            assert!(error.to_string().starts_with("/task/stats is not "));
             None
         }
     }

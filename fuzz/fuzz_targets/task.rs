@@ -67,6 +67,8 @@ fn resolve_dimensions(task: &TaskDocument, sets: &DimensionSets) {
     let names: Vec<String> = names.map(str::to_owned).collect();
     let resolved =
         ResolvedDimensions::resolve(sets, &DimensionOverrides::default(), task, &names, false);
+    // Goes into the log, as one line; names and values are printable.
+    assert!(!resolved.to_string().contains(char::is_control));
     let places = (0..).take(names.len()).map(Some);
     for dimensions in places.chain([None]).flat_map(|place| resolved.sets(place)) {
         assert!(dimensions.len() <= limits::DIMENSIONS_PER_DATUM);
