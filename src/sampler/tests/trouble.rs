@@ -415,21 +415,22 @@ fn an_id_that_stands_twice_counts_once() {
     }
 }
 
-/// The samples that come of a task document, everything asked for.
-fn of_task(selection: Selection, json: &str) -> (Sampler, Vec<(Metric, f64)>) {
-    let mut sampler = Sampler::new(selection, MetricSet::all());
+/// The names and the samples that come of a task document, everything asked for.
+fn of_task(json: &str) -> (Vec<String>, Vec<(Metric, f64)>) {
+    let mut machine = Sampler::new(Selection::All, MetricSet::all());
     let task = TaskDocument::parse(&mut json.as_bytes().to_vec()).unwrap();
     let (mut samples, mut events) = (Vec::new(), Vec::new());
     let wall = Timestamp::from_unix_ns(0);
-    sampler.on_task(&task, Instant::now(), wall, &mut samples, &mut events);
-    (sampler, samples.iter().map(|sample| (sample.metric, sample.value)).collect())
+    machine.on_task(&task, Instant::now(), wall, &mut samples, &mut events);
+    let samples = samples.iter().map(|sample| (sample.metric, sample.value)).collect();
+    (machine.names().to_vec(), samples)
 }
 
 #[test]
 fn a_container_that_is_listed_twice_has_its_restarts_counted_once() {
     let json = r#"{"Containers": [{"DockerId": "a", "Name": "web", "RestartCount": 1},
         {"DockerId": "a", "Name": "web", "RestartCount": 2}]}"#;
-    let (_, samples) = of_task(Selection::All, json);
+    let (_, samples) = of_task(json);
     assert_eq!(samples, [(Metric::RestartCount, 1.0)]);
 }
 
@@ -439,7 +440,7 @@ fn a_value_that_cloudwatch_would_refuse_is_no_sample() {
         let json = format!(
             r#"{{"EphemeralStorageMetrics": {{"Utilized": {utilized}, "Reserved": 100}}}}"#
         );
-        assert_eq!(of_task(Selection::All, &json).1.len(), expected, "{utilized}");
+        assert_eq!(of_task(&json).1.len(), expected, "{utilized}");
     }
     let mut bench = Bench::new();
     bench.task(&LIMITED.replace("0.5", "1e-200"));
@@ -453,6 +454,6 @@ fn no_name_is_kept_that_no_task_definition_can_have() {
         let name = "x".repeat(length);
         format!(r#"{{"Containers": [{{"DockerId": "a", "Name": "{name}"}}]}}"#)
     };
-    assert_eq!(of_task(Selection::All, &json(255)).0.names().len(), 1);
-    assert_eq!(of_task(Selection::All, &json(256)).0.names().len(), 0);
+    assert_eq!(of_task(&json(255)).0.len(), 1);
+    assert_eq!(of_task(&json(256)).0.len(), 0);
 }
