@@ -6,15 +6,7 @@ ARG RUST_IMAGE=rust:1.95-bookworm
 FROM ${RUST_IMAGE} AS build
 WORKDIR /esp
 COPY . .
-# Static, yet glibc: its resolver is what a container's DNS is tested with.
-# An explicit target, or the flags would apply to build scripts too. zlib is
-# the one C library that its -sys crate would look for on the system.
-RUN set -eu; \
-    target="$(uname -m)-unknown-linux-gnu"; \
-    RUSTFLAGS="-C target-feature=+crt-static" LIBZ_SYS_STATIC=1 \
-        cargo build --locked --profile dist --target "$target" --bin esp; \
-    mkdir /out; \
-    cp "target/$target/dist/esp" /out/esp
+RUN mkdir /out && cp "$(.ci/static target)" /out/esp
 
 FROM scratch
 LABEL org.opencontainers.image.title="ESP" \
