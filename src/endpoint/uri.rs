@@ -14,8 +14,7 @@ pub struct EndpointUri {
 }
 
 /// What a value of the variable must look like; for the error's one line.
-pub const EXPECTED: &str =
-    "http://HOST[:PORT]/PATH, as ECS sets it, e.g. http://169.254.170.2/v4/0af3…";
+pub const EXPECTED: &str = "http://HOST[:PORT]/PATH, as ECS sets it";
 
 impl EndpointUri {
     /// Takes `text` apart. A trailing slash is dropped: the agent answers 404

@@ -142,7 +142,7 @@ pub enum SettingsError {
         /// Its name.
         name: &'static str,
         /// What a value looks like.
-        expected: &'static str,
+        expected: String,
     },
     /// No endpoint: not inside ECS.
     NoEndpoint,
@@ -280,7 +280,7 @@ fn parse_given<T>(
     parse(&given.text).ok_or_else(|| SettingsError::Invalid {
         name: given.name,
         value: given.text,
-        expected: variable.expected.to_owned(),
+        expected: variable.expected(),
     })
 }
 
@@ -299,8 +299,8 @@ fn required<T>(
     variable: &'static Variable,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Result<T, SettingsError> {
-    let missing = SettingsError::Missing { name: variable.name, expected: variable.expected };
-    parse_given(variable, given(lookup, variable).ok_or(missing)?, parse)
+    let missing = || SettingsError::Missing { name: variable.name, expected: variable.expected() };
+    parse_given(variable, given(lookup, variable).ok_or_else(missing)?, parse)
 }
 
 fn defaulted<T>(
@@ -418,15 +418,15 @@ mod tests {
         for (more, message) in [
             (
                 ("CONTAINER_NAME", ""),
-                "CONTAINER_NAME is not set: expected the name of a container in the task definition, e.g. web, several with commas, or *",
+                "CONTAINER_NAME is not set: expected the name of a container in the task definition, several with commas, or * for all but those that ECS adds, e.g. web",
             ),
             (
                 ("CONTAINER_NAME", "my web"),
-                "CONTAINER_NAME=\"my web\" is not valid: expected the name of a container in the task definition, e.g. web, several with commas, or *",
+                "CONTAINER_NAME=\"my web\" is not valid: expected the name of a container in the task definition, several with commas, or * for all but those that ECS adds, e.g. web",
             ),
             (
                 ("NAMESPACE", "AWS/ECS"),
-                "NAMESPACE=\"AWS/ECS\" is not valid: expected 1 to 255 printable ASCII characters with a non-blank one, not beginning with ':' or 'AWS/'",
+                "NAMESPACE=\"AWS/ECS\" is not valid: expected 1 to 255 printable ASCII characters with a non-blank one, not beginning with ':' or 'AWS/', e.g. Shop",
             ),
             (
                 ("REGION", "Ireland"),
@@ -438,7 +438,7 @@ mod tests {
             ),
             (
                 ("SERVICE_NAME", "wéb"),
-                "SERVICE_NAME=\"wéb\" is not valid: expected 1 to 1024 printable ASCII characters with a non-blank one, not beginning with ':'",
+                "SERVICE_NAME=\"wéb\" is not valid: expected 1 to 1024 printable ASCII characters with a non-blank one, not beginning with ':', e.g. web",
             ),
             (
                 ("SAMPLE_INTERVAL", "1"),
@@ -446,9 +446,12 @@ mod tests {
             ),
             (
                 ("LOG_LEVEL", "loud"),
-                "LOG_LEVEL=\"loud\" is not valid: expected error, warn, info, debug or trace",
+                "LOG_LEVEL=\"loud\" is not valid: expected error, warn, info, debug or trace, e.g. debug",
             ),
-            (("LOG_FORMAT", "xml"), "LOG_FORMAT=\"xml\" is not valid: expected json or text"),
+            (
+                ("LOG_FORMAT", "xml"),
+                "LOG_FORMAT=\"xml\" is not valid: expected json or text, e.g. text",
+            ),
         ] {
             assert_eq!(read(&[more]).unwrap_err().to_string(), message);
         }

@@ -1,6 +1,6 @@
-//! Every variable that ESP reads, once: its name, its flag, its default and what
-//! a value must look like. The command line, `--help` and the errors are made
-//! from this table.
+//! Every variable that ESP reads, once: its name, its flag, its default, what a
+//! value must look like and what it does. The command line, `--help`, the errors
+//! and the README's table are made from this table.
 
 /// One variable of the environment, and the flag that goes before it.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,11 +14,35 @@ pub struct Variable {
     pub placeholder: &'static str,
     /// Used where nothing is given, written as a user would.
     pub default: Option<&'static str>,
-    /// What a value must look like, to follow "expected".
-    pub expected: &'static str,
-    /// What it does, for `--help`.
+    /// What is the case where nothing is given, where `default` does not say it
+    /// or not all of it.
+    pub otherwise: Option<&'static str>,
+    /// What a value is written in, where that has a name.
+    pub unit: Option<&'static str>,
+    /// Which values are taken.
+    pub limits: &'static str,
+    /// One of them.
+    pub example: &'static str,
+    /// What it does.
     pub help: &'static str,
 }
+
+impl Variable {
+    /// What a value must look like: unit and limits.
+    #[must_use]
+    pub fn value(&self) -> String {
+        self.unit.map_or_else(|| self.limits.to_owned(), |unit| format!("{unit}, {}", self.limits))
+    }
+
+    /// The same with the example, to follow "expected".
+    #[must_use]
+    pub fn expected(&self) -> String {
+        format!("{}, e.g. {}", self.value(), self.example)
+    }
+}
+
+/// The unit of every duration.
+const DURATION: Option<&str> = Some("a whole number with ms, s, m or h");
 
 /// Which container to measure.
 pub const CONTAINER_NAME: Variable = Variable {
@@ -26,10 +50,12 @@ pub const CONTAINER_NAME: Variable = Variable {
     flag: Some("container-name"),
     placeholder: "NAME",
     default: None,
-    expected: "the name of a container in the task definition, e.g. web, several with commas, or *",
-    help: "The container to measure, by its name in the task definition; several with commas, or \
-           * for all but those that ECS adds. With more than one, the containers' metrics carry \
-           the dimension ContainerName. Required.",
+    otherwise: Some("none, it is required"),
+    unit: Some("the name of a container in the task definition"),
+    limits: "several with commas, or * for all but those that ECS adds",
+    example: "web",
+    help: "The container to measure. With more than one, the metrics of each carry the \
+           dimension ContainerName.",
 };
 
 /// Where to publish.
@@ -38,8 +64,11 @@ pub const NAMESPACE: Variable = Variable {
     flag: Some("namespace"),
     placeholder: "NAMESPACE",
     default: None,
-    expected: crate::limits::NAMESPACE_EXPECTED,
-    help: "The CloudWatch namespace to publish to, e.g. Shop. Required.",
+    otherwise: Some("none, it is required"),
+    unit: None,
+    limits: crate::limits::NAMESPACE_EXPECTED,
+    example: "Shop",
+    help: "The CloudWatch namespace to publish to.",
 };
 
 /// Where to publish, geographically.
@@ -48,31 +77,11 @@ pub const REGION: Variable = Variable {
     flag: Some("region"),
     placeholder: "REGION",
     default: None,
-    expected: "an AWS Region, e.g. eu-west-1",
-    help: "The Region to publish to. Without it AWS_REGION counts, then AWS_DEFAULT_REGION, then \
-           the Region in the task's ARN.",
-};
-
-/// Overrides the endpoint's `Cluster`.
-pub const CLUSTER_NAME: Variable = Variable {
-    name: "CLUSTER_NAME",
-    flag: Some("cluster-name"),
-    placeholder: "NAME",
-    default: None,
-    expected: crate::limits::DIMENSION_VALUE_EXPECTED,
-    help: "The value of the dimension ClusterName, in place of what the endpoint says.",
-};
-
-/// Overrides the endpoint's `ServiceName`.
-pub const SERVICE_NAME: Variable = Variable {
-    name: "SERVICE_NAME",
-    flag: Some("service-name"),
-    placeholder: "NAME",
-    default: None,
-    expected: crate::limits::DIMENSION_VALUE_EXPECTED,
-    help: "The value of the dimension ServiceName, in place of what the endpoint says. Set it on \
-           Fargate and on EC2 agents before 1.63.1, which may not say it; without any, the \
-           metric is published with TaskDefinitionFamily instead.",
+    otherwise: Some("AWS_REGION, AWS_DEFAULT_REGION, else from the task's ARN"),
+    unit: None,
+    limits: "an AWS Region",
+    example: "eu-west-1",
+    help: "The Region to publish to.",
 };
 
 /// What to publish.
@@ -81,13 +90,13 @@ pub const METRICS: Variable = Variable {
     flag: Some("metrics"),
     placeholder: "METRICS",
     default: Some("CPUUtilization,MemoryUtilization"),
-    expected: "names of metrics with commas, or all; known are CPUUtilization, CPUUsage, \
-               MemoryUtilization, MemoryUtilized, NetworkRxBytes, NetworkTxBytes, \
-               StorageReadBytes, StorageWriteBytes, TaskCPUUtilization, TaskMemoryUtilization, \
-               EphemeralStorageUtilization and RestartCount",
-    help: "What to publish, with commas, or all: CPUUtilization, CPUUsage, MemoryUtilization, \
+    otherwise: None,
+    unit: Some("names of metrics"),
+    limits: "with commas, or all; known are CPUUtilization, CPUUsage, MemoryUtilization, \
            MemoryUtilized, NetworkRxBytes, NetworkTxBytes, StorageReadBytes, StorageWriteBytes, \
-           TaskCPUUtilization, TaskMemoryUtilization, EphemeralStorageUtilization, RestartCount.",
+           TaskCPUUtilization, TaskMemoryUtilization, EphemeralStorageUtilization and RestartCount",
+    example: "CPUUtilization,NetworkRxBytes",
+    help: "What to publish. Each metric has its price.",
 };
 
 /// Under what to publish it.
@@ -96,14 +105,43 @@ pub const DIMENSIONS: Variable = Variable {
     flag: Some("dimensions"),
     placeholder: "SETS",
     default: Some("ClusterName,ServiceName"),
-    expected: "names of dimensions with commas, sets of them with semicolons; known are \
-               ClusterName, ServiceName, TaskDefinitionFamily, TaskDefinitionRevision, TaskId, \
-               ContainerName, AvailabilityZone, LaunchType and Key=value for a constant",
-    help: "The sets of dimensions to publish under, e.g. ClusterName,ServiceName;Stage=prod. Known \
-           are ClusterName, ServiceName, TaskDefinitionFamily, TaskDefinitionRevision, TaskId, \
-           ContainerName, AvailabilityZone, LaunchType, and Key=value for a constant. An empty \
-           set publishes without dimensions (a lone ; does only that). Each set multiplies the \
-           metrics and their price; TaskId costs a metric for every task that ever ran.",
+    otherwise: None,
+    unit: Some("names of dimensions"),
+    limits: "with commas, sets of them with semicolons; known are ClusterName, ServiceName, \
+           TaskDefinitionFamily, TaskDefinitionRevision, TaskId, ContainerName, AvailabilityZone, \
+           LaunchType and Key=value for a constant",
+    example: "ClusterName,ServiceName;Stage=prod",
+    help: "The sets of dimensions to publish under. An empty set publishes without dimensions \
+           (a lone ; does only that). Each set multiplies the metrics and their price; TaskId costs a \
+           metric for every task that ever ran.",
+};
+
+/// Overrides the endpoint's `Cluster`.
+pub const CLUSTER_NAME: Variable = Variable {
+    name: "CLUSTER_NAME",
+    flag: Some("cluster-name"),
+    placeholder: "NAME",
+    default: None,
+    otherwise: Some("from the endpoint"),
+    unit: None,
+    limits: crate::limits::DIMENSION_VALUE_EXPECTED,
+    example: "shop",
+    help: "The value of the dimension ClusterName.",
+};
+
+/// Overrides the endpoint's `ServiceName`.
+pub const SERVICE_NAME: Variable = Variable {
+    name: "SERVICE_NAME",
+    flag: Some("service-name"),
+    placeholder: "NAME",
+    default: None,
+    otherwise: Some("from the endpoint"),
+    unit: None,
+    limits: crate::limits::DIMENSION_VALUE_EXPECTED,
+    example: "web",
+    help: "The value of the dimension ServiceName. Set it on Fargate and on EC2 agents before \
+           1.63.1, which may not say it; without any, the metric is published with \
+           TaskDefinitionFamily instead.",
 };
 
 /// How often the endpoint is asked.
@@ -112,8 +150,11 @@ pub const SAMPLE_INTERVAL: Variable = Variable {
     flag: Some("sample-interval"),
     placeholder: "DURATION",
     default: Some("1s"),
-    expected: "a whole number with ms, s, m or h, from 200ms to 60s, e.g. 1s",
-    help: "How often the endpoint is asked, from 200ms to 60s.",
+    otherwise: None,
+    unit: DURATION,
+    limits: "from 200ms to 60s",
+    example: "1s",
+    help: "How often the endpoint is asked.",
 };
 
 /// How often CloudWatch gets a request.
@@ -122,9 +163,12 @@ pub const PUBLISH_INTERVAL: Variable = Variable {
     flag: Some("publish-interval"),
     placeholder: "DURATION",
     default: Some("10s"),
-    expected: "a whole number with ms, s, m or h, from SAMPLE_INTERVAL to 1h, e.g. 10s",
-    help: "How often the samples go to CloudWatch, from SAMPLE_INTERVAL to 1h. Each request has \
-           a price; 10s is the shortest period of an alarm.",
+    otherwise: Some("10s, or SAMPLE_INTERVAL if that is longer"),
+    unit: DURATION,
+    limits: "from SAMPLE_INTERVAL to 1h",
+    example: "10s",
+    help: "How often the samples go to CloudWatch. Each request has a price; 10s is the \
+           shortest period of an alarm.",
 };
 
 /// How long unsent samples are kept.
@@ -133,10 +177,13 @@ pub const BUFFER: Variable = Variable {
     flag: Some("buffer"),
     placeholder: "DURATION",
     default: Some("1h"),
-    expected: "a whole number with ms, s, m or h, from 1m to 24h, e.g. 1h",
-    help: "How much of the samples is kept while CloudWatch cannot be reached, from 1m to 24h; 24 \
-           bytes a sample are set aside for it, 4 MiB at the most. When it is full the oldest go. \
-           It is not kept across a restart.",
+    otherwise: None,
+    unit: DURATION,
+    limits: "from 1m to 24h",
+    example: "1h",
+    help: "How much of the samples is kept while CloudWatch cannot be reached; 24 bytes a \
+           sample are set aside for it, 4 MiB at the most. When it is full the oldest go. It is not \
+           kept across a restart.",
 };
 
 /// How long the end may take.
@@ -145,9 +192,13 @@ pub const SHUTDOWN_GRACE: Variable = Variable {
     flag: Some("shutdown-grace"),
     placeholder: "DURATION",
     default: Some("5s"),
-    expected: "a whole number with ms, s, m or h, from 0s to 2m, e.g. 5s",
-    help: "How long unsent samples are still sent after SIGTERM or SIGINT, from 0s to 2m; ECS kills \
-           after its stopTimeout, 30 s by default. A second signal ends it at once.",
+    otherwise: None,
+    unit: DURATION,
+    limits: "from 0s to 2m",
+    example: "5s",
+    help: "How long unsent samples are still sent after SIGTERM or SIGINT; keep it below the \
+           container's stopTimeout, 30 s unless set, after which ECS kills. A second signal ends it \
+           at once.",
 };
 
 /// Whether ESP publishes about itself.
@@ -156,9 +207,12 @@ pub const SELF_METRICS: Variable = Variable {
     flag: Some("self-metrics"),
     placeholder: "SWITCH",
     default: Some("off"),
-    expected: "on or off",
-    help: "Whether ESP's own figures are published too, each minute: on or off. They are 25 metrics \
-           in the same namespace, whose names begin with ESP/ and which have their price.",
+    otherwise: None,
+    unit: None,
+    limits: "on or off",
+    example: "on",
+    help: "Whether ESP's own figures are published too, each minute. They are 25 metrics in the \
+           same namespace, whose names begin with ESP/ and which have their price.",
 };
 
 /// How much is logged.
@@ -167,8 +221,11 @@ pub const LOG_LEVEL: Variable = Variable {
     flag: Some("log-level"),
     placeholder: "LEVEL",
     default: Some("info"),
-    expected: "error, warn, info, debug or trace",
-    help: "How much is logged: error, warn, info, debug or trace.",
+    otherwise: None,
+    unit: None,
+    limits: "error, warn, info, debug or trace",
+    example: "debug",
+    help: "How much is logged.",
 };
 
 /// How it is logged.
@@ -177,8 +234,11 @@ pub const LOG_FORMAT: Variable = Variable {
     flag: Some("log-format"),
     placeholder: "FORMAT",
     default: Some("json"),
-    expected: "json or text",
-    help: "How it is logged, on stderr: json (an object a line) or text.",
+    otherwise: None,
+    unit: None,
+    limits: "json or text",
+    example: "text",
+    help: "How it is logged, on stderr: json is an object a line, text is for people.",
 };
 
 /// The endpoint's address, which ECS sets.
@@ -187,32 +247,64 @@ pub const ENDPOINT: Variable = Variable {
     flag: None,
     placeholder: "URI",
     default: None,
-    expected: crate::endpoint::uri::EXPECTED,
-    help: "The task metadata endpoint. ECS sets it.",
+    otherwise: Some("set by ECS"),
+    unit: None,
+    limits: crate::endpoint::uri::EXPECTED,
+    example: "http://169.254.170.2/v4/0af3…",
+    help: "The task metadata endpoint.",
 };
 
-const fn foreign(name: &'static str, expected: &'static str, help: &'static str) -> Variable {
-    Variable { name, flag: None, placeholder: "", default: None, expected, help }
-}
-
 /// The SDKs' own Region.
-pub const AWS_REGION: Variable =
-    foreign("AWS_REGION", REGION.expected, "The Region, where REGION is not set.");
+pub const AWS_REGION: Variable = Variable {
+    name: "AWS_REGION",
+    flag: None,
+    placeholder: "REGION",
+    default: None,
+    otherwise: Some("AWS_DEFAULT_REGION"),
+    unit: None,
+    limits: REGION.limits,
+    example: "eu-west-1",
+    help: "The Region, where REGION is not set.",
+};
 
 /// The SDKs' own Region, by its older name.
-pub const AWS_DEFAULT_REGION: Variable =
-    foreign("AWS_DEFAULT_REGION", REGION.expected, "The Region, where AWS_REGION is not set.");
+pub const AWS_DEFAULT_REGION: Variable = Variable {
+    name: "AWS_DEFAULT_REGION",
+    flag: None,
+    placeholder: "REGION",
+    default: None,
+    otherwise: Some("from the task's ARN"),
+    unit: None,
+    limits: REGION.limits,
+    example: "eu-west-1",
+    help: "The Region, where AWS_REGION is not set.",
+};
 
 /// Certificates to trust in place of the bundled ones.
-pub const AWS_CA_BUNDLE: Variable = foreign(
-    "AWS_CA_BUNDLE",
-    "a readable file with certificates in PEM form",
-    "A file with the certificates to trust, in place of the roots in the binary.",
-);
+pub const AWS_CA_BUNDLE: Variable = Variable {
+    name: "AWS_CA_BUNDLE",
+    flag: None,
+    placeholder: "FILE",
+    default: None,
+    otherwise: Some("SSL_CERT_FILE, else the roots in the program"),
+    unit: None,
+    limits: "a readable file with certificates in PEM form",
+    example: "/etc/ssl/proxy.pem",
+    help: "The certificates to trust towards AWS.",
+};
 
 /// The same under its general name.
-pub const SSL_CERT_FILE: Variable =
-    foreign("SSL_CERT_FILE", AWS_CA_BUNDLE.expected, "The same, where AWS_CA_BUNDLE is not set.");
+pub const SSL_CERT_FILE: Variable = Variable {
+    name: "SSL_CERT_FILE",
+    flag: None,
+    placeholder: "FILE",
+    default: None,
+    otherwise: Some("the roots in the program"),
+    unit: None,
+    limits: AWS_CA_BUNDLE.limits,
+    example: "/etc/ssl/proxy.pem",
+    help: "The same, where AWS_CA_BUNDLE is not set.",
+};
 
 /// ESP's own variables, in the order of `--help`.
 pub const OWN: [&Variable; 14] = [
@@ -231,3 +323,7 @@ pub const OWN: [&Variable; 14] = [
     &LOG_LEVEL,
     &LOG_FORMAT,
 ];
+
+/// What is read besides, and has no flag.
+pub const FOREIGN: [&Variable; 5] =
+    [&ENDPOINT, &AWS_REGION, &AWS_DEFAULT_REGION, &AWS_CA_BUNDLE, &SSL_CERT_FILE];

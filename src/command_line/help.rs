@@ -1,0 +1,113 @@
+//! What `--help` says, with every variable out of the table. Text only; nothing is
+//! parsed or printed here.
+
+use std::fmt::Write as _;
+
+use crate::settings::{Variable, variable};
+
+/// Columns.
+const WIDTH: usize = 80;
+
+/// `esp --help`.
+pub(super) fn program() -> String {
+    let mut text = fill(
+        0,
+        "ESP, the ECS Stats Plotter: reads the stats of the containers of its ECS task each second \
+         and publishes their CPUUtilization, and what else METRICS names, to CloudWatch as \
+         high-resolution metrics, so that an alarm can scale the service within seconds.",
+    );
+    text += "\nUsage:\n";
+    text += "  esp [FLAGS]   runs the sidecar, until SIGTERM or SIGINT\n\n";
+    text += "In a task definition the variables are set like this:\n";
+    text += "\n  \"environment\": [{\"name\": \"CONTAINER_NAME\", \"value\": \"web\"},\n";
+    text += "                  {\"name\": \"NAMESPACE\", \"value\": \"Shop\"}]\n\nVariables:\n";
+    text +=
+        &fill(2, "Each is also a flag, which goes before it. An empty value counts as not given.");
+    for variable in variable::OWN {
+        add(&mut text, variable);
+    }
+    text += "\nRead besides:\n";
+    for variable in variable::FOREIGN {
+        add(&mut text, variable);
+    }
+    text += "\n";
+    text += &fill(
+        2,
+        "And what the AWS SDKs read for credentials (environment, profile, web identity, the task \
+         role's endpoint, instance metadata) and for endpoints (AWS_ENDPOINT_URL, \
+         AWS_ENDPOINT_URL_CLOUDWATCH, AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT), and \
+         HTTPS_PROXY and NO_PROXY.",
+    );
+    text += "\nOther flags:\n  -h, --help     this text\n  -V, --version  the version\n";
+    text += "\nExit codes:\n";
+    for (code, what) in [
+        ("0", "after SIGTERM or SIGINT"),
+        ("64", "a configuration that cannot work"),
+        ("71", "the system refuses a signal handler"),
+        ("128 + n", "a second signal, of number n, which did not wait"),
+    ] {
+        let _ = writeln!(text, "  {code:<11} {what}");
+    }
+    text
+}
+
+fn add(text: &mut String, variable: &Variable) {
+    let flag = variable.flag.map(|flag| format!("  --{flag}")).unwrap_or_default();
+    let _ = writeln!(text, "\n  {}{flag} {}", variable.name, variable.placeholder);
+    *text += &fill(6, variable.help);
+    let default = variable.otherwise.or(variable.default).unwrap_or("none");
+    *text += &fill(6, &format!("Default: {default}."));
+    *text += &fill(6, &format!("Value: {}.", variable.value()));
+    *text += &fill(6, &format!("Example: {}={}", variable.name, variable.example));
+}
+
+/// `text` in lines of at most [`WIDTH`] columns, where its words allow that.
+fn fill(indent: usize, text: &str) -> String {
+    let mut filled = String::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() && indent + line.len() + 1 + word.len() > WIDTH {
+            let _ = writeln!(filled, "{:indent$}{line}", "");
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line += word;
+    }
+    let _ = writeln!(filled, "{:indent$}{line}", "");
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variable_has_its_default_unit_limits_and_example() {
+        let words = program().split_whitespace().collect::<Vec<_>>().join(" ");
+        for variable in variable::OWN.into_iter().chain(variable::FOREIGN) {
+            let flag = variable.flag.map(|flag| format!(" --{flag}")).unwrap_or_default();
+            let name = variable.name;
+            let heading =
+                format!(" {name}{flag} {} {} Default: ", variable.placeholder, variable.help);
+            let (_, rest) = words.split_once(&heading).unwrap_or_else(|| panic!("{heading}"));
+            let default = variable.otherwise.or(variable.default).unwrap();
+            let value = [variable.unit.unwrap_or_default(), variable.limits];
+            let value = value.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
+            let expected = format!(
+                "{default}. Value: {}. Example: {name}={}",
+                value.join(", "),
+                variable.example
+            );
+            assert!(rest.starts_with(&expected), "{expected}");
+        }
+    }
+
+    #[test]
+    fn lines_fit_a_terminal() {
+        for line in program().lines() {
+            assert!(line.chars().count() <= WIDTH, "{line}");
+        }
+    }
+}
