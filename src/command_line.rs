@@ -1,5 +1,5 @@
-//! The command line: each of ESP's variables as a flag, which goes before the
-//! environment. Values are not checked here.
+//! The command line: what is to be done, and each of ESP's variables as a flag,
+//! which goes before the environment. Values are not checked here.
 
 mod help;
 
@@ -9,7 +9,16 @@ use clap::{Arg, ArgMatches, Command};
 
 use crate::settings::{Environment, Given, Lookup, Variable, variable};
 
-/// The flags that were given, with the environment behind them.
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Run the sidecar.
+    Run,
+    /// Ask a running sidecar whether it is well.
+    Health,
+}
+
+/// The order and the flags that were given, with the environment behind them.
 #[derive(Debug)]
 pub struct CommandLine {
     matches: ArgMatches,
@@ -25,6 +34,15 @@ impl CommandLine {
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         Ok(Self { matches: command().try_get_matches_from(arguments)? })
     }
+
+    /// What is to be done.
+    #[must_use]
+    pub fn order(&self) -> Order {
+        match self.matches.subcommand() {
+            Some((HEALTH, _)) => Order::Health,
+            _ => Order::Run,
+        }
+    }
 }
 
 impl Lookup for CommandLine {
@@ -39,11 +57,16 @@ impl Lookup for CommandLine {
     }
 }
 
+const HEALTH: &str = "health";
+
 fn command() -> Command {
     Command::new("esp")
         .version(env!("CARGO_PKG_VERSION"))
         .override_help(help::program())
         .args(flags())
+        .subcommand(Command::new(HEALTH).override_help(help::health()))
+        // `--help` does the same.
+        .disable_help_subcommand(true)
 }
 
 /// One for each variable.
@@ -75,5 +98,14 @@ mod tests {
         let given = Given { name: "--container-name".into(), text: "web".into() };
         assert_eq!(line.get(&variable::CONTAINER_NAME), Some(given));
         assert_eq!(line.get(&variable::NAMESPACE).unwrap().text, "");
+    }
+
+    #[test]
+    fn the_order_is_a_subcommand_or_to_run() {
+        for (arguments, order) in
+            [(&[][..], Order::Run), (&["--region", "x"], Order::Run), (&["health"], Order::Health)]
+        {
+            assert_eq!(read(arguments).order(), order, "{arguments:?}");
+        }
     }
 }

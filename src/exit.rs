@@ -5,7 +5,15 @@ use std::process::ExitCode;
 /// The ordinary end, after a signal.
 pub const OK: ExitCode = ExitCode::SUCCESS;
 
-/// `EX_USAGE`: the configuration cannot work. The one reason to end at start.
+/// `esp health`: not healthy, or nobody answers. What Docker and ECS take for
+/// unhealthy.
+#[must_use]
+pub fn unhealthy() -> ExitCode {
+    ExitCode::FAILURE
+}
+
+/// `EX_USAGE`: the configuration cannot work. The sidecar's one reason to end at
+/// its start.
 #[must_use]
 pub fn usage() -> ExitCode {
     ExitCode::from(64)

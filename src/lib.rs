@@ -6,8 +6,8 @@
 //! [`utilisation`]; [`publisher`] decides when they are sent, under the names of
 //! [`metric`] and [`dimension`]; `cloudwatch` sends them. The state machines are
 //! told the time; `sidecar` has the clock, the sockets and the tasks. The rest
-//! is configuration ([`settings`], [`command_line`]) and what is said
-//! ([`report`], [`log`]).
+//! is configuration ([`settings`], [`command_line`]), what is said ([`report`],
+//! [`log`]), and what an operator asks ([`health`]).
 
 pub mod cadence;
 #[cfg(feature = "cloudwatch")]
@@ -17,6 +17,7 @@ pub mod dimension;
 pub mod endpoint;
 pub mod exit;
 pub mod figures;
+pub mod health;
 pub mod limits;
 pub mod log;
 pub mod metric;

@@ -1,21 +1,25 @@
-//! The program: read the configuration, run until a signal, say how it ended.
+//! The program: read the configuration, do what is asked, say how it ended.
 
 #![expect(clippy::print_stderr, reason = "errors before there is a log are for a person")]
 
-use std::process::ExitCode;
+use std::{ffi::OsStr, io::Write as _, process::ExitCode};
 
 use async_signal::{Signal, Signals};
 use smol::stream::StreamExt as _;
 
 use esp::{
     cloudwatch::check_ca_bundle,
-    command_line::CommandLine,
-    exit, log,
-    settings::{Settings, SettingsError},
+    command_line::{CommandLine, Order},
+    exit, health, log,
+    settings::{Environment, Settings, SettingsError},
     sidecar::{self, Ended},
 };
 
 fn main() -> ExitCode {
+    // What is started every few seconds does without the table of all flags.
+    if std::env::args_os().skip(1).eq([OsStr::new("health")]) {
+        return ask_for_health();
+    }
     let command_line = match CommandLine::read(std::env::args_os()) {
         Ok(command_line) => command_line,
         Err(message) if message.use_stderr() => {
@@ -31,7 +35,14 @@ fn main() -> ExitCode {
             return exit::OK;
         }
     };
-    let settings = match Settings::read(&command_line).and_then(check_files) {
+    match command_line.order() {
+        Order::Run => run(Settings::read(&command_line).and_then(check_files)),
+        Order::Health => ask_for_health(),
+    }
+}
+
+fn run(settings: Result<Settings, SettingsError>) -> ExitCode {
+    let settings = match settings {
         Ok(settings) => settings,
         Err(error) => {
             eprintln!("esp: {error}");
@@ -51,6 +62,21 @@ fn main() -> ExitCode {
         Ended::Stopped => exit::OK,
         Ended::Aborted(signal) => exit::aborted(signal),
     }
+}
+
+fn ask_for_health() -> ExitCode {
+    let uri = match Settings::read_endpoint(&Environment) {
+        Ok(uri) => uri,
+        Err(error) => {
+            eprintln!("esp: {error}");
+            return exit::usage();
+        }
+    };
+    let (is_healthy, line) =
+        health::ask(&uri).unwrap_or_else(|no_answer| (false, no_answer.to_string()));
+    // A closed pipe is no error: the exit code says it as well.
+    let _ = writeln!(std::io::stdout(), "{line}");
+    if is_healthy { exit::OK } else { exit::unhealthy() }
 }
 
 /// What the settings name outside themselves.

@@ -140,6 +140,20 @@ pub fn no_region() {
     error!("the Region is not known, so nothing can be published: set REGION");
 }
 
+/// `esp health` cannot be answered.
+pub fn no_health(problem: &str) {
+    warn!(
+        problem,
+        "esp health cannot be answered: its socket is not to be had, perhaps because another esp \
+         runs in this container; trying on"
+    );
+}
+
+/// `esp health` can be answered after all.
+pub fn health_is_back() {
+    info!("esp health is answered from now on");
+}
+
 /// A line with all figures, after the fields that it has besides.
 macro_rules! line_of_figures {
     ($say:ident, $figures:expr, $now:expr, $($field:ident = $value:expr,)* $message:literal) => {{

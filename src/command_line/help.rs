@@ -1,5 +1,5 @@
-//! What `--help` says, with every variable out of the table. Text only; nothing is
-//! parsed or printed here.
+//! What `--help` says: of the program with every variable out of the table, and
+//! of each subcommand. Text only; nothing is parsed or printed here.
 
 use std::fmt::Write as _;
 
@@ -17,8 +17,17 @@ pub(super) fn program() -> String {
          high-resolution metrics, so that an alarm can scale the service within seconds.",
     );
     text += "\nUsage:\n";
-    text += "  esp [FLAGS]   runs the sidecar, until SIGTERM or SIGINT\n\n";
-    text += "In a task definition the variables are set like this:\n";
+    for (command, what) in [
+        ("esp [FLAGS]", "runs the sidecar, until SIGTERM or SIGINT"),
+        ("esp health", "asks the running sidecar whether it is well"),
+    ] {
+        let _ = writeln!(text, "  {command:<11} {what}");
+    }
+    text += "\n";
+    text += &fill(
+        0,
+        "esp health --help says more. In a task definition the variables are set like this:",
+    );
     text += "\n  \"environment\": [{\"name\": \"CONTAINER_NAME\", \"value\": \"web\"},\n";
     text += "                  {\"name\": \"NAMESPACE\", \"value\": \"Shop\"}]\n\nVariables:\n";
     text +=
@@ -41,13 +50,36 @@ pub(super) fn program() -> String {
     text += "\nOther flags:\n  -h, --help     this text\n  -V, --version  the version\n";
     text += "\nExit codes:\n";
     for (code, what) in [
-        ("0", "after SIGTERM or SIGINT"),
+        ("0", "the sidecar after SIGTERM or SIGINT; good health"),
+        ("1", "esp health: not healthy, or nobody answers"),
         ("64", "a configuration that cannot work"),
         ("71", "the system refuses a signal handler"),
         ("128 + n", "a second signal, of number n, which did not wait"),
     ] {
         let _ = writeln!(text, "  {code:<11} {what}");
     }
+    text
+}
+
+/// `esp health --help`.
+pub(super) fn health() -> String {
+    let mut text = fill(
+        0,
+        "Asks the sidecar that runs in this task whether it is well, and prints its one line. For \
+         the task definition's health check, in an image without a shell:",
+    );
+    text += "\n  \"healthCheck\": {\"command\": [\"CMD\", \"/esp\", \"health\"]}\n\n";
+    text += &fill(
+        0,
+        "Healthy means that the endpoint has answered within the last three times SAMPLE_INTERVAL \
+         and 60 s, the start counting as an answer; with HEALTH_REQUIRES_PUBLISH=on also that \
+         CloudWatch has accepted a request within HEALTH_MAX_AGE. Those variables are read by the \
+         sidecar; this command reads ECS_CONTAINER_METADATA_URI_V4 alone, by which it finds the \
+         sidecar of its task. It waits for a second at the most.",
+    );
+    text += "\nUsage: esp health\n\nExit codes:\n";
+    text += "  0   healthy\n  1   not healthy, or nobody answers\n";
+    text += "  64  ECS_CONTAINER_METADATA_URI_V4 is missing or no URI\n";
     text
 }
 
@@ -106,7 +138,7 @@ mod tests {
 
     #[test]
     fn lines_fit_a_terminal() {
-        for line in program().lines() {
+        for line in [program(), health()].iter().flat_map(|text| text.lines()) {
             assert!(line.chars().count() <= WIDTH, "{line}");
         }
     }

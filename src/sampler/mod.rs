@@ -50,6 +50,14 @@ pub enum Selection {
     All,
 }
 
+impl Selection {
+    /// Whether it is one container, whose metrics need no `ContainerName`.
+    #[must_use]
+    pub fn is_one(&self) -> bool {
+        matches!(self, Self::Named(names) if names.len() == 1)
+    }
+}
+
 /// The state machine.
 #[derive(Debug)]
 pub struct Sampler {

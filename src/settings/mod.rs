@@ -27,6 +27,9 @@ const PUBLISH_INTERVAL_MOST: Duration = Duration::from_hours(1);
 const BUFFER_LEAST: Duration = Duration::from_mins(1);
 const BUFFER_MOST: Duration = Duration::from_hours(24);
 const SHUTDOWN_GRACE_MOST: Duration = Duration::from_mins(2);
+const HEALTH_MAX_AGE_MOST: Duration = Duration::from_hours(24);
+/// For a publish that takes several tries.
+const HEALTH_LEEWAY: Duration = Duration::from_secs(30);
 /// Containers to make room for where `*` does not say how many there are.
 const CONTAINERS_ASSUMED: usize = 10;
 
@@ -117,6 +120,8 @@ pub struct Settings {
     pub shutdown_grace: Duration,
     /// `SELF_METRICS`.
     pub self_metrics: bool,
+    /// With `HEALTH_REQUIRES_PUBLISH=on`, `HEALTH_MAX_AGE`.
+    pub health_max_age: Option<Duration>,
     /// `AWS_CA_BUNDLE` or `SSL_CERT_FILE`. Not opened here.
     pub ca_bundle: Option<CaBundle>,
     /// `LOG_LEVEL`.
@@ -223,6 +228,7 @@ impl Settings {
         let grace = in_range(Duration::ZERO..=SHUTDOWN_GRACE_MOST);
         let shutdown_grace = defaulted(lookup, &variable::SHUTDOWN_GRACE, grace)?;
         let self_metrics = defaulted(lookup, &variable::SELF_METRICS, parse_switch)?;
+        let health_max_age = read_health_max_age(lookup, publish_interval)?;
         let log_level = defaulted(lookup, &variable::LOG_LEVEL, parse_log_level)?;
         let log_format = defaulted(lookup, &variable::LOG_FORMAT, parse_log_format)?;
         let endpoint = parse_given(&variable::ENDPOINT, endpoint, EndpointUri::parse)?;
@@ -242,6 +248,7 @@ impl Settings {
             buffer,
             shutdown_grace,
             self_metrics,
+            health_max_age,
             ca_bundle,
             log_level,
             log_format,
@@ -250,6 +257,16 @@ impl Settings {
 }
 
 impl Settings {
+    /// The endpoint alone: all that `esp health` needs.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] where there is none, or it is no URI.
+    pub fn read_endpoint(lookup: &(impl Lookup + ?Sized)) -> Result<EndpointUri, SettingsError> {
+        let endpoint = given(lookup, &variable::ENDPOINT).ok_or(SettingsError::NoEndpoint)?;
+        parse_given(&variable::ENDPOINT, endpoint, EndpointUri::parse)
+    }
+
     /// How many samples `BUFFER` comes to, within the bytes that the store may
     /// take.
     #[must_use]
@@ -266,6 +283,22 @@ impl Settings {
         let samples = samples.saturating_add(own);
         samples.clamp(1, STORE_BYTES_MOST / SAMPLE_BYTES)
     }
+}
+
+/// The value of `HEALTH_MAX_AGE` is checked even where it does not count.
+fn read_health_max_age(
+    lookup: &(impl Lookup + ?Sized),
+    publish_interval: Duration,
+) -> Result<Option<Duration>, SettingsError> {
+    let is_required = defaulted(lookup, &variable::HEALTH_REQUIRES_PUBLISH, parse_switch)?;
+    let max_age = match given(lookup, &variable::HEALTH_MAX_AGE) {
+        Some(given) => parse_given(&variable::HEALTH_MAX_AGE, given, |text| {
+            let range = publish_interval..=HEALTH_MAX_AGE_MOST;
+            parse_duration(text).filter(|duration| range.contains(duration))
+        })?,
+        None => publish_interval * 3 + HEALTH_LEEWAY,
+    };
+    Ok(is_required.then_some(max_age))
 }
 
 fn given(lookup: &(impl Lookup + ?Sized), variable: &Variable) -> Option<Given> {
@@ -535,6 +568,25 @@ mod tests {
             ("SHUTDOWN_GRACE", "121s", false),
         ] {
             assert_eq!(read(&[(name, text)]).is_ok(), is_valid, "{name}={text}");
+        }
+    }
+
+    #[test]
+    fn publishing_is_health_only_where_that_is_asked_for() {
+        let on = ("HEALTH_REQUIRES_PUBLISH", "on");
+        for (more, expected) in [
+            (&[][..], Ok(None)),
+            (&[("HEALTH_MAX_AGE", "2m")], Ok(None)),
+            (&[on], Ok(Some(60))),
+            (&[on, ("PUBLISH_INTERVAL", "1m")], Ok(Some(210))),
+            (&[on, ("HEALTH_MAX_AGE", "10s")], Ok(Some(10))),
+            (&[on, ("HEALTH_MAX_AGE", "24h")], Ok(Some(86_400))),
+            (&[("HEALTH_MAX_AGE", "9s")], Err(())),
+            (&[("HEALTH_MAX_AGE", "25h")], Err(())),
+            (&[("HEALTH_REQUIRES_PUBLISH", "yes")], Err(())),
+        ] {
+            let seconds = read(more).map(|s| s.health_max_age.map(|age| age.as_secs()));
+            assert_eq!(seconds.map_err(drop), expected, "{more:?}");
         }
     }
 

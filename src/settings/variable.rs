@@ -215,6 +215,34 @@ pub const SELF_METRICS: Variable = Variable {
            same namespace, whose names begin with ESP/ and which have their price.",
 };
 
+/// Whether `esp health` looks at publishing.
+pub const HEALTH_REQUIRES_PUBLISH: Variable = Variable {
+    name: "HEALTH_REQUIRES_PUBLISH",
+    flag: Some("health-requires-publish"),
+    placeholder: "SWITCH",
+    default: Some("off"),
+    otherwise: None,
+    unit: None,
+    limits: "on or off",
+    example: "on",
+    help: "Whether esp health also asks that CloudWatch has accepted a request of late. Leave \
+           it off where the container is essential: an outage of CloudWatch would replace the tasks.",
+};
+
+/// How long ago a request may have been accepted.
+pub const HEALTH_MAX_AGE: Variable = Variable {
+    name: "HEALTH_MAX_AGE",
+    flag: Some("health-max-age"),
+    placeholder: "DURATION",
+    default: None,
+    otherwise: Some("three times PUBLISH_INTERVAL and 30s"),
+    unit: DURATION,
+    limits: "from PUBLISH_INTERVAL to 24h",
+    example: "2m",
+    help: "With HEALTH_REQUIRES_PUBLISH=on: how long ago CloudWatch may have accepted the last \
+           request.",
+};
+
 /// How much is logged.
 pub const LOG_LEVEL: Variable = Variable {
     name: "LOG_LEVEL",
@@ -307,7 +335,7 @@ pub const SSL_CERT_FILE: Variable = Variable {
 };
 
 /// ESP's own variables, in the order of `--help`.
-pub const OWN: [&Variable; 14] = [
+pub const OWN: [&Variable; 16] = [
     &CONTAINER_NAME,
     &NAMESPACE,
     &REGION,
@@ -320,6 +348,8 @@ pub const OWN: [&Variable; 14] = [
     &BUFFER,
     &SHUTDOWN_GRACE,
     &SELF_METRICS,
+    &HEALTH_REQUIRES_PUBLISH,
+    &HEALTH_MAX_AGE,
     &LOG_LEVEL,
     &LOG_FORMAT,
 ];

@@ -3,6 +3,8 @@
 //! publishing takes them out. All decisions are the state machines'; here is
 //! the waiting, and in `world` the clock and the sockets.
 
+mod listening;
+pub(crate) mod polling;
 mod publishing;
 mod sampling;
 pub mod world;
@@ -10,7 +12,7 @@ pub mod world;
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use smol::{
@@ -26,8 +28,13 @@ use self::{
     world::{Alarm as _, RealWorld, World},
 };
 use crate::{
-    cloudwatch::Access, dimension::ResolvedDimensions, figures::Figures, publisher::Publisher,
-    report, settings::Settings,
+    cloudwatch::Access,
+    dimension::ResolvedDimensions,
+    figures::Figures,
+    health::{Record, Rules, judge},
+    publisher::Publisher,
+    report,
+    settings::Settings,
 };
 
 /// For the last sample after a signal.
@@ -43,6 +50,8 @@ struct Shared<W> {
     destination: RefCell<Option<Destination>>,
     /// What sampling has come to so far; the publisher's part is not filled in.
     sampled: Cell<Figures>,
+    /// What `esp health` is told of.
+    health: Cell<Record>,
     stopping: Cell<bool>,
     /// Wakes the publishing task.
     changed: Sender<()>,
@@ -68,6 +77,23 @@ impl<W: World> Shared<W> {
             under_way: publisher.under_way() as u64,
             ..self.sampled.get()
         }
+    }
+
+    fn note_sampled(&self, now: Instant) {
+        self.health.set(Record { sampled: now, ..self.health.get() });
+    }
+
+    fn note_published(&self, now: Instant) {
+        self.health.set(Record { published: now, ..self.health.get() });
+    }
+
+    /// The line for `esp health`.
+    fn verdict(&self) -> String {
+        let rules = Rules {
+            sample_interval: self.settings.sample_interval,
+            publish_max_age: self.settings.health_max_age,
+        };
+        judge(self.health.get(), rules, self.world.now().instant).to_string()
     }
 }
 
@@ -118,6 +144,7 @@ pub async fn supervise<W: World + 'static>(
     let grace = settings.shutdown_grace;
     let publisher =
         Publisher::new(settings.publish_interval, settings.buffer_samples(), world.seed());
+    let health = Cell::new(Record::starting(world.now().instant));
     let shared = Rc::new(Shared {
         world,
         settings,
@@ -125,11 +152,14 @@ pub async fn supervise<W: World + 'static>(
         publisher: RefCell::new(publisher),
         destination: RefCell::new(None),
         sampled: Cell::default(),
+        health,
         stopping: Cell::new(false),
         changed,
     });
     let sampling = executor.spawn(Sampling::new(Rc::clone(&shared)).run(stopped));
     let publishing = executor.spawn(Publishing::new(Rc::clone(&shared), notices).run());
+    // Ends with this function.
+    let _listening = executor.spawn(listen(Rc::clone(&shared)));
 
     signals.next().await;
     let world = &shared.world;
@@ -154,4 +184,9 @@ pub async fn supervise<W: World + 'static>(
     let figures = shared.figures();
     report::stopped(&figures, shared.world.now());
     (ended, figures)
+}
+
+/// Answers `esp health`.
+async fn listen<W: World>(shared: Rc<Shared<W>>) {
+    shared.world.answer_health(&shared.settings.endpoint, || shared.verdict()).await;
 }

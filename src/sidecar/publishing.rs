@@ -119,6 +119,7 @@ impl<W: World> Publishing<W> {
             Ok(()) => {
                 debug!(samples = samples.len(), "published");
                 self.health.works(self.instant());
+                self.shared.note_published(self.instant());
                 Outcome::Accepted
             }
             Err(error) => {

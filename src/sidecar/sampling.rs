@@ -1,5 +1,5 @@
-//! The task that polls: when to ask the endpoint for what, and where what the
-//! sampler makes of it goes. It never waits for the other task.
+//! The task that polls: when to ask the endpoint, and where what the sampler
+//! makes of it goes. It never waits for the other task.
 
 use std::{
     rc::Rc,
@@ -10,23 +10,17 @@ use smol::{channel::Receiver, future::FutureExt as _};
 
 use super::{
     Destination, Shared,
-    world::{Alarm, Endpoint, World},
+    polling::{PollError, Poller},
+    world::{Alarm as _, World},
 };
 use crate::{
     dimension::ResolvedDimensions,
-    endpoint::{EndpointError, Resource},
     figures::Figures,
-    metric::Sample,
     report::{self, Health},
-    sampler::{Event, Sampler, Selection},
     task::TaskDocument,
     ticker::Ticker,
 };
 
-/// For one whole request to the endpoint.
-const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(1);
-/// A poll that begins this late has a timeout of its own, not the tick's.
-const LATENESS: Duration = Duration::from_millis(100);
 /// How often an unknown Region is said.
 const REMINDER: Duration = Duration::from_mins(1);
 const SUMMARY_INTERVAL: Duration = Duration::from_mins(1);
@@ -34,14 +28,10 @@ const SUMMARY_INTERVAL: Duration = Duration::from_mins(1);
 /// The task that polls the endpoint.
 pub(super) struct Sampling<W: World> {
     shared: Rc<Shared<W>>,
-    client: W::Endpoint,
-    sampler: Sampler,
-    alarm: W::Alarm,
+    poller: Poller<W>,
     health: Health,
     /// When it was last said that the Region is not known.
     no_region_at: Option<Instant>,
-    samples: Vec<Sample>,
-    events: Vec<Event>,
     /// Polls begun, those in which the endpoint failed, and ticks without one.
     polls: u64,
     failed_polls: u64,
@@ -53,13 +43,9 @@ pub(super) struct Sampling<W: World> {
 impl<W: World> Sampling<W> {
     pub(super) fn new(shared: Rc<Shared<W>>) -> Self {
         Self {
-            client: shared.world.endpoint(shared.settings.endpoint.clone()),
-            sampler: Sampler::new(shared.settings.containers.clone(), shared.settings.metrics),
-            alarm: shared.world.alarm(),
+            poller: Poller::new(&shared.world, &shared.settings),
             health: Health::new("the task metadata endpoint"),
             no_region_at: None,
-            samples: Vec::new(),
-            events: Vec::new(),
             polls: 0,
             failed_polls: 0,
             missed_ticks: 0,
@@ -89,7 +75,7 @@ impl<W: World> Sampling<W> {
                 true
             };
             let is_tick = async {
-                self.alarm.until(ticker.next()).await;
+                self.poller.alarm.until(ticker.next()).await;
                 false
             };
             if is_stopped.or(is_tick).await {
@@ -119,7 +105,7 @@ impl<W: World> Sampling<W> {
         let (figures, now) = (self.shared.figures(), self.shared.world.now());
         report::summary(&figures, now);
         if self.shared.settings.self_metrics {
-            self.samples.extend(figures.samples(&self.summed_up, now));
+            self.poller.samples.extend(figures.samples(&self.summed_up, now));
             self.summed_up = figures;
             self.hand_over();
         }
@@ -127,7 +113,7 @@ impl<W: World> Sampling<W> {
 
     fn note_figures(&self) {
         self.shared.sampled.set(Figures {
-            sampler: self.sampler.figures(),
+            sampler: self.poller.sampler.figures(),
             polls: self.polls,
             failed_polls: self.failed_polls,
             missed_ticks: self.missed_ticks,
@@ -135,31 +121,22 @@ impl<W: World> Sampling<W> {
         });
     }
 
-    /// Asks for what this tick needs: the stats first, since they do not wait; or
-    /// the task, while none is known. Each in a timeout, which at the default
-    /// interval is the next tick, and so needs no timer of its own.
     async fn poll(&mut self, tick: Instant) -> Result<(), PollError> {
-        let now = self.instant();
-        let is_late = now.saturating_duration_since(tick) > LATENESS;
-        let deadline = if is_late { now } else { tick } + ENDPOINT_TIMEOUT;
         self.remind_of_region(tick);
-        let is_first = !self.sampler.knows_task();
-        if is_first {
-            self.read_task(tick, deadline).await?;
+        let polled = self.poller.poll_stats(&self.shared.world, tick).await;
+        if let Some(task) = &polled.task {
+            self.on_task(task, tick);
         }
-        let body = get(&mut self.client, Resource::Stats, tick, deadline, &mut self.alarm).await?;
-        let now = self.shared.world.now().instant;
-        self.sampler
-            .on_stats(body, now, &mut self.samples, &mut self.events)
-            .map_err(|error| PollError(error.to_string()))?;
-        if !is_first && self.sampler.wants_task(tick) {
-            // What is known of the task goes on to be good without it, and the
-            // end may come meanwhile.
+        if polled.is_sampled {
+            self.shared.note_sampled(self.instant());
+        }
+        if polled.wants_task(&self.poller.sampler, tick) {
+            // The end may come while the task is waited for.
             self.hand_over();
-            let read = self.read_task(tick, now + ENDPOINT_TIMEOUT).await;
-            return read.inspect_err(|_| self.sampler.on_task_failed(tick));
+            let task = self.poller.poll_task(&self.shared.world, tick).await?;
+            self.on_task(&task, tick);
         }
-        Ok(())
+        polled.error.map_or(Ok(()), Err)
     }
 
     fn remind_of_region(&mut self, tick: Instant) {
@@ -169,20 +146,7 @@ impl<W: World> Sampling<W> {
         }
     }
 
-    async fn read_task(&mut self, tick: Instant, deadline: Instant) -> Result<(), PollError> {
-        let body = get(&mut self.client, Resource::Task, tick, deadline, &mut self.alarm).await?;
-        let task = TaskDocument::parse(body).map_err(|error| PollError(error.to_string()))?;
-        // `{}` is what a failing agent answers; a task has containers.
-        if task.containers().is_empty() {
-            return Err(PollError("GET /task: the document lists no containers".to_owned()));
-        }
-        self.on_task(&task, tick);
-        Ok(())
-    }
-
     fn on_task(&mut self, task: &TaskDocument, tick: Instant) {
-        let wall = self.shared.world.now().wall;
-        self.sampler.on_task(task, tick, wall, &mut self.samples, &mut self.events);
         let settings = &self.shared.settings;
         let region = settings.region.as_deref().or_else(|| task.region());
         let Some(region) = region else {
@@ -199,8 +163,8 @@ impl<W: World> Sampling<W> {
                 &settings.dimensions,
                 &settings.overrides,
                 task,
-                self.sampler.names(),
-                matches!(&settings.containers, Selection::Named(names) if names.len() == 1),
+                self.poller.sampler.names(),
+                settings.containers.is_one(),
             ),
         };
         let is_new = self.shared.destination.borrow().as_ref() != Some(&destination);
@@ -219,16 +183,16 @@ impl<W: World> Sampling<W> {
 
     fn hand_over(&mut self) {
         self.note_figures();
-        for event in self.events.drain(..) {
+        for event in self.poller.events.drain(..) {
             report::event(&event);
         }
         let mut publisher = self.shared.publisher.borrow_mut();
-        publisher.set_cadence(self.sampler.cadence());
+        publisher.set_cadence(self.poller.sampler.cadence());
         let mut is_changed = false;
-        if !self.samples.is_empty() {
+        if !self.poller.samples.is_empty() {
             let now = self.shared.world.now();
             let destination = self.shared.destination.borrow();
-            for sample in self.samples.drain(..) {
+            for sample in self.poller.samples.drain(..) {
                 let is_addressed = destination
                     .as_ref()
                     .is_none_or(|known| !known.dimensions.sets(sample.container).is_empty());
@@ -245,31 +209,4 @@ impl<W: World> Sampling<W> {
             self.shared.notify();
         }
     }
-}
-
-/// Why a poll brought nothing, as one line.
-#[derive(Debug)]
-struct PollError(String);
-
-impl std::fmt::Display for PollError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-async fn get<'client>(
-    client: &'client mut impl Endpoint,
-    resource: Resource,
-    tick: Instant,
-    deadline: Instant,
-    alarm: &mut impl Alarm,
-) -> Result<&'client mut [u8], PollError> {
-    client
-        .get(resource, tick)
-        .or(async {
-            alarm.until(deadline).await;
-            Err(EndpointError::TimedOut)
-        })
-        .await
-        .map_err(|error| PollError(format!("GET {resource}: {error}")))
 }

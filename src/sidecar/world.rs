@@ -12,9 +12,11 @@ use std::{
 use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
 
+use super::listening;
 use crate::{
     cloudwatch::{Connector, TimerSleep},
     endpoint::{EndpointClient, EndpointError, EndpointUri, Resource},
+    health::socket_name,
     publisher::Now,
     timestamp::Timestamp,
     wakeup::Wakeup,
@@ -54,6 +56,18 @@ pub trait World {
 
     /// For the waits after failures.
     fn seed(&self) -> u64;
+
+    /// Tells `line` to whoever asks for the health of the sidecar with the
+    /// endpoint at `uri`, for as long as it is polled. Where nobody can ask, that
+    /// is nothing, for ever.
+    fn answer_health(
+        &self,
+        uri: &EndpointUri,
+        line: impl Fn() -> String,
+    ) -> impl Future<Output = ()> {
+        let _ = (uri, line);
+        std::future::pending()
+    }
 }
 
 /// A timer that can be set again and again.
@@ -109,6 +123,10 @@ impl World for RealWorld {
 
     fn seed(&self) -> u64 {
         RandomState::new().hash_one(std::process::id())
+    }
+
+    async fn answer_health(&self, uri: &EndpointUri, line: impl Fn() -> String) {
+        listening::answer(&socket_name(uri), line).await;
     }
 }
 
