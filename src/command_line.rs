@@ -5,7 +5,7 @@ mod help;
 
 use std::ffi::OsString;
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::settings::{Environment, Given, Lookup, Variable, variable};
 
@@ -14,6 +14,13 @@ use crate::settings::{Environment, Given, Lookup, Variable, variable};
 pub enum Order {
     /// Run the sidecar.
     Run,
+    /// Say what it would do.
+    Check {
+        /// And send one datapoint.
+        publish: bool,
+        /// For a machine.
+        json: bool,
+    },
     /// Ask a running sidecar whether it is well.
     Health,
 }
@@ -39,9 +46,18 @@ impl CommandLine {
     #[must_use]
     pub fn order(&self) -> Order {
         match self.matches.subcommand() {
+            Some((CHECK, check)) => {
+                Order::Check { publish: check.get_flag(PUBLISH), json: check.get_flag(JSON) }
+            }
             Some((HEALTH, _)) => Order::Health,
             _ => Order::Run,
         }
+    }
+
+    /// A flag's value: `esp check --region X` before `esp --region X check`.
+    fn flag(&self, flag: &str) -> Option<&OsString> {
+        let of_check = self.matches.subcommand_matches(CHECK);
+        of_check.and_then(|check| check.get_one(flag)).or_else(|| self.matches.get_one(flag))
     }
 }
 
@@ -50,20 +66,31 @@ impl Lookup for CommandLine {
         variable
             .flag
             .and_then(|flag| {
-                let text = self.matches.get_one::<OsString>(flag)?.to_string_lossy().into_owned();
+                let text = self.flag(flag)?.to_string_lossy().into_owned();
                 Some(Given { name: format!("--{flag}"), text })
             })
             .or_else(|| Environment.get(variable))
     }
 }
 
+const CHECK: &str = "check";
+const PUBLISH: &str = "publish";
+const JSON: &str = "json";
 const HEALTH: &str = "health";
 
 fn command() -> Command {
+    let switch = |name| Arg::new(name).long(name).action(ArgAction::SetTrue);
     Command::new("esp")
         .version(env!("CARGO_PKG_VERSION"))
         .override_help(help::program())
         .args(flags())
+        .subcommand(
+            Command::new(CHECK)
+                .override_help(help::check())
+                .arg(switch(PUBLISH))
+                .arg(switch(JSON))
+                .args(flags()),
+        )
         .subcommand(Command::new(HEALTH).override_help(help::health()))
         // `--help` does the same.
         .disable_help_subcommand(true)
@@ -102,10 +129,25 @@ mod tests {
 
     #[test]
     fn the_order_is_a_subcommand_or_to_run() {
-        for (arguments, order) in
-            [(&[][..], Order::Run), (&["--region", "x"], Order::Run), (&["health"], Order::Health)]
-        {
+        for (arguments, order) in [
+            (&[][..], Order::Run),
+            (&["--region", "x"], Order::Run),
+            (&["check"], Order::Check { publish: false, json: false }),
+            (&["check", "--json", "--publish"], Order::Check { publish: true, json: true }),
+            (&["health"], Order::Health),
+        ] {
             assert_eq!(read(arguments).order(), order, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn the_flags_of_the_sidecar_are_those_of_a_check() {
+        for (arguments, region) in [
+            (&["check", "--region", "a"][..], "a"),
+            (&["--region", "b", "check"], "b"),
+            (&["--region", "b", "check", "--region", "a"], "a"),
+        ] {
+            assert_eq!(read(arguments).get(&variable::REGION).unwrap().text, region);
         }
     }
 }

@@ -14,9 +14,21 @@ pub fn unhealthy() -> ExitCode {
 
 /// `EX_USAGE`: the configuration cannot work. The sidecar's one reason to end at
 /// its start.
+pub const USAGE: u8 = 64;
+
+/// `EX_UNAVAILABLE`: `esp check` cannot reach the metadata endpoint, or `CloudWatch`.
+pub const UNAVAILABLE: u8 = 69;
+
+/// `EX_TEMPFAIL`: what `esp check` has met may pass.
+pub const TEMPORARY: u8 = 75;
+
+/// `EX_NOPERM`: `esp check` has no credentials, or is refused.
+pub const NO_PERMISSION: u8 = 77;
+
+/// [`USAGE`].
 #[must_use]
 pub fn usage() -> ExitCode {
-    ExitCode::from(64)
+    ExitCode::from(USAGE)
 }
 
 /// `EX_OSERR`: the system gave no signal handler.

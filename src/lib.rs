@@ -7,9 +7,11 @@
 //! [`metric`] and [`dimension`]; `cloudwatch` sends them. The state machines are
 //! told the time; `sidecar` has the clock, the sockets and the tasks. The rest
 //! is configuration ([`settings`], [`command_line`]), what is said ([`report`],
-//! [`log`]), and what an operator asks ([`health`]).
+//! [`log`]), and what an operator asks: `check` before, [`health`] while it runs.
 
 pub mod cadence;
+#[cfg(feature = "cloudwatch")]
+pub mod check;
 #[cfg(feature = "cloudwatch")]
 pub mod cloudwatch;
 pub mod command_line;

@@ -8,6 +8,7 @@ use async_signal::{Signal, Signals};
 use smol::stream::StreamExt as _;
 
 use esp::{
+    check,
     cloudwatch::check_ca_bundle,
     command_line::{CommandLine, Order},
     exit, health, log,
@@ -35,8 +36,10 @@ fn main() -> ExitCode {
             return exit::OK;
         }
     };
+    let settings = || Settings::read(&command_line).and_then(check_files);
     match command_line.order() {
-        Order::Run => run(Settings::read(&command_line).and_then(check_files)),
+        Order::Run => run(settings()),
+        Order::Check { publish, json } => check::run(settings(), check::Options { publish, json }),
         Order::Health => ask_for_health(),
     }
 }

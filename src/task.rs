@@ -256,6 +256,12 @@ impl TaskContainer {
         mebibytes(self.limits.as_ref()?.memory)
     }
 
+    /// What the agent says of its state: `RUNNING`, `STOPPED`, `PULLED` and so on.
+    #[must_use]
+    pub fn known_status(&self) -> Option<&str> {
+        self.known_status.as_deref()
+    }
+
     /// Whether the agent says that it runs.
     #[must_use]
     pub fn is_running(&self) -> bool {

@@ -147,20 +147,70 @@ pub fn ecs_memory_bytes(memory: MemoryStats) -> u64 {
     memory.usage_bytes.checked_sub(cache_bytes).unwrap_or(memory.usage_bytes)
 }
 
-/// The limit that binds first, bytes: the least sane one of the container's and
-/// the task's `Limits.Memory` and of what the kernel says. `None` where there
-/// is none at all.
-#[must_use]
-pub fn effective_memory_limit(
-    container_limit_bytes: Option<u64>,
-    task_limit_bytes: Option<u64>,
-    memory: MemoryStats,
-) -> Option<u64> {
-    [container_limit_bytes, task_limit_bytes, memory.limit_bytes, memory.hierarchical_limit_bytes]
+/// What 100 % of `MemoryUtilization` is: the limit that binds first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryBasis {
+    /// The container's `Limits.Memory`.
+    ContainerLimit {
+        /// Of the limit.
+        bytes: u64,
+    },
+    /// The task's `Limits.Memory`.
+    TaskLimit {
+        /// Of the limit.
+        bytes: u64,
+    },
+    /// A limit that the kernel tells and the task document does not: on EC2 the
+    /// host's memory.
+    KernelLimit {
+        /// Of the limit.
+        bytes: u64,
+    },
+}
+
+impl MemoryBasis {
+    /// The least sane limit of the container's, the task's and the kernel's.
+    /// `None` where there is none at all.
+    #[must_use]
+    pub fn choose(
+        container_limit_bytes: Option<u64>,
+        task_limit_bytes: Option<u64>,
+        memory: MemoryStats,
+    ) -> Option<Self> {
+        let kernel = |bytes| Self::KernelLimit { bytes };
+        [
+            container_limit_bytes.map(|bytes| Self::ContainerLimit { bytes }),
+            task_limit_bytes.map(|bytes| Self::TaskLimit { bytes }),
+            memory.limit_bytes.map(kernel),
+            memory.hierarchical_limit_bytes.map(kernel),
+        ]
         .into_iter()
         .flatten()
-        .filter(|limit| (1..LIMIT_INSANE).contains(limit))
-        .min()
+        .filter(|limit| (1..LIMIT_INSANE).contains(&limit.bytes()))
+        // Of equal ones the first: the kernel is told the container's limit.
+        .min_by_key(|limit| limit.bytes())
+    }
+
+    /// The limit.
+    #[must_use]
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Self::ContainerLimit { bytes }
+            | Self::TaskLimit { bytes }
+            | Self::KernelLimit { bytes } => bytes,
+        }
+    }
+}
+
+impl fmt::Display for MemoryBasis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whose = match self {
+            Self::ContainerLimit { .. } => "container",
+            Self::TaskLimit { .. } => "task",
+            Self::KernelLimit { .. } => "kernel's",
+        };
+        write!(f, "{whose} limit of {} MiB", self.bytes() >> 20)
+    }
 }
 
 /// `part` as a percentage of `whole`, which is not 0.
@@ -235,13 +285,17 @@ mod tests {
     fn the_least_sane_limit_binds() {
         const FARGATE_NONE: u64 = 9_223_372_036_854_771_712;
         const FARGATE_NONE_ROUNDED: u64 = 9_223_372_036_854_772_000;
-        for (container, task, limit, hierarchical, expected) in [
-            (Some(100), Some(400), Some(FARGATE_NONE), None, Some(100)),
-            (None, Some(400), Some(FARGATE_NONE), None, Some(400)),
-            (None, Some(400), Some(FARGATE_NONE_ROUNDED), Some(FARGATE_NONE), Some(400)),
+        let container = |bytes| Some(MemoryBasis::ContainerLimit { bytes });
+        let task_limit = |bytes| Some(MemoryBasis::TaskLimit { bytes });
+        let kernel = |bytes| Some(MemoryBasis::KernelLimit { bytes });
+        for (own, task, limit, hierarchical, expected) in [
+            (Some(100), Some(400), Some(FARGATE_NONE), None, container(100)),
+            (Some(100), Some(400), Some(100), Some(100), container(100)),
+            (None, Some(400), Some(FARGATE_NONE), None, task_limit(400)),
+            (None, Some(400), Some(FARGATE_NONE_ROUNDED), Some(FARGATE_NONE), task_limit(400)),
             (None, None, Some(u64::MAX), None, None),
             (None, None, Some(FARGATE_NONE), Some(FARGATE_NONE), None),
-            (None, None, Some(300), Some(200), Some(200)),
+            (None, None, Some(300), Some(200), kernel(200)),
             (Some(0), None, None, None, None),
         ] {
             let stats = MemoryStats {
@@ -249,8 +303,9 @@ mod tests {
                 hierarchical_limit_bytes: hierarchical,
                 ..memory(1, 0, None)
             };
-            assert_eq!(effective_memory_limit(container, task, stats), expected);
+            assert_eq!(MemoryBasis::choose(own, task, stats), expected);
         }
+        assert_eq!(container(512 << 20).unwrap().to_string(), "container limit of 512 MiB");
     }
 
     #[test]

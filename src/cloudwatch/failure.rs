@@ -183,6 +183,11 @@ impl fmt::Display for PutError {
 
 impl std::error::Error for PutError {}
 
+/// An error and its causes in one line.
+pub(super) fn one_line_chain(error: &dyn Error) -> String {
+    one_line(&chain(error))
+}
+
 /// The error and its causes, without those that only repeat one another.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();

@@ -4,6 +4,7 @@
 
 mod connection;
 mod connector;
+mod credentials;
 mod failure;
 mod lifetime;
 mod sleep;
@@ -13,7 +14,7 @@ use std::{cell::Cell, time::Duration};
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_cloudwatch::{
     Client,
-    config::{Credentials, retry::RetryConfig, timeout::TimeoutConfig},
+    config::{Credentials, SharedCredentialsProvider, retry::RetryConfig, timeout::TimeoutConfig},
     primitives::DateTime,
     types::{Dimension, MetricDatum, StandardUnit},
 };
@@ -26,6 +27,7 @@ use self::failure::{HostClock, clock_ahead_seconds};
 pub use self::{
     connection::{ConnectionError, ConnectionErrorKind},
     connector::{Connector, check_ca_bundle},
+    credentials::{CredentialsSource, NoCredentials},
     failure::PutError,
     sleep::TimerSleep,
 };
@@ -66,6 +68,7 @@ pub struct CloudWatch {
     /// with that: what the date of the last answer said. Known from those that
     /// were errors, which is enough.
     signed_ahead: Cell<i64>,
+    credentials: Option<SharedCredentialsProvider>,
     region: String,
     namespace: String,
     dimensions: ResolvedDimensions,
@@ -125,14 +128,25 @@ impl CloudWatch {
                 RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections),
             )
             .build();
+        let credentials = shared.credentials_provider();
         Self {
             client: Client::from_conf(config),
+            credentials,
             time_source,
             signed_ahead: Cell::new(0),
             region,
             namespace,
             dimensions,
         }
+    }
+
+    /// Where the credentials come from, asked anew.
+    ///
+    /// # Errors
+    ///
+    /// [`NoCredentials`].
+    pub async fn credentials(&self) -> Result<CredentialsSource, NoCredentials> {
+        credentials::ask(self.credentials.as_ref()).await
     }
 
     /// One `PutMetricData`, one try.

@@ -18,15 +18,17 @@ pub(super) fn program() -> String {
     );
     text += "\nUsage:\n";
     for (command, what) in [
-        ("esp [FLAGS]", "runs the sidecar, until SIGTERM or SIGINT"),
-        ("esp health", "asks the running sidecar whether it is well"),
+        ("esp [FLAGS]", "runs the sidecar, until SIGTERM"),
+        ("esp check [--publish] [--json] [FLAGS]", "says what it would do, and ends"),
+        ("esp health", "asks it whether it is well"),
     ] {
-        let _ = writeln!(text, "  {command:<11} {what}");
+        let _ = writeln!(text, "  {command:<39} {what}");
     }
     text += "\n";
     text += &fill(
         0,
-        "esp health --help says more. In a task definition the variables are set like this:",
+        "esp check --help and esp health --help say more. In a task definition the variables are \
+         set like this:",
     );
     text += "\n  \"environment\": [{\"name\": \"CONTAINER_NAME\", \"value\": \"web\"},\n";
     text += "                  {\"name\": \"NAMESPACE\", \"value\": \"Shop\"}]\n\nVariables:\n";
@@ -50,13 +52,52 @@ pub(super) fn program() -> String {
     text += "\nOther flags:\n  -h, --help     this text\n  -V, --version  the version\n";
     text += "\nExit codes:\n";
     for (code, what) in [
-        ("0", "the sidecar after SIGTERM or SIGINT; good health"),
+        ("0", "the sidecar after SIGTERM; a check that is ready; good health"),
         ("1", "esp health: not healthy, or nobody answers"),
         ("64", "a configuration that cannot work"),
+        ("69, 75, 77", "esp check only; see its own help"),
         ("71", "the system refuses a signal handler"),
         ("128 + n", "a second signal, of number n, which did not wait"),
     ] {
         let _ = writeln!(text, "  {code:<11} {what}");
+    }
+    text
+}
+
+/// `esp check --help`.
+pub(super) fn check() -> String {
+    let mut text = fill(
+        0,
+        "Says what the sidecar sees and would do with this configuration: the endpoint, the task, \
+         its containers, the Region and the dimensions, a real value of each metric and what its \
+         100 % is, and whose credentials it has. What does not work comes with what to do about \
+         it. It waits for two new samples of each container: two seconds on EC2, up to 22 s on \
+         Fargate; it ends by itself within a minute.",
+    );
+    text += "\nUsage: esp check [--publish] [--json] [FLAGS]\n\n";
+    for (flag, what) in [
+        ("--publish", "also send one sample of one metric to CloudWatch, in the namespace"),
+        ("--json", "one JSON document in place of the text, at the end"),
+    ] {
+        let _ = writeln!(text, "  {flag:<10} {what}");
+    }
+    text += "\n";
+    text += &fill(
+        0,
+        "The variables and flags are the sidecar's: see esp --help. To check a task definition, run \
+         it once with another command for the sidecar's container, whose log then has what is \
+         said:",
+    );
+    text += "\n  \"containerOverrides\": [{\"name\": \"esp\", \"command\": [\"check\", \"--publish\"]}]\n";
+    text += "\nExit codes:\n";
+    for (code, what) in [
+        ("0", "ready"),
+        ("64", "the configuration cannot work"),
+        ("69", "the metadata endpoint, or with --publish CloudWatch, cannot be reached"),
+        ("75", "it may pass: no sample yet, throttled, a server's error"),
+        ("77", "no credentials, or the permission is refused"),
+    ] {
+        let _ = writeln!(text, "  {code:<3} {what}");
     }
     text
 }
@@ -138,7 +179,7 @@ mod tests {
 
     #[test]
     fn lines_fit_a_terminal() {
-        for line in [program(), health()].iter().flat_map(|text| text.lines()) {
+        for line in [program(), check(), health()].iter().flat_map(|text| text.lines()) {
             assert!(line.chars().count() <= WIDTH, "{line}");
         }
     }

@@ -15,8 +15,8 @@ use crate::{
     task::{NetworkMode, TaskContainer, TaskDocument},
     timestamp::Timestamp,
     utilisation::{
-        Counter, CpuBasis, Difference, MEBIBYTE, difference, effective_memory_limit,
-        percent_of_bytes, working_set_bytes,
+        Counter, CpuBasis, Difference, MEBIBYTE, MemoryBasis, difference, percent_of_bytes,
+        working_set_bytes,
     },
 };
 
@@ -127,7 +127,8 @@ pub(super) struct Container {
     network_rates: NetworkRates,
     block_io: Option<(Timestamp, BlockIoStats)>,
     cadence: Cadence,
-    basis: Option<CpuBasis>,
+    /// What 100 % of its CPU is.
+    pub(super) basis: Option<CpuBasis>,
     seen: MetricSet,
     found_at: Instant,
     renewed_at: Instant,
@@ -215,6 +216,16 @@ impl Container {
 
     pub(super) fn cadence(&self) -> Option<Duration> {
         self.cadence.estimate()
+    }
+
+    /// The metrics of `wanted` of which no value has come, with the reasons.
+    pub(super) fn unseen(&self, wanted: MetricSet) -> Vec<(Metric, &'static str)> {
+        let is_awsvpc = self.network_mode == Some(NetworkMode::Awsvpc);
+        let mine = wanted
+            .iter()
+            .filter(|metric| if metric.is_of_network() { !is_awsvpc } else { !metric.is_of_task() })
+            .collect();
+        unavailable(mine, self.seen, self.basis.is_some())
     }
 
     pub(super) fn is_silent(&self) -> bool {
@@ -368,9 +379,9 @@ impl Container {
         output: &mut Output<'_>,
     ) {
         let working_set = working_set_bytes(memory);
-        let limit = effective_memory_limit(self.memory_limit_bytes, limits.memory_bytes, memory);
-        if let Some(limit) = limit {
-            let percent = percent_of_bytes(working_set, limit);
+        let basis = MemoryBasis::choose(self.memory_limit_bytes, limits.memory_bytes, memory);
+        if let Some(basis) = basis {
+            let percent = percent_of_bytes(working_set, basis.bytes());
             self.give(Metric::MemoryUtilization, read, percent, wanted, output);
         }
         let megabytes = working_set as f64 / MEBIBYTE;
@@ -485,12 +496,7 @@ impl Container {
             return;
         }
         self.told = Told::All;
-        let is_awsvpc = self.network_mode == Some(NetworkMode::Awsvpc);
-        let mine = wanted
-            .iter()
-            .filter(|metric| if metric.is_of_network() { !is_awsvpc } else { !metric.is_of_task() })
-            .collect();
-        let metrics = unavailable(mine, self.seen, self.basis.is_some());
+        let metrics = self.unseen(wanted);
         if !metrics.is_empty() {
             events.push(Event::Unavailable { container: Some(self.name.clone()), metrics });
         }

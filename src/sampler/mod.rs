@@ -8,6 +8,7 @@
 
 mod container;
 mod event;
+mod inspection;
 mod network;
 mod totals;
 
@@ -16,11 +17,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use self::event::{Event, SamplerFigures};
 use self::{
     container::{Container, Output, TaskLimits},
     event::Reminder,
     totals::Totals,
+};
+pub use self::{
+    event::{Event, SamplerFigures},
+    inspection::Unseen,
 };
 use crate::{
     metric::{Metric, MetricSet, Sample},

@@ -153,15 +153,24 @@ impl Totals {
             return;
         }
         self.is_reviewed = true;
+        let metrics = self.unseen(containers, wanted);
+        if !metrics.is_empty() {
+            events.push(Event::Unavailable { container: None, metrics });
+        }
+    }
+
+    /// The metrics of `wanted` of which no value has come, with the reasons.
+    pub(super) fn unseen(
+        &self,
+        containers: &[Container],
+        wanted: MetricSet,
+    ) -> Vec<(Metric, &'static str)> {
         let is_awsvpc = containers.iter().any(|c| c.network_mode == Some(NetworkMode::Awsvpc));
         let mine = wanted
             .iter()
             .filter(|metric| if metric.is_of_network() { is_awsvpc } else { metric.is_of_task() })
             .collect();
-        let metrics = unavailable(mine, self.seen, true);
-        if !metrics.is_empty() {
-            events.push(Event::Unavailable { container: None, metrics });
-        }
+        unavailable(mine, self.seen, true)
     }
 }
 
@@ -174,7 +183,7 @@ fn cores_since_sum(container: &Container) -> Option<f64> {
 }
 
 /// What 100 % of the task's CPU is, in vCPU: its limit, else the reservations.
-fn cpu_whole(containers: &[Container], limits: TaskLimits) -> Option<f64> {
+pub(super) fn cpu_whole(containers: &[Container], limits: TaskLimits) -> Option<f64> {
     limits.cpu_vcpu.or_else(|| {
         let units: f64 = containers.iter().filter_map(|container| container.cpu_units).sum();
         (units > 0.0).then_some(units / CPU_UNITS_PER_VCPU)
@@ -183,7 +192,7 @@ fn cpu_whole(containers: &[Container], limits: TaskLimits) -> Option<f64> {
 
 /// What 100 % of the task's memory is, bytes: its limit, else the sum of the
 /// containers'.
-fn memory_whole(containers: &[Container], limits: TaskLimits) -> Option<u64> {
+pub(super) fn memory_whole(containers: &[Container], limits: TaskLimits) -> Option<u64> {
     limits.memory_bytes.or_else(|| {
         let limits = containers.iter().filter_map(|container| container.memory_limit_bytes);
         Some(limits.fold(0, u64::saturating_add)).filter(|&bytes| bytes > 0)

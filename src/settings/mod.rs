@@ -108,6 +108,8 @@ pub struct Settings {
     pub namespace: String,
     /// `REGION`, `AWS_REGION` or `AWS_DEFAULT_REGION`; else the task's ARN says.
     pub region: Option<String>,
+    /// Which of them it was, as it was given; for `esp check`.
+    pub region_from: Option<String>,
     /// `CLUSTER_NAME` and `SERVICE_NAME`.
     pub overrides: DimensionOverrides,
     /// `SAMPLE_INTERVAL`.
@@ -197,9 +199,10 @@ impl Settings {
         let namespace = required(lookup, &variable::NAMESPACE, |text| {
             limits::is_namespace(text).then(|| text.to_owned())
         })?;
-        let mut region = None;
+        let (mut region, mut region_from) = (None, None);
         for variable in [&variable::REGION, &variable::AWS_REGION, &variable::AWS_DEFAULT_REGION] {
             region = region.or(optional(lookup, variable, is_region)?);
+            region_from = region_from.or_else(|| given(lookup, variable).map(|given| given.name));
         }
         let metrics = defaulted(lookup, &variable::METRICS, parse_metrics)?;
         let dimensions = given(lookup, &variable::DIMENSIONS)
@@ -242,6 +245,7 @@ impl Settings {
             dimensions,
             namespace,
             region,
+            region_from,
             overrides: DimensionOverrides { cluster_name, service_name },
             sample_interval,
             publish_interval,
@@ -442,7 +446,9 @@ mod tests {
             (&[("AWS_REGION", "us-west-2"), ("REGION", "eu-west-1")], "eu-west-1"),
             (&[("AWS_REGION", "us-west-2"), ("REGION", "")], "us-west-2"),
         ] {
-            assert_eq!(read(more).unwrap().region.as_deref(), Some(expected), "{more:?}");
+            let settings = read(more).unwrap();
+            assert_eq!(settings.region.as_deref(), Some(expected), "{more:?}");
+            assert!(more.contains(&(settings.region_from.unwrap().as_str(), expected)), "{more:?}");
         }
     }
 

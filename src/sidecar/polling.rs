@@ -60,7 +60,6 @@ impl<W: World> Poller<W> {
 
     /// Asks for what this tick needs: the stats, and then the task, where the
     /// sampler wants it.
-    #[allow(dead_code, reason = "for a check")]
     pub(crate) async fn poll(&mut self, world: &W, tick: Instant) -> Polled {
         let mut polled = self.poll_stats(world, tick).await;
         if polled.wants_task(&self.sampler, tick) {

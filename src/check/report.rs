@@ -1,0 +1,270 @@
+//! What a check has found, as data: the document of `--json`, and what the text
+//! is made of.
+
+use serde::Serialize;
+
+use crate::exit;
+
+/// The whole of it.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Of the program.
+    pub version: &'static str,
+    /// The process's.
+    pub exit_code: u8,
+    /// What that exit code stands for.
+    pub reason: Reason,
+    /// In the order in which they were met. The first that fails decides on the
+    /// exit code.
+    pub problems: Vec<Problem>,
+    /// What was asked for.
+    pub configuration: Option<Configuration>,
+    /// The endpoint.
+    pub endpoint: Option<Endpoint>,
+    /// The task.
+    pub task: Option<Task>,
+    /// Its containers, by name.
+    pub containers: Vec<Container>,
+    /// Where to publish.
+    pub region: Option<Region>,
+    /// Under what to publish.
+    pub dimensions: Vec<Dimensions>,
+    /// How often samples come.
+    pub cadences: Vec<Cadence>,
+    /// A value of each metric, or why there is none.
+    pub metrics: Vec<Metric>,
+    /// What it would come to.
+    pub plan: Option<Plan>,
+    /// Whose.
+    pub credentials: Option<Credentials>,
+    /// The datapoint of `--publish`.
+    pub published: Option<Published>,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Nothing stands in the way.
+    #[default]
+    Ready,
+    /// The configuration cannot work.
+    Configuration,
+    /// The endpoint, or `CloudWatch`, cannot be reached.
+    Unavailable,
+    /// It may pass.
+    Temporary,
+    /// No credentials, or they do not suffice.
+    Permission,
+}
+
+impl Reason {
+    /// The process's exit code.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Ready => 0,
+            Self::Configuration => exit::USAGE,
+            Self::Unavailable => exit::UNAVAILABLE,
+            Self::Temporary => exit::TEMPORARY,
+            Self::Permission => exit::NO_PERMISSION,
+        }
+    }
+}
+
+/// A part of the check, in the order in which they are done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// The variables.
+    Configuration,
+    /// The endpoint answers.
+    Endpoint,
+    /// The task has what is to be measured.
+    Containers,
+    /// It is known where to publish.
+    Region,
+    /// It is known under what.
+    Dimensions,
+    /// Samples come.
+    Samples,
+    /// They have what is to be published.
+    Metrics,
+    /// Requests can be signed.
+    Credentials,
+    /// `CloudWatch` takes a datapoint.
+    Publish,
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Serialize)]
+pub struct Problem {
+    /// Where it was met.
+    pub step: Step,
+    /// `true`: `esp` cannot do its work. `false`: it can, but see.
+    pub fails: bool,
+    /// One line.
+    pub what: String,
+    /// What to do about it.
+    pub next: String,
+}
+
+/// The variables that decide on what is published, and when.
+#[derive(Debug, Serialize)]
+pub struct Configuration {
+    /// Names, or `*`.
+    pub containers: Vec<String>,
+    /// `METRICS`.
+    pub metrics: Vec<&'static str>,
+    /// `NAMESPACE`.
+    pub namespace: String,
+    /// `SAMPLE_INTERVAL`.
+    pub sample_interval_ms: u64,
+    /// `PUBLISH_INTERVAL`.
+    pub publish_interval_ms: u64,
+}
+
+/// The task metadata endpoint.
+#[derive(Debug, Serialize)]
+pub struct Endpoint {
+    /// Its address.
+    pub uri: String,
+    /// How long `/task` and `/task/stats` took together; absent without answer.
+    pub answered_in_ms: Option<u64>,
+}
+
+/// What `/task` says of the task. What it does not say is absent.
+#[derive(Debug, Serialize)]
+pub struct Task {
+    /// The cluster's short name.
+    pub cluster: Option<String>,
+    /// The service's name.
+    pub service: Option<String>,
+    /// `family:revision`.
+    pub task_definition: Option<String>,
+    /// The ARN.
+    pub arn: Option<String>,
+    /// `EC2`, `FARGATE` or `EXTERNAL`.
+    pub launch_type: Option<String>,
+    /// The Availability Zone.
+    pub availability_zone: Option<String>,
+    /// The task's CPU limit.
+    pub cpu_limit_vcpu: Option<f64>,
+    /// The task's memory limit.
+    pub memory_limit_mib: Option<u64>,
+}
+
+/// What `/task` says of a container.
+#[derive(Debug, Serialize)]
+pub struct Container {
+    /// Its name.
+    pub name: String,
+    /// `RUNNING` and so on; `unknown` where it is not said.
+    pub state: String,
+    /// Its reservation, where it has one.
+    pub cpu_units: Option<f64>,
+    /// Its hard limit, where it has one.
+    pub memory_limit_mib: Option<u64>,
+    /// `awsvpc`, `bridge`, or `host or none`.
+    pub network_mode: Option<&'static str>,
+    /// Whether ECS added it.
+    pub is_internal: bool,
+    /// Whether it is one that `esp` measures.
+    pub is_measured: bool,
+}
+
+/// Where to publish.
+#[derive(Debug, Serialize)]
+pub struct Region {
+    /// Its name.
+    pub name: String,
+    /// The variable or flag, or the task's ARN.
+    pub from: String,
+}
+
+/// Under what to publish the values of a container, or of the task.
+#[derive(Debug, Serialize)]
+pub struct Dimensions {
+    /// The container; absent for the task.
+    pub container: Option<String>,
+    /// Each set is a metric of its own.
+    pub sets: Vec<Vec<Dimension>>,
+}
+
+/// One dimension.
+#[derive(Debug, Serialize)]
+pub struct Dimension {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// How often samples of a container come.
+#[derive(Debug, Serialize)]
+pub struct Cadence {
+    /// The container.
+    pub container: String,
+    /// Over two samples; absent where they did not come.
+    pub cadence_ms: Option<u64>,
+}
+
+/// A metric that was asked for.
+#[derive(Debug, Serialize)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// The container; absent for the task.
+    pub container: Option<String>,
+    /// A real one, in `unit`.
+    pub value: Option<f64>,
+    /// `CloudWatch`'s.
+    pub unit: &'static str,
+    /// When the platform read it.
+    pub read_unix_ms: Option<u64>,
+    /// What 100 % is, where it is a percentage.
+    pub basis: Option<String>,
+    /// Why there is no value.
+    pub unavailable: Option<&'static str>,
+}
+
+/// What the sidecar would do.
+#[derive(Debug, Serialize)]
+pub struct Plan {
+    /// `CloudWatch` metrics, as they are paid for: names by sets of dimensions.
+    pub metrics: usize,
+    /// Between two requests.
+    pub request_interval_ms: u64,
+}
+
+/// Whose credentials. Never the credentials.
+#[derive(Debug, Serialize)]
+pub struct Credentials {
+    /// In words.
+    pub source: String,
+    /// How long they are good still.
+    pub expire_in_s: Option<u64>,
+}
+
+/// The datapoint that was sent.
+#[derive(Debug, Serialize)]
+pub struct Published {
+    /// The metric.
+    pub metric: &'static str,
+    /// Its namespace.
+    pub namespace: String,
+    /// The Region.
+    pub region: String,
+    /// The container; absent for the task.
+    pub container: Option<String>,
+    /// The value, in `unit`.
+    pub value: f64,
+    /// `CloudWatch`'s.
+    pub unit: &'static str,
+    /// Its time.
+    pub read_unix_ms: u64,
+    /// Under each of these.
+    pub sets: Vec<Vec<Dimension>>,
+    /// Whether `CloudWatch` took it.
+    pub is_accepted: bool,
+}

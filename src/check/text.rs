@@ -1,0 +1,241 @@
+//! The report for a person: each part as it is done. Everything that is said here
+//! is in the report.
+
+use std::fmt::Write as _;
+
+use super::report::{
+    Cadence, Configuration, Container, Credentials, Dimension, Dimensions, Endpoint, Metric, Plan,
+    Problem, Published, Reason, Region, Report, Step, Task,
+};
+
+/// The column of the values.
+const LABEL: usize = 18;
+
+pub(super) fn title(version: &str) -> String {
+    format!("esp {version}: what it sees and would do\n")
+}
+
+/// A part, with what was wrong in it. `facts` are lines without their indent.
+pub(super) fn part(report: &Report, step: Step) -> String {
+    let (name, facts) = match step {
+        Step::Configuration => ("Configuration", report.configuration.as_ref().map(configuration)),
+        Step::Endpoint => ("Endpoint", report.endpoint.as_ref().map(endpoint)),
+        Step::Containers => {
+            let task = report.task.as_ref();
+            ("Task", task.map(|task| [self::task(task), containers(&report.containers)].concat()))
+        }
+        Step::Region => ("Region", report.region.as_ref().map(region)),
+        Step::Dimensions => ("Dimensions", some(&report.dimensions, dimensions)),
+        Step::Samples => ("Samples", some(&report.cadences, cadences)),
+        Step::Metrics => {
+            let plan = report.plan.as_ref().map(plan).unwrap_or_default();
+            ("Metrics", some(&report.metrics, |all| [metrics(all), plan].concat()))
+        }
+        Step::Credentials => ("Credentials", report.credentials.as_ref().map(credentials)),
+        Step::Publish => ("Publish", report.published.as_ref().map(published)),
+    };
+    let problems: Vec<_> = report.problems.iter().filter(|problem| problem.step == step).collect();
+    if facts.is_none() && problems.is_empty() {
+        return String::new();
+    }
+    let is_failed = problems.iter().any(|problem| problem.fails);
+    let mut text = format!("\n{name}: {}\n", if is_failed { "FAILED" } else { "ok" });
+    for fact in facts.unwrap_or_default() {
+        let _ = writeln!(text, "  {}", fact.trim_end());
+    }
+    for problem in problems {
+        text += &self::problem(problem);
+    }
+    text
+}
+
+/// The last lines.
+pub(super) fn end(report: &Report) -> String {
+    let code = report.exit_code;
+    let first = report.problems.iter().find(|problem| problem.fails);
+    match first {
+        None => format!("\nReady: exit code {code}\n"),
+        Some(problem) => {
+            let reason = match report.reason {
+                Reason::Ready | Reason::Configuration => "the configuration cannot work",
+                Reason::Unavailable => "unavailable",
+                Reason::Temporary => "it may pass",
+                Reason::Permission => "permission",
+            };
+            format!("\nNot ready ({reason}): {}\nexit code {code}\n", problem.what)
+        }
+    }
+}
+
+fn problem(problem: &Problem) -> String {
+    let kind = if problem.fails { "failed " } else { "warning" };
+    format!("  {kind}  {}\n  do       {}\n", problem.what, problem.next)
+}
+
+fn some<T>(all: &[T], lines: impl FnOnce(&[T]) -> Vec<String>) -> Option<Vec<String>> {
+    (!all.is_empty()).then(|| lines(all))
+}
+
+fn fact(label: &str, value: impl std::fmt::Display) -> String {
+    format!("{label:<LABEL$}{value}")
+}
+
+fn configuration(it: &Configuration) -> Vec<String> {
+    vec![
+        fact("containers", it.containers.join(", ")),
+        fact("metrics", it.metrics.join(", ")),
+        fact("namespace", &it.namespace),
+        fact("sample interval", seconds(it.sample_interval_ms)),
+        fact("publish interval", seconds(it.publish_interval_ms)),
+    ]
+}
+
+fn endpoint(it: &Endpoint) -> Vec<String> {
+    let answered = it.answered_in_ms.map(|ms| fact("answered in", format!("{ms} ms")));
+    [fact("address", &it.uri)].into_iter().chain(answered).collect()
+}
+
+fn task(it: &Task) -> Vec<String> {
+    let unsaid = || "not said".to_owned();
+    let text = |text: &Option<String>| text.clone().unwrap_or_else(unsaid);
+    vec![
+        fact("ARN", text(&it.arn)),
+        fact("cluster", text(&it.cluster)),
+        fact("service", text(&it.service)),
+        fact("task definition", text(&it.task_definition)),
+        fact("launch type", text(&it.launch_type)),
+        fact("zone", text(&it.availability_zone)),
+        fact(
+            "CPU limit",
+            it.cpu_limit_vcpu.map_or("none".to_owned(), |vcpu| format!("{vcpu} vCPU")),
+        ),
+        fact(
+            "memory limit",
+            it.memory_limit_mib.map_or("none".to_owned(), |mib| format!("{mib} MiB")),
+        ),
+    ]
+}
+
+fn containers(all: &[Container]) -> Vec<String> {
+    let width = all.iter().map(|container| container.name.len()).max().unwrap_or(0);
+    let line = |it: &Container| {
+        let limits = [
+            it.cpu_units.map(|units| format!("{units} CPU units")),
+            it.memory_limit_mib.map(|mib| format!("{mib} MiB")),
+        ];
+        let limits = limits.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let limits = if limits.is_empty() { "no limits of its own" } else { &limits };
+        let who = match (it.is_measured, it.is_internal) {
+            (true, _) => "measured",
+            (false, true) => "ECS's own",
+            (false, false) => "",
+        };
+        let mode = it.network_mode.unwrap_or("network not said");
+        let (name, state) = (&it.name, &it.state);
+        fact("container", format!("{name:<width$}  {state:<8}  {limits:<22}  {mode:<12}  {who}"))
+    };
+    all.iter().map(line).collect()
+}
+
+fn region(it: &Region) -> Vec<String> {
+    vec![fact("Region", &it.name), fact("from", &it.from)]
+}
+
+fn dimensions(all: &[Dimensions]) -> Vec<String> {
+    let of = |it: &Dimensions| {
+        let whose = it.container.as_deref().unwrap_or("the task");
+        it.sets.iter().map(|set| fact(whose, pairs(set))).collect::<Vec<_>>()
+    };
+    all.iter().flat_map(of).collect()
+}
+
+fn pairs(set: &[Dimension]) -> String {
+    if set.is_empty() {
+        return "none".to_owned();
+    }
+    let pair = |it: &Dimension| format!("{}={}", it.name, it.value);
+    set.iter().map(pair).collect::<Vec<_>>().join(", ")
+}
+
+fn cadences(all: &[Cadence]) -> Vec<String> {
+    let line = |it: &Cadence| match it.cadence_ms {
+        Some(ms) => fact(&it.container, format!("a new one each {}", seconds(ms))),
+        None => fact(&it.container, "too few to say how often they come"),
+    };
+    all.iter().map(line).collect()
+}
+
+fn metrics(all: &[Metric]) -> Vec<String> {
+    let name = all.iter().map(|metric| metric.name.len()).max().unwrap_or(0);
+    let whose = |it: &Metric| it.container.clone().unwrap_or_else(|| "the task".to_owned());
+    let width = all.iter().map(|metric| whose(metric).len()).max().unwrap_or(0);
+    let line = |it: &Metric| {
+        let head = format!("{:<name$}  {:<width$}", it.name, whose(it));
+        match (it.value, &it.basis) {
+            (Some(value), Some(basis)) => {
+                format!("{head}  {value:>10.2} {:<12}  100 % = {basis}", it.unit)
+            }
+            (Some(value), None) => format!("{head}  {value:>10.2} {}", it.unit),
+            (None, _) => format!("{head}  none: {}", it.unavailable.unwrap_or("it did not come")),
+        }
+    };
+    all.iter().map(line).collect()
+}
+
+fn plan(it: &Plan) -> Vec<String> {
+    let (count, interval) = (it.metrics, seconds(it.request_interval_ms));
+    vec![format!("esp would publish {count} CloudWatch metrics, in a request each {interval}")]
+}
+
+fn credentials(it: &Credentials) -> Vec<String> {
+    let expire = it.expire_in_s.map(|seconds| fact("good for", format!("{seconds} s")));
+    [fact("from", &it.source)].into_iter().chain(expire).collect()
+}
+
+fn published(it: &Published) -> Vec<String> {
+    let outcome = if it.is_accepted { "accepted by" } else { "sent to" };
+    let sets = it.sets.iter().map(|set| fact("dimensions", pairs(set)));
+    let of = it.container.as_deref().unwrap_or("the task");
+    [
+        fact("datapoint", format!("{} of {of}: {:.2} {}", it.metric, it.value, it.unit)),
+        fact("time", format!("{} ms since 1970", it.read_unix_ms)),
+        fact(outcome, format!("{} in {}", it.namespace, it.region)),
+    ]
+    .into_iter()
+    .chain(sets)
+    .collect()
+}
+
+/// Milliseconds as seconds, without needless zeros.
+#[expect(clippy::cast_precision_loss, reason = "an hour has few milliseconds")]
+fn seconds(ms: u64) -> String {
+    format!("{} s", ms as f64 / 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_without_facts_is_no_part() {
+        assert_eq!(part(&Report::default(), Step::Region), "");
+    }
+
+    #[test]
+    fn a_warning_is_no_failure_and_both_say_what_to_do() {
+        let problem = |fails, what: &str| Problem {
+            step: Step::Region,
+            fails,
+            what: what.to_owned(),
+            next: "do it".to_owned(),
+        };
+        let mut report = Report { problems: vec![problem(false, "odd")], ..Report::default() };
+        assert_eq!(part(&report, Step::Region), "\nRegion: ok\n  warning  odd\n  do       do it\n");
+        assert_eq!(end(&report), "\nReady: exit code 0\n");
+        report.problems.push(problem(true, "bad"));
+        report.reason = Reason::Temporary;
+        report.exit_code = report.reason.exit_code();
+        assert!(part(&report, Step::Region).starts_with("\nRegion: FAILED\n"));
+        assert_eq!(end(&report), "\nNot ready (it may pass): bad\nexit code 75\n");
+    }
+}

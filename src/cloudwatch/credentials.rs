@@ -1,0 +1,96 @@
+//! Whose credentials requests are signed with, for a person who asks. The key
+//! itself is not looked at.
+
+use std::time::SystemTime;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_cloudwatch::config::{Credentials, ProvideCredentials as _, SharedCredentialsProvider};
+
+use super::failure::one_line_chain;
+
+/// Where the credentials come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialsSource {
+    /// In words, or the SDK's own name for it.
+    pub source: String,
+    /// When they end; others are had before that.
+    pub expire: Option<SystemTime>,
+    /// They are those of the instance on which the task runs, which is seldom
+    /// meant: the task has none of its own.
+    pub is_of_instance: bool,
+}
+
+/// Why there are none. Each with one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoCredentials {
+    /// No source has any.
+    Missing(String),
+    /// A source is set up in a way that cannot work.
+    Misconfigured(String),
+    /// A source does not answer as it should.
+    Failing(String),
+}
+
+/// Asks the chain of `provider`, as the first request would.
+pub(super) async fn ask(
+    provider: Option<&SharedCredentialsProvider>,
+) -> Result<CredentialsSource, NoCredentials> {
+    let Some(provider) = provider else {
+        return Err(NoCredentials::Missing("the SDK has no source of credentials".to_owned()));
+    };
+    match provider.provide_credentials().await {
+        Ok(credentials) => Ok(describe(&credentials)),
+        Err(error) => {
+            let line = one_line_chain(&error);
+            Err(match error {
+                CredentialsError::CredentialsNotLoaded(_) => NoCredentials::Missing(line),
+                CredentialsError::InvalidConfiguration(_) => NoCredentials::Misconfigured(line),
+                // The instance is asked last, where the task has none of its own.
+                _ if line.contains("IMDS") => NoCredentials::Missing(line),
+                _ => NoCredentials::Failing(line),
+            })
+        }
+    }
+}
+
+fn describe(credentials: &Credentials) -> CredentialsSource {
+    // The name is in no field that can be read; in this text the secret is not.
+    let text = format!("{credentials:?}");
+    let name = text.split_once("provider_name: \"").and_then(|(_, rest)| rest.split_once('"'));
+    let name = name.map_or("unknown", |(name, _)| name);
+    let source = match name {
+        "EnvironmentVariable" => "the environment (AWS_ACCESS_KEY_ID)",
+        "ProfileFile" => "a profile in AWS's configuration files",
+        "WebIdentityToken" => "a web identity (AWS_WEB_IDENTITY_TOKEN_FILE)",
+        "EcsContainer" => "the container credentials endpoint (the task role)",
+        "IMDSv2" => "instance metadata (the role of the EC2 instance)",
+        "AssumeRoleProvider" => "a role that a profile assumes",
+        other => other,
+    };
+    CredentialsSource {
+        source: source.to_owned(),
+        expire: credentials.expiry(),
+        is_of_instance: name == "IMDSv2",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_is_told_and_the_secret_is_not() {
+        for (name, expected) in [
+            ("EnvironmentVariable", "the environment (AWS_ACCESS_KEY_ID)"),
+            ("IMDSv2", "instance metadata (the role of the EC2 instance)"),
+            ("Something new", "Something new"),
+        ] {
+            let key = Credentials::new("AKIDEXAMPLE", "secret", Some("token".into()), None, name);
+            let described = describe(&key);
+            assert_eq!(described.source, expected);
+            assert_eq!(described.is_of_instance, name == "IMDSv2");
+            let text = format!("{described:?}");
+            assert!(!text.contains("secret") && !text.contains("token"), "{text}");
+        }
+    }
+}
