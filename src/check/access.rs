@@ -45,6 +45,7 @@ impl<W: World> Check<'_, W> {
         let connecting = CloudWatch::connect(
             http_client,
             self.world.sleep(),
+            self.world.time_source(),
             region.clone(),
             settings.namespace.clone(),
             dimensions.clone(),
