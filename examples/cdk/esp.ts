@@ -1,0 +1,159 @@
+// ESP beside the container to measure, and step scaling on its metric.
+import { Duration, Size } from 'aws-cdk-lib';
+import * as appscaling from 'aws-cdk-lib/aws-applicationautoscaling';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import * as actions from 'aws-cdk-lib/aws-cloudwatch-actions';
+import * as ecs from 'aws-cdk-lib/aws-ecs';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+
+export interface EspProps {
+  /** ESP's image, with a tag or a digest. */
+  readonly image: ecs.ContainerImage;
+  /** The container to measure, of the same task definition. */
+  readonly measured: ecs.ContainerDefinition;
+  /** The CloudWatch namespace to publish to. */
+  readonly namespace: string;
+  /**
+   * The service's name, spelt out. Required on Fargate, whose endpoint may not
+   * say it; `service.serviceName` would be a cycle.
+   */
+  readonly serviceName?: string;
+  /** For ESP's own log. */
+  readonly logGroup: logs.ILogGroup;
+  /** Further variables of ESP's. */
+  readonly environment?: { [name: string]: string };
+}
+
+/** Adds the container and its permission. ../README.md has the reasons. */
+export function addEsp(task: ecs.TaskDefinition, props: EspProps): ecs.ContainerDefinition {
+  task.addToTaskRolePolicy(
+    new iam.PolicyStatement({
+      actions: ['cloudwatch:PutMetricData'],
+      resources: ['*'],
+      conditions: { StringEquals: { 'cloudwatch:namespace': props.namespace } },
+    }),
+  );
+  const linuxParameters = new ecs.LinuxParameters(task, 'EspLinux');
+  linuxParameters.dropCapabilities(ecs.Capability.ALL);
+  const esp = task.addContainer('esp', {
+    image: props.image,
+    essential: false,
+    enableRestartPolicy: true,
+    restartIgnoredExitCodes: [64],
+    restartAttemptPeriod: Duration.seconds(60),
+    healthCheck: {
+      command: ['CMD', '/esp', 'health'],
+      interval: Duration.seconds(30),
+      timeout: Duration.seconds(5),
+      retries: 3,
+      startPeriod: Duration.seconds(60),
+    },
+    cpu: 32,
+    memoryLimitMiB: 64,
+    user: '65532:65532',
+    readonlyRootFilesystem: true,
+    linuxParameters,
+    environment: {
+      CONTAINER_NAME: props.measured.containerName,
+      NAMESPACE: props.namespace,
+      ...(props.serviceName === undefined ? {} : { SERVICE_NAME: props.serviceName }),
+      ...props.environment,
+    },
+    logging: ecs.LogDrivers.awsLogs({
+      logGroup: props.logGroup,
+      streamPrefix: 'esp',
+      mode: ecs.AwsLogDriverMode.NON_BLOCKING,
+      maxBufferSize: Size.mebibytes(1),
+    }),
+  });
+  esp.addContainerDependencies({
+    container: props.measured,
+    condition: ecs.ContainerDependencyCondition.START,
+  });
+  return esp;
+}
+
+export interface EspScalingProps {
+  /** The service that the container runs in. */
+  readonly service: ecs.BaseService;
+  /** The cluster's and the service's names: the dimensions of the metric. */
+  readonly clusterName: string;
+  readonly serviceName: string;
+  /** The namespace that ESP publishes to. */
+  readonly namespace: string;
+  readonly minCapacity?: number;
+  readonly maxCapacity?: number;
+}
+
+/** Out within seconds, in with care. */
+export class EspScaling extends Construct {
+  constructor(scope: Construct, id: string, props: EspScalingProps) {
+    super(scope, id);
+
+    const scalingTarget = new appscaling.ScalableTarget(this, 'Target', {
+      serviceNamespace: appscaling.ServiceNamespace.ECS,
+      resourceId: `service/${props.clusterName}/${props.serviceName}`,
+      scalableDimension: 'ecs:service:DesiredCount',
+      minCapacity: props.minCapacity ?? 2,
+      maxCapacity: props.maxCapacity ?? 50,
+    });
+    // The target can only be of a service that is there.
+    scalingTarget.node.addDependency(props.service);
+
+    const out = new appscaling.StepScalingAction(this, 'Out', {
+      policyName: `${props.serviceName}-out`,
+      scalingTarget,
+      adjustmentType: appscaling.AdjustmentType.PERCENT_CHANGE_IN_CAPACITY,
+      minAdjustmentMagnitude: 1,
+      metricAggregationType: appscaling.MetricAggregationType.AVERAGE,
+      // What a new task takes to serve. The default of 300 would undo the haste.
+      cooldown: Duration.seconds(60),
+    });
+    out.addAdjustment({ lowerBound: 0, upperBound: 20, adjustment: 50 });
+    out.addAdjustment({ lowerBound: 20, adjustment: 100 });
+
+    const back = new appscaling.StepScalingAction(this, 'In', {
+      policyName: `${props.serviceName}-in`,
+      scalingTarget,
+      adjustmentType: appscaling.AdjustmentType.PERCENT_CHANGE_IN_CAPACITY,
+      minAdjustmentMagnitude: 1,
+      metricAggregationType: appscaling.MetricAggregationType.AVERAGE,
+      cooldown: Duration.seconds(300),
+    });
+    back.addAdjustment({ upperBound: 0, adjustment: -10 });
+
+    const metric = new cloudwatch.Metric({
+      namespace: props.namespace,
+      metricName: 'CPUUtilization',
+      dimensionsMap: { ClusterName: props.clusterName, ServiceName: props.serviceName },
+      statistic: 'Average',
+      period: Duration.seconds(10),
+    });
+
+    new cloudwatch.Alarm(this, 'High', {
+      alarmName: `${props.serviceName}-cpu-high`,
+      alarmDescription: `${props.serviceName} is to be scaled out`,
+      metric,
+      evaluationPeriods: 2,
+      datapointsToAlarm: 1,
+      comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      threshold: 60,
+      // No data is no load.
+      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+    }).addAlarmAction(new actions.ApplicationScalingAction(out));
+
+    new cloudwatch.Alarm(this, 'Low', {
+      alarmName: `${props.serviceName}-cpu-low`,
+      alarmDescription: `${props.serviceName} may be scaled in`,
+      metric,
+      evaluationPeriods: 30,
+      datapointsToAlarm: 27,
+      comparisonOperator: cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+      threshold: 20,
+      // Never BREACHING: silence would scale in.
+      treatMissingData: cloudwatch.TreatMissingData.MISSING,
+    }).addAlarmAction(new actions.ApplicationScalingAction(back));
+  }
+}

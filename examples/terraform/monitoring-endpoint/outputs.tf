@@ -1,0 +1,4 @@
+output "endpoint_id" {
+  description = "The endpoint's id."
+  value       = aws_vpc_endpoint.monitoring.id
+}

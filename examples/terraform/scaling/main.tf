@@ -1,0 +1,121 @@
+# Step scaling on ESP's metric: out within seconds, in with care. The container
+# that publishes the metric is the module ../sidecar.
+
+locals {
+  scalable = {
+    service_namespace  = "ecs"
+    resource_id        = "service/${var.cluster_name}/${var.service_name}"
+    scalable_dimension = "ecs:service:DesiredCount"
+  }
+
+  # What ESP publishes under by default, and all of it: CloudWatch adds nothing
+  # up over further dimensions.
+  dimensions = {
+    ClusterName = var.cluster_name
+    ServiceName = var.service_name
+  }
+}
+
+resource "aws_appautoscaling_target" "service" {
+  # A service has one target; registering it twice would change the first.
+  count = var.register_target ? 1 : 0
+
+  service_namespace  = local.scalable.service_namespace
+  resource_id        = local.scalable.resource_id
+  scalable_dimension = local.scalable.scalable_dimension
+  min_capacity       = var.min_capacity
+  max_capacity       = var.max_capacity
+}
+
+resource "aws_appautoscaling_policy" "out" {
+  depends_on = [aws_appautoscaling_target.service]
+
+  name               = "${var.service_name}-out"
+  policy_type        = "StepScaling"
+  service_namespace  = local.scalable.service_namespace
+  resource_id        = local.scalable.resource_id
+  scalable_dimension = local.scalable.scalable_dimension
+
+  step_scaling_policy_configuration {
+    adjustment_type          = "PercentChangeInCapacity"
+    min_adjustment_magnitude = 1
+    metric_aggregation_type  = "Average"
+    cooldown                 = var.scale_out_cooldown
+
+    # Bounds count from the alarm's threshold.
+    step_adjustment {
+      metric_interval_lower_bound = 0
+      metric_interval_upper_bound = 20
+      scaling_adjustment          = 50
+    }
+    step_adjustment {
+      metric_interval_lower_bound = 20
+      scaling_adjustment          = 100
+    }
+  }
+}
+
+resource "aws_appautoscaling_policy" "in" {
+  depends_on = [aws_appautoscaling_target.service]
+
+  name               = "${var.service_name}-in"
+  policy_type        = "StepScaling"
+  service_namespace  = local.scalable.service_namespace
+  resource_id        = local.scalable.resource_id
+  scalable_dimension = local.scalable.scalable_dimension
+
+  step_scaling_policy_configuration {
+    adjustment_type          = "PercentChangeInCapacity"
+    min_adjustment_magnitude = 1
+    metric_aggregation_type  = "Average"
+    cooldown                 = var.scale_in_cooldown
+
+    step_adjustment {
+      metric_interval_upper_bound = 0
+      scaling_adjustment          = -10
+    }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "out" {
+  alarm_name        = "${var.service_name}-cpu-high"
+  alarm_description = "${var.service_name} is to be scaled out"
+
+  namespace   = var.namespace
+  metric_name = "CPUUtilization"
+  dimensions  = local.dimensions
+  statistic   = "Average"
+
+  period              = 10
+  evaluation_periods  = 2
+  datapoints_to_alarm = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = var.scale_out_threshold
+  treat_missing_data  = "notBreaching" # no data is no load
+  alarm_actions       = [aws_appautoscaling_policy.out.arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "in" {
+  alarm_name        = "${var.service_name}-cpu-low"
+  alarm_description = "${var.service_name} may be scaled in"
+
+  namespace   = var.namespace
+  metric_name = "CPUUtilization"
+  dimensions  = local.dimensions
+  statistic   = "Average"
+
+  period              = 10
+  evaluation_periods  = 30
+  datapoints_to_alarm = 27
+  comparison_operator = "LessThanThreshold"
+  threshold           = var.scale_in_threshold
+  treat_missing_data  = "missing" # never "breaching": silence would scale in
+  alarm_actions       = [aws_appautoscaling_policy.in.arn]
+
+  lifecycle {
+    precondition {
+      condition     = var.scale_in_threshold < var.scale_out_threshold / 2
+      error_message = "scale_in_threshold must be less than half of scale_out_threshold: going from two tasks to one doubles the load of each, and would scale out again."
+    }
+  }
+}

@@ -1,0 +1,11 @@
+terraform {
+  required_version = ">= 1.5"
+
+  required_providers {
+    aws = {
+      source = "hashicorp/aws"
+      # Earlier ones drop restartPolicy from a container's definition unsaid.
+      version = ">= 5.80"
+    }
+  }
+}

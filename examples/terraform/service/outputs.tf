@@ -1,0 +1,4 @@
+output "alarm_arns" {
+  description = "Both alarms."
+  value       = module.scaling.alarm_arns
+}
