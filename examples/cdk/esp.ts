@@ -2,7 +2,6 @@
 import { Duration, Size } from 'aws-cdk-lib';
 import * as appscaling from 'aws-cdk-lib/aws-applicationautoscaling';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
-import * as actions from 'aws-cdk-lib/aws-cloudwatch-actions';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as logs from 'aws-cdk-lib/aws-logs';
@@ -92,37 +91,30 @@ export class EspScaling extends Construct {
   constructor(scope: Construct, id: string, props: EspScalingProps) {
     super(scope, id);
 
-    const scalingTarget = new appscaling.ScalableTarget(this, 'Target', {
+    // Not ScalableTarget, which makes a role: scaling ECS takes the service-linked
+    // one, which is there by itself.
+    const target = new appscaling.CfnScalableTarget(this, 'Target', {
       serviceNamespace: appscaling.ServiceNamespace.ECS,
       resourceId: `service/${props.clusterName}/${props.serviceName}`,
       scalableDimension: 'ecs:service:DesiredCount',
       minCapacity: props.minCapacity ?? 2,
       maxCapacity: props.maxCapacity ?? 50,
     });
-    // The target can only be of a service that is there.
-    scalingTarget.node.addDependency(props.service);
+    // It can only be of a service that is there.
+    target.node.addDependency(props.service);
 
-    const out = new appscaling.StepScalingAction(this, 'Out', {
-      policyName: `${props.serviceName}-out`,
-      scalingTarget,
-      adjustmentType: appscaling.AdjustmentType.PERCENT_CHANGE_IN_CAPACITY,
-      minAdjustmentMagnitude: 1,
-      metricAggregationType: appscaling.MetricAggregationType.AVERAGE,
+    const out = this.policy('Out', `${props.serviceName}-out`, target, {
       // What a new task takes to serve. The default of 300 would undo the haste.
-      cooldown: Duration.seconds(60),
+      cooldown: 60,
+      stepAdjustments: [
+        { metricIntervalLowerBound: 0, metricIntervalUpperBound: 20, scalingAdjustment: 50 },
+        { metricIntervalLowerBound: 20, scalingAdjustment: 100 },
+      ],
     });
-    out.addAdjustment({ lowerBound: 0, upperBound: 20, adjustment: 50 });
-    out.addAdjustment({ lowerBound: 20, adjustment: 100 });
-
-    const back = new appscaling.StepScalingAction(this, 'In', {
-      policyName: `${props.serviceName}-in`,
-      scalingTarget,
-      adjustmentType: appscaling.AdjustmentType.PERCENT_CHANGE_IN_CAPACITY,
-      minAdjustmentMagnitude: 1,
-      metricAggregationType: appscaling.MetricAggregationType.AVERAGE,
-      cooldown: Duration.seconds(300),
+    const back = this.policy('In', `${props.serviceName}-in`, target, {
+      cooldown: 300,
+      stepAdjustments: [{ metricIntervalUpperBound: 0, scalingAdjustment: -10 }],
     });
-    back.addAdjustment({ upperBound: 0, adjustment: -10 });
 
     const metric = new cloudwatch.Metric({
       namespace: props.namespace,
@@ -142,7 +134,7 @@ export class EspScaling extends Construct {
       threshold: 60,
       // No data is no load.
       treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
-    }).addAlarmAction(new actions.ApplicationScalingAction(out));
+    }).addAlarmAction({ bind: () => ({ alarmActionArn: out.ref }) });
 
     new cloudwatch.Alarm(this, 'Low', {
       alarmName: `${props.serviceName}-cpu-low`,
@@ -154,6 +146,24 @@ export class EspScaling extends Construct {
       threshold: 20,
       // Never BREACHING: silence would scale in.
       treatMissingData: cloudwatch.TreatMissingData.MISSING,
-    }).addAlarmAction(new actions.ApplicationScalingAction(back));
+    }).addAlarmAction({ bind: () => ({ alarmActionArn: back.ref }) });
+  }
+  private policy(
+    id: string,
+    policyName: string,
+    target: appscaling.CfnScalableTarget,
+    steps: appscaling.CfnScalingPolicy.StepScalingPolicyConfigurationProperty,
+  ): appscaling.CfnScalingPolicy {
+    return new appscaling.CfnScalingPolicy(this, id, {
+      policyName,
+      policyType: 'StepScaling',
+      scalingTargetId: target.ref,
+      stepScalingPolicyConfiguration: {
+        adjustmentType: 'PercentChangeInCapacity',
+        minAdjustmentMagnitude: 1,
+        metricAggregationType: 'Average',
+        ...steps,
+      },
+    });
   }
 }

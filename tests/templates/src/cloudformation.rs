@@ -1,0 +1,161 @@
+//! A `CloudFormation` template, in YAML or JSON, with its parameters resolved.
+
+use std::collections::BTreeMap;
+
+use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
+use serde_json::{Map, Value, json};
+
+/// A template and the values of its parameters.
+#[derive(Debug)]
+pub struct Template {
+    document: Value,
+    parameters: BTreeMap<String, Value>,
+}
+
+impl Template {
+    /// Reads YAML with `CloudFormation`'s tags. A parameter that is not given has
+    /// its default.
+    #[must_use]
+    pub fn from_yaml(text: &str, parameters: &[(&str, &str)]) -> Self {
+        let documents = Yaml::load_from_str(text).unwrap();
+        Self::new(plain(&documents[0]), parameters)
+    }
+
+    /// Reads JSON.
+    #[must_use]
+    pub fn from_json(text: &str, parameters: &[(&str, &str)]) -> Self {
+        Self::new(serde_json::from_str(text).unwrap(), parameters)
+    }
+
+    fn new(document: Value, given: &[(&str, &str)]) -> Self {
+        let mut parameters: BTreeMap<_, _> = [
+            ("AWS::Region", "eu-west-1"),
+            ("AWS::AccountId", "111122223333"),
+            ("AWS::Partition", "aws"),
+        ]
+        .map(|(name, value)| (name.to_owned(), json!(value)))
+        .into();
+        for (name, parameter) in document["Parameters"].as_object().into_iter().flatten() {
+            if let Some(default) = parameter.get("Default") {
+                parameters.insert(name.clone(), default.clone());
+            }
+        }
+        parameters.extend(given.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+        Self { document, parameters }
+    }
+
+    /// The properties of each resource of a type, by the resource's name.
+    #[must_use]
+    pub fn resources(&self, kind: &str) -> BTreeMap<String, Value> {
+        let resources = self.document["Resources"].as_object().unwrap();
+        resources
+            .iter()
+            .filter(|(_, resource)| resource["Type"] == kind)
+            .map(|(name, resource)| (name.clone(), self.resolve(&resource["Properties"])))
+            .collect()
+    }
+
+    /// References to parameters become their values, and that to a log group its
+    /// name; those to other resources stay.
+    fn resolve(&self, value: &Value) -> Value {
+        match value {
+            Value::Array(items) => items.iter().map(|item| self.resolve(item)).collect(),
+            Value::Object(entries) => {
+                if let Some(known) = self.reference(entries) {
+                    return known;
+                }
+                let resolved =
+                    entries.iter().map(|(key, value)| (key.clone(), self.resolve(value)));
+                resolved.collect::<Map<_, _>>().into()
+            }
+            other => other.clone(),
+        }
+    }
+
+    fn reference(&self, entries: &Map<String, Value>) -> Option<Value> {
+        if entries.len() != 1 {
+            return None;
+        }
+        if let Some(name) = entries.get("Ref").and_then(Value::as_str) {
+            let resource = &self.document["Resources"][name];
+            if resource["Type"] == "AWS::Logs::LogGroup" {
+                return Some(self.resolve(&resource["Properties"]["LogGroupName"]));
+            }
+            return self.parameters.get(name).cloned();
+        }
+        let text = entries.get("Fn::Sub")?.as_str()?;
+        let mut parts = text.split("${");
+        let mut whole = parts.next()?.to_owned();
+        for part in parts {
+            let (name, rest) = part.split_once('}')?;
+            match self.parameters.get(name)? {
+                Value::String(value) => whole += value,
+                other => whole += &other.to_string(),
+            }
+            whole += rest;
+        }
+        Some(json!(whole))
+    }
+}
+
+/// YAML as JSON, `CloudFormation`'s tags in their long form.
+fn plain(yaml: &Yaml<'_>) -> Value {
+    match yaml {
+        Yaml::Value(scalar) => match scalar {
+            Scalar::Null => Value::Null,
+            Scalar::Boolean(value) => json!(value),
+            Scalar::Integer(value) => json!(value),
+            Scalar::FloatingPoint(value) => json!(value.into_inner()),
+            Scalar::String(value) => json!(value),
+        },
+        Yaml::Sequence(items) => items.iter().map(plain).collect(),
+        Yaml::Mapping(entries) => entries
+            .iter()
+            .map(|(key, value)| (key.as_str().unwrap().to_owned(), plain(value)))
+            .collect::<Map<_, _>>()
+            .into(),
+        Yaml::Tagged(tag, value) => {
+            let name = match tag.suffix.as_str() {
+                name @ ("Ref" | "Condition") => name.to_owned(),
+                name => format!("Fn::{name}"),
+            };
+            let value = plain(value);
+            match (&*name, value.as_str().and_then(|text| text.split_once('.'))) {
+                ("Fn::GetAtt", Some((resource, attribute))) => json!({name: [resource, attribute]}),
+                _ => json!({name: value}),
+            }
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_resolved_and_resources_stay() {
+        let text = "
+Parameters:
+  Name: {Type: String, Default: web}
+  Least: {Type: Number, Default: 2}
+  Given: {Type: String}
+Resources:
+  Log:
+    Type: AWS::Logs::LogGroup
+    Properties: {LogGroupName: !Sub '/ecs/${Name}/${AWS::Region}'}
+  Thing:
+    Type: A::B::C
+    Properties:
+      Values: [!Ref Name, !Ref Least, !Ref Given, !Ref Log, !Ref Other, !GetAtt Other.Arn, !Sub '${Other}-x']
+      Text: '10'
+";
+        let template = Template::from_yaml(text, &[("Given", "g")]);
+        let thing = &template.resources("A::B::C")["Thing"];
+        let expected = json!([
+            "web", 2, "g", "/ecs/web/eu-west-1",
+            {"Ref": "Other"}, {"Fn::GetAtt": ["Other", "Arn"]}, {"Fn::Sub": "${Other}-x"},
+        ]);
+        assert_eq!((&thing["Values"], &thing["Text"]), (&expected, &json!("10")));
+    }
+}
