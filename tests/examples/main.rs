@@ -82,6 +82,15 @@ fn the_container_can_do_no_harm_and_comes_back() {
         let program = esp["healthCheck"]["command"][1].as_str().unwrap();
         assert!(dockerfile.contains(&format!("ENTRYPOINT [\"{program}\"]")));
         assert_eq!(esp["healthCheck"]["command"], json!(["CMD", program, "health"]));
+        // ECS's own limits again, in seconds, which no tool here knows.
+        for (key, range) in [
+            ("interval", 5..=300),
+            ("timeout", 2..=120),
+            ("retries", 1..=10),
+            ("startPeriod", 0..=300),
+        ] {
+            assert!(range.contains(&esp["healthCheck"][key].as_u64().unwrap()), "{key}");
+        }
         assert_eq!(esp["logConfiguration"]["options"]["mode"], "non-blocking");
     }
 }

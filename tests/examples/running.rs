@@ -110,13 +110,19 @@ fn asked_of_a_proxy(variables: &[(&str, &str)]) -> String {
 
 #[test]
 fn the_variables_for_networks_lead_where_they_say() {
-    for (file, host) in [
+    let hosts = [
         ("proxy", "monitoring.us-west-2.amazonaws.com"),
         ("fips", "monitoring-fips.us-west-2.amazonaws.com"),
         ("dual-stack", "monitoring.us-west-2.api.aws"),
-    ] {
-        let environment = json(&format!("networks/{file}.json"));
-        let asked = asked_of_a_proxy(&pairs(&environment));
-        assert_eq!(asked, format!("CONNECT {host}:443 HTTP/1.1\r\n"), "{file}");
-    }
+    ];
+    // Each waits for its first request: all at once.
+    std::thread::scope(|scope| {
+        for (file, host) in hosts {
+            scope.spawn(move || {
+                let environment = json(&format!("networks/{file}.json"));
+                let asked = asked_of_a_proxy(&pairs(&environment));
+                assert_eq!(asked, format!("CONNECT {host}:443 HTTP/1.1\r\n"), "{file}");
+            });
+        }
+    });
 }
