@@ -211,22 +211,9 @@ pub fn stopped(figures: &Figures, now: Now) {
             dropped = dropped,
             "esp stops with unsent samples"
         );
-    } else if dropped > 0 {
-        line_of_figures!(
-            info,
-            figures,
-            now,
-            dropped = dropped,
-            "esp stops; what was not dropped is published"
-        );
     } else {
-        line_of_figures!(
-            info,
-            figures,
-            now,
-            dropped = dropped,
-            "esp stops; everything is published"
-        );
+        let rest = if dropped > 0 { "what was not dropped" } else { "everything" };
+        line_of_figures!(info, figures, now, dropped = dropped, "esp stops; {rest} is published");
     }
 }
 

@@ -11,12 +11,10 @@ use esp_endpoints::{
 };
 
 use crate::{
-    run::{Ended, PATIENCE, Run, healthy},
+    run::{Ended, PATIENCE, Run, without_connection},
     tls::bundle,
 };
 
-const PUBLISHING: &str = "publishing to CloudWatch";
-/// Less than lies between two requests, more than a handshake takes.
 const SHORT: Settings = Settings { port: 0, idle: Duration::from_secs(1) };
 /// libcurl does not look whether a connection still lives within a second of the
 /// last look; no server closes that soon.
@@ -102,7 +100,7 @@ fn a_port_that_is_closed_for_a_while_costs_nothing() {
 #[test]
 fn one_that_nobody_takes_is_given_up_after_three_seconds() {
     let port = FullPort::start().unwrap();
-    given_up(&format!("http://{}", port.address().unwrap()));
+    without_connection(&format!("http://{}", port.address().unwrap()));
 }
 
 #[test]
@@ -110,19 +108,5 @@ fn a_handshake_that_nobody_answers_is_given_up_after_three_seconds() {
     // The kernel takes the connection; nobody ever reads from it.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
-    given_up(&format!("https://localhost:{port}"));
-}
-
-/// A connection never comes about: that is said, nothing is sent, sampling goes
-/// on and the end is in time.
-fn given_up(url: &str) {
-    let more = [("SHUTDOWN_GRACE", "1s")];
-    let run = Run::start_with(healthy(), CloudWatch::start(), url, &more, |_| {});
-    // Two tries of 3 s and their waits; two of 10 s would take longer than that.
-    run.polls(14);
-    let ended = run.end_within(Duration::from_secs(3));
-    assert!(ended.ledger.requests("unreachable") >= 2, "{}", ended.log.text);
-    assert_eq!(ended.ledger.requests("ambiguous"), 0);
-    assert_eq!(ended.ledger.figure("unsent"), ended.ledger.figure("taken"));
-    ended.log.expect(&format!("{PUBLISHING} fails"));
+    without_connection(&format!("https://localhost:{port}"));
 }

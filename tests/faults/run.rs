@@ -149,6 +149,21 @@ pub(crate) fn after(steps: impl IntoIterator<Item = Option<Fault>>) -> Ended {
     run.end()
 }
 
+/// A run in which no connection to `url` comes about: that is said, nothing is
+/// sent, sampling goes on and the end is in time.
+pub(crate) fn without_connection(url: &str) {
+    let more = [("SHUTDOWN_GRACE", "1s")];
+    let run = Run::start_with(healthy(), CloudWatch::start(), url, &more, |_| {});
+    // Two tries of 3 s and their waits; two of 10 s would take longer than that.
+    // A resolver without a network may take its time for each, too.
+    run.polls(14);
+    let ended = run.end_within(Duration::from_secs(3));
+    assert!(ended.ledger.requests("unreachable") >= 2, "{}", ended.log.text);
+    assert_eq!(ended.ledger.requests("ambiguous"), 0);
+    assert_eq!(ended.ledger.figure("unsent"), ended.ledger.figure("taken"));
+    ended.log.expect("publishing to CloudWatch fails");
+}
+
 /// Between the arrival of one request and of the next.
 pub(crate) fn gaps(cloudwatch: &CloudWatch) -> Vec<Duration> {
     let requests = cloudwatch.requests();

@@ -1,0 +1,204 @@
+//! Tests of the configuration as a whole: what is accepted, what each error says.
+
+use super::*;
+
+const LEAST: [(&str, &str); 3] = [
+    ("CONTAINER_NAME", "web"),
+    ("NAMESPACE", "Shop"),
+    ("ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/0af3"),
+];
+
+fn read(more: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    // A name given twice counts as its first: the test's own.
+    Settings::read(&[more, &LEAST].concat()[..])
+}
+
+#[test]
+fn two_variables_are_enough_inside_ecs() {
+    let settings = read(&[]).unwrap();
+    assert_eq!(settings.containers, Selection::Named(vec!["web".into()]));
+    let metrics: Vec<_> = settings.metrics.iter().map(Metric::name).collect();
+    assert_eq!(metrics, ["CPUUtilization", "MemoryUtilization"]);
+    assert_eq!(settings.dimensions, DimensionSets::default());
+    assert_eq!(settings.namespace, "Shop");
+    assert_eq!(settings.region, None);
+    assert_eq!(settings.sample_interval, Duration::from_secs(1));
+    assert_eq!(settings.publish_interval, Duration::from_secs(10));
+    assert_eq!(settings.log_level, LogLevel::Info);
+    assert_eq!(settings.log_format, LogFormat::Json);
+    assert_eq!(settings.ca_bundle, None);
+}
+
+#[test]
+fn the_region_has_an_order() {
+    for (more, expected) in [
+        (&[("AWS_DEFAULT_REGION", "us-east-1")][..], "us-east-1"),
+        (&[("AWS_DEFAULT_REGION", "us-east-1"), ("AWS_REGION", "us-west-2")], "us-west-2"),
+        (&[("AWS_REGION", "us-west-2"), ("REGION", "eu-west-1")], "eu-west-1"),
+        (&[("AWS_REGION", "us-west-2"), ("REGION", "")], "us-west-2"),
+    ] {
+        let settings = read(more).unwrap();
+        assert_eq!(settings.region.as_deref(), Some(expected), "{more:?}");
+        assert!(more.contains(&(settings.region_from.unwrap().as_str(), expected)), "{more:?}");
+    }
+}
+
+#[test]
+fn an_error_names_variable_value_and_expectation() {
+    for (more, message) in [
+        (
+            ("CONTAINER_NAME", ""),
+            "CONTAINER_NAME is not set: expected the name of a container in the task definition, several with commas, or * for all but those that ECS adds, e.g. web",
+        ),
+        (
+            ("CONTAINER_NAME", "my web"),
+            "CONTAINER_NAME=\"my web\" is not valid: expected the name of a container in the task definition, several with commas, or * for all but those that ECS adds, e.g. web",
+        ),
+        (
+            ("NAMESPACE", "AWS/ECS"),
+            "NAMESPACE=\"AWS/ECS\" is not valid: expected 1 to 255 printable ASCII characters with a non-blank one, not beginning with ':' or 'AWS/', e.g. Shop",
+        ),
+        (
+            ("REGION", "Ireland"),
+            "REGION=\"Ireland\" is not valid: expected an AWS Region, e.g. eu-west-1",
+        ),
+        (
+            ("AWS_REGION", "x.example.com"),
+            "AWS_REGION=\"x.example.com\" is not valid: expected an AWS Region, e.g. eu-west-1",
+        ),
+        (
+            ("SERVICE_NAME", "wéb"),
+            "SERVICE_NAME=\"wéb\" is not valid: expected 1 to 1024 printable ASCII characters with a non-blank one, not beginning with ':', e.g. web",
+        ),
+        (
+            ("SAMPLE_INTERVAL", "1"),
+            "SAMPLE_INTERVAL=\"1\" is not valid: expected a whole number with ms, s, m or h, from 200ms to 60s, e.g. 1s",
+        ),
+        (
+            ("LOG_LEVEL", "loud"),
+            "LOG_LEVEL=\"loud\" is not valid: expected error, warn, info, debug or trace, e.g. debug",
+        ),
+        (
+            ("LOG_FORMAT", "xml"),
+            "LOG_FORMAT=\"xml\" is not valid: expected json or text, e.g. text",
+        ),
+    ] {
+        assert_eq!(read(&[more]).unwrap_err().to_string(), message);
+    }
+    let error = read(&[("ECS_CONTAINER_METADATA_URI_V4", "")]).unwrap_err();
+    assert_eq!(error, SettingsError::NoEndpoint);
+    assert!(error.to_string().contains("--example demo"));
+}
+
+#[test]
+fn containers_and_metrics_are_lists() {
+    let named =
+        |names: &[&str]| Selection::Named(names.iter().map(|name| (*name).to_owned()).collect());
+    for (text, expected) in [
+        ("web", Some(named(&["web"]))),
+        ("web, log_router", Some(named(&["web", "log_router"]))),
+        ("*", Some(Selection::All)),
+        ("web,", None),
+        ("web,web", None),
+        ("web,*", None),
+    ] {
+        let selection = read(&[("CONTAINER_NAME", text)]).ok().map(|s| s.containers);
+        assert_eq!(selection, expected, "{text}");
+    }
+    for (text, expected) in [
+        ("CPUUsage", Some(1)),
+        ("CPUUsage, RestartCount", Some(2)),
+        ("all", Some(12)),
+        ("CPUUsage,", None),
+        ("cpuusage", None),
+    ] {
+        let metrics = read(&[("METRICS", text)]).ok().map(|s| s.metrics.iter().count());
+        assert_eq!(metrics, expected, "{text}");
+    }
+    let error = read(&[("METRICS", "CPU")]).unwrap_err().to_string();
+    for metric in crate::metric::ALL {
+        assert!(error.contains(metric.name()), "{error}");
+    }
+    assert!(read(&[("DIMENSIONS", "Cluster")]).unwrap_err().to_string().contains("TaskId"));
+}
+
+#[test]
+fn intervals_have_limits() {
+    for (name, text, is_valid) in [
+        ("SAMPLE_INTERVAL", "199ms", false),
+        ("SAMPLE_INTERVAL", "200ms", true),
+        ("SAMPLE_INTERVAL", "60s", true),
+        ("SAMPLE_INTERVAL", "1m", true),
+        ("SAMPLE_INTERVAL", "61s", false),
+        ("PUBLISH_INTERVAL", "999ms", false),
+        ("PUBLISH_INTERVAL", "1s", true),
+        ("PUBLISH_INTERVAL", "1h", true),
+        ("PUBLISH_INTERVAL", "3601s", false),
+    ] {
+        assert_eq!(read(&[(name, text)]).is_ok(), is_valid, "{name}={text}");
+    }
+}
+
+#[test]
+fn slow_samples_slow_down_the_default_of_publishing_only() {
+    let settings = read(&[("SAMPLE_INTERVAL", "30s")]).unwrap();
+    assert_eq!(settings.publish_interval, Duration::from_secs(30));
+    assert!(read(&[("SAMPLE_INTERVAL", "30s"), ("PUBLISH_INTERVAL", "10s")]).is_err());
+}
+
+#[test]
+fn the_buffer_is_bounded_in_time_and_in_bytes() {
+    for (more, samples) in [
+        (&[][..], 7200),
+        (&[("METRICS", "CPUUtilization")], 3600),
+        (&[("BUFFER", "10m"), ("METRICS", "CPUUtilization"), ("CONTAINER_NAME", "a,b")], 1200),
+        (&[("BUFFER", "24h"), ("METRICS", "all"), ("CONTAINER_NAME", "*")], 174_762),
+    ] {
+        assert_eq!(read(more).unwrap().buffer_samples(), samples, "{more:?}");
+    }
+    for (name, text, is_valid) in [
+        ("BUFFER", "59s", false),
+        ("BUFFER", "24h", true),
+        ("BUFFER", "25h", false),
+        ("SHUTDOWN_GRACE", "0s", true),
+        ("SHUTDOWN_GRACE", "121s", false),
+    ] {
+        assert_eq!(read(&[(name, text)]).is_ok(), is_valid, "{name}={text}");
+    }
+}
+
+#[test]
+fn publishing_is_health_only_where_that_is_asked_for() {
+    let on = ("HEALTH_REQUIRES_PUBLISH", "on");
+    for (more, expected) in [
+        (&[][..], Ok(None)),
+        (&[("HEALTH_MAX_AGE", "2m")], Ok(None)),
+        (&[on], Ok(Some(60))),
+        (&[on, ("PUBLISH_INTERVAL", "1m")], Ok(Some(210))),
+        (&[on, ("HEALTH_MAX_AGE", "10s")], Ok(Some(10))),
+        (&[on, ("HEALTH_MAX_AGE", "24h")], Ok(Some(86_400))),
+        (&[("HEALTH_MAX_AGE", "9s")], Err(())),
+        (&[("HEALTH_MAX_AGE", "25h")], Err(())),
+        (&[("HEALTH_REQUIRES_PUBLISH", "yes")], Err(())),
+    ] {
+        let seconds = read(more).map(|s| s.health_max_age.map(|age| age.as_secs()));
+        assert_eq!(seconds.map_err(drop), expected, "{more:?}");
+    }
+}
+
+#[test]
+fn certificates_have_an_order() {
+    let both = [("SSL_CERT_FILE", "/a.pem"), ("AWS_CA_BUNDLE", "/b.pem")];
+    let bundle = read(&both).unwrap().ca_bundle.unwrap();
+    assert_eq!((bundle.variable.as_str(), bundle.path), ("AWS_CA_BUNDLE", "/b.pem".into()));
+    let bundle = read(&both[..1]).unwrap().ca_bundle.unwrap();
+    assert_eq!(bundle.variable, "SSL_CERT_FILE");
+}
+
+#[test]
+fn names_are_distinct_and_flags_follow_them() {
+    for (position, variable) in variable::OWN.iter().enumerate() {
+        assert_eq!(variable.flag.unwrap(), variable.name.to_lowercase().replace('_', "-"));
+        assert!(variable::OWN[..position].iter().all(|other| other.name != variable.name));
+    }
+}
