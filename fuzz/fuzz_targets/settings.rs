@@ -151,6 +151,15 @@ fn check_settings(settings: &Settings, lookup: &(impl Lookup + ?Sized)) {
         };
         assert_eq!(Some(value), expected, "{}", variable.name);
     }
+    let is_asked = given(lookup, &variable::HEALTH_REQUIRES_PUBLISH)
+        .is_some_and(|given| given.text.eq_ignore_ascii_case("on"));
+    let max_age = match given(lookup, &variable::HEALTH_MAX_AGE) {
+        Some(given) => parse_duration(&given.text),
+        None => Some(*publish_interval * 3 + Duration::from_secs(30)),
+    };
+    assert_eq!(settings.health_max_age, max_age.filter(|_| is_asked));
+    assert!(settings.health_max_age.is_none_or(|age| age >= *publish_interval));
+
     let bundle = given(lookup, &variable::AWS_CA_BUNDLE)
         .or_else(|| given(lookup, &variable::SSL_CERT_FILE))
         .map(|given| (given.name, given.text.into()));
@@ -171,7 +180,10 @@ fn check_error(error: &SettingsError, lookup: &(impl Lookup + ?Sized)) {
             let required = [&variable::CONTAINER_NAME, &variable::NAMESPACE];
             let missing = required.into_iter().find(|variable| variable.name == *name);
             assert_eq!(given(lookup, missing.unwrap()), None);
-            assert_eq!(line, format!("{name} is not set: expected {}", missing.unwrap().expected));
+            assert_eq!(
+                line,
+                format!("{name} is not set: expected {}", missing.unwrap().expected())
+            );
         }
         SettingsError::Invalid { name, value, expected } => {
             // It is what was given, under the name under which that was done.
@@ -181,7 +193,7 @@ fn check_error(error: &SettingsError, lookup: &(impl Lookup + ?Sized)) {
                     .is_some_and(|given| given.name == *name && given.text == *value)
             };
             let variable = all.find(is_given).unwrap_or_else(|| panic!("{line}"));
-            assert_eq!(expected, variable.expected);
+            assert_eq!(*expected, variable.expected());
             assert_eq!(line, format!("{name}={value:?} is not valid: expected {expected}"));
         }
     }
