@@ -17,6 +17,7 @@ use esp::{
     task::TaskDocument,
     timestamp::Timestamp,
 };
+use esp_endpoints::random::Random;
 
 const HOUR_MS: u64 = 3_600_000;
 const START_MS: u64 = 1_795_514_400_000;
@@ -29,26 +30,6 @@ const COUNTERS: [Metric; 5] = [
     Metric::StorageReadBytes,
     Metric::StorageWriteBytes,
 ];
-
-/// xorshift64*: enough for a schedule, and the same for ever.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-}
 
 /// A container as it really is: counters that grow at rates which change.
 struct Truth {
@@ -69,7 +50,7 @@ impl Truth {
             if random.chance(20) {
                 u64::MAX - random.below(1 << 42)
             } else {
-                random.next() >> 1 | 1
+                random.bits() >> 1 | 1
             }
         });
         Self { counters, rates: [0; 5], memory_bytes: 1, rates_until_ms: 0, highest: [0; 5] }
@@ -145,7 +126,7 @@ struct Model {
 
 impl Model {
     fn new(seed: u64) -> Self {
-        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let mut random = Random::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let is_fargate = random.chance(40);
         let containers = (0..=random.below(3))
             .map(|number| Modelled {

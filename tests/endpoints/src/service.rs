@@ -5,7 +5,7 @@
 use std::io::Read;
 use std::time::{Duration, SystemTime};
 
-use crate::cbor::{self, MetricDatum, StatisticSet};
+use crate::cbor::{self, MetricDatum, PutMetricData, StatisticSet};
 use crate::clock;
 use crate::http::{Body, ClockOffset, Delivery, Framing, Request, Response};
 use crate::limits::{self, Refusal};
@@ -246,6 +246,11 @@ fn judge_body(body: &[u8], received: SystemTime) -> Result<Vec<Datum>, Refusal> 
         return Err(Refusal::Value("The request is over 1 MB.".into()));
     }
     let request = cbor::decode(body).map_err(|error| Refusal::Value(format!("CBOR: {error}")))?;
+    accept(request, received)
+}
+
+/// What is kept of a request, if it keeps the limits; however it was written.
+pub(crate) fn accept(request: PutMetricData, received: SystemTime) -> Result<Vec<Datum>, Refusal> {
     limits::check(&request, received)?;
     let namespace = request.namespace.unwrap_or_default();
     Ok(request.data.into_iter().map(|raw| store(raw, &namespace, received)).collect())
