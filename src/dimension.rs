@@ -143,6 +143,14 @@ impl DimensionSets {
         let is_default = sets == Self::default().sets;
         Some(Self { sets, is_default })
     }
+
+    /// The names of the constants.
+    pub fn constants(&self) -> impl Iterator<Item = &str> {
+        self.sets.iter().flatten().filter_map(|spec| match spec {
+            DimensionSpec::Known(_) => None,
+            DimensionSpec::Constant { name, .. } => Some(name.as_str()),
+        })
+    }
 }
 
 /// What the configuration says in place of the task document.

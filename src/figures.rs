@@ -3,6 +3,7 @@
 
 use crate::{
     metric::{Metric, OWN, Sample},
+    output::{LineFigures, Outputs},
     publisher::{Now, OUTCOMES, PublisherFigures},
     sampler::SamplerFigures,
 };
@@ -20,10 +21,14 @@ pub struct Figures {
     pub missed_ticks: u64,
     /// What the publisher counts.
     pub publisher: PublisherFigures,
-    /// Samples that wait, or are under way, at the moment.
+    /// Samples that wait for CloudWatch, or are under way, at the moment.
     pub backlog: u64,
     /// Those under way: in a request that has no answer yet.
     pub under_way: u64,
+    /// What the lines on stdout count.
+    pub lines: LineFigures,
+    /// Which of them there are.
+    pub outputs: Outputs,
 }
 
 impl Figures {
@@ -35,19 +40,37 @@ impl Figures {
     }
 
     /// The figures as samples of the metrics about ESP itself, counts as what
-    /// was added since `before`. An age without a published sample is left out.
+    /// was added since `before`. An age without a published sample is left out,
+    /// and so is what is about an output that there is none of.
     pub fn samples(&self, before: &Self, now: Now) -> impl Iterator<Item = Sample> {
         let counts = self.counts().into_iter().zip(before.counts());
         let counts = counts.map(|(after, before)| Some(after.saturating_sub(before)));
         let present = [Some(self.backlog), self.newest_published_age_ms(now)];
-        OWN.into_iter().zip(counts.chain(present)).filter_map(move |(metric, value)| {
+        let all = OWN.into_iter().zip(counts.chain(present));
+        all.filter(|(metric, _)| self.has(*metric)).filter_map(move |(metric, value)| {
             Some(Sample { read: now.wall, value: to_f64(value?), metric, container: None })
         })
     }
 
+    /// Whether the metric is about what this ESP does.
+    fn has(&self, metric: Metric) -> bool {
+        match metric {
+            Metric::OwnSkippedDuplicate
+            | Metric::OwnSkippedNoData
+            | Metric::OwnSkippedReset
+            | Metric::OwnSkippedMalformed
+            | Metric::OwnPollsFailed
+            | Metric::OwnTicksMissed => true,
+            Metric::OwnStdoutLines | Metric::OwnStdoutSamples | Metric::OwnStdoutDropped => {
+                self.outputs.lines.is_some()
+            }
+            _ => self.outputs.cloudwatch,
+        }
+    }
+
     /// What only grows, in the order of [`OWN`].
     fn counts(&self) -> [u64; COUNTS] {
-        let Self { sampler, publisher, .. } = self;
+        let Self { sampler, publisher, lines, .. } = self;
         let others = [
             publisher.taken,
             publisher.published,
@@ -65,14 +88,15 @@ impl Figures {
             publisher.ambiguous,
         ];
         let mut counts = [0; COUNTS];
-        let all = others.into_iter().chain(publisher.requests);
+        let stdout = [lines.lines, lines.written, lines.dropped()];
+        let all = others.into_iter().chain(publisher.requests).chain(stdout);
         counts.iter_mut().zip(all).for_each(|(count, value)| *count = value);
         counts
     }
 }
 
 /// All of [`OWN`] but the backlog and the age.
-const COUNTS: usize = 14 + OUTCOMES.len();
+const COUNTS: usize = 14 + OUTCOMES.len() + 3;
 const _: () = assert!(COUNTS + 2 == OWN.len());
 const _: () = assert!(OWN[COUNTS] as u8 == Metric::OwnBacklog as u8);
 
@@ -86,7 +110,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::{publisher::Outcome, timestamp::Timestamp};
+    use crate::{output::LineFormat, publisher::Outcome, timestamp::Timestamp};
 
     #[test]
     fn counts_are_since_the_last_time_and_the_backlog_is_now() {
@@ -116,5 +140,26 @@ mod tests {
         }
         after.publisher.newest_published = Some(Timestamp::from_unix_ns(98 * second));
         assert_eq!(value(&after, Metric::OwnNewestPublishedAge), Some(2000.0));
+    }
+
+    #[test]
+    fn an_output_that_there_is_none_of_has_no_figures() {
+        let now = Now { instant: Instant::now(), wall: Timestamp::from_unix_ns(0) };
+        let readable = Some(LineFormat::Readable);
+        for (cloudwatch, lines, counts) in
+            [(true, None, 24), (false, readable, 9), (true, readable, 27)]
+        {
+            let outputs = Outputs { cloudwatch, lines };
+            let figures = Figures { outputs, ..Figures::default() };
+            // Nothing has been published, so the age is not among them.
+            assert_eq!(figures.samples(&Figures::default(), now).count(), counts, "{outputs}");
+        }
+        let mut figures = Figures::default();
+        figures.outputs.lines = readable;
+        figures.lines = LineFigures { dropped_full: 2, dropped_invalid: 3, ..figures.lines };
+        let before = Figures::default();
+        let mut samples = figures.samples(&before, now);
+        let dropped = samples.find(|sample| sample.metric == Metric::OwnStdoutDropped);
+        assert_eq!(dropped.map(|sample| sample.value), Some(5.0));
     }
 }

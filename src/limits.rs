@@ -76,6 +76,35 @@ pub fn is_timely(time: Timestamp, now: Timestamp) -> bool {
     }
 }
 
+/// Why CloudWatch would not take a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// See [`is_value`].
+    Value,
+    /// See [`is_timely`].
+    Time,
+}
+
+impl Refusal {
+    /// Of a sample with this value and time, at `now`.
+    #[must_use]
+    pub fn of(value: f64, time: Timestamp, now: Timestamp) -> Option<Self> {
+        if !is_value(value) {
+            return Some(Self::Value);
+        }
+        (!is_timely(time, now)).then_some(Self::Time)
+    }
+
+    /// In words, to follow "dropped:".
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Value => "its value is not a number that CloudWatch takes",
+            Self::Time => "its time is over two weeks ago or two hours ahead",
+        }
+    }
+}
+
 fn is_ascii_text(text: &str, most: usize) -> bool {
     (1..=most).contains(&text.len())
         && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())

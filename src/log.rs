@@ -1,16 +1,44 @@
 //! Where log lines go and what they look like. What is said, and when, is in
 //! `report`.
 
+use std::{
+    io::{self, Write},
+    sync::{
+        LazyLock, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tracing::warn;
 use tracing_subscriber::{
     Layer as _,
     filter::{LevelFilter, Targets},
+    fmt::MakeWriter,
     layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
 
-use crate::settings::{LogFormat, LogLevel};
+use crate::{
+    settings::{LogFormat, LogLevel},
+    stdio::{LineQueue, Stream},
+};
 
-/// Sends the process's log to stderr from here on.
+/// What waits of the log while stderr is blocked, bytes: an hour and more of
+/// the minute's line.
+const QUEUE_BYTES: usize = 64 * 1024;
+
+/// For the last lines, where stderr is blocked at the end.
+const LAST_LINES_TIMEOUT: Duration = Duration::from_millis(200);
+
+static LOG: LazyLock<Log> = LazyLock::new(|| Log {
+    is_behind: AtomicBool::new(false),
+    lines: Mutex::new(Lines::new(QUEUE_BYTES, Stream::new(io::stderr()))),
+});
+
+/// Sends the process's log to stderr from here on. A blocked stderr delays
+/// nothing but the lines: 64 kB of them wait, then the oldest are dropped and
+/// counted. [`tend`] and [`finish`] belong to it.
 ///
 /// Other crates say no more than errors, whatever the level: their finest logs
 /// would print requests with their session tokens, and their warnings come with
@@ -24,7 +52,7 @@ pub fn init(level: LogLevel, format: LogFormat) {
         LogLevel::Trace => LevelFilter::TRACE,
     };
     let targets = Targets::new().with_target("esp", level).with_default(LevelFilter::ERROR);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let layer = tracing_subscriber::fmt::layer().with_writer(Writer).with_target(false);
     let layer = match format {
         LogFormat::Json => {
             layer.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
@@ -33,4 +61,144 @@ pub fn init(level: LogLevel, format: LogFormat) {
     };
     // A second call, in a program that embeds the library, changes nothing.
     let _ = tracing_subscriber::registry().with(layer.with_filter(targets)).try_init();
+}
+
+/// Writes what a blocked stderr has left waiting, and says how many lines were
+/// dropped once there is room again. To be called now and then; costs nothing
+/// while nothing waits.
+pub fn tend() {
+    if !LOG.is_behind.load(Ordering::Relaxed) {
+        return;
+    }
+    let dropped = {
+        let mut lines = LOG.lock();
+        LOG.is_behind.store(lines.write(), Ordering::Relaxed);
+        lines.take_dropped()
+    };
+    if dropped > 0 {
+        // Through the same stream, so not under its lock.
+        warn!(dropped, "lines of the log were dropped while stderr was blocked");
+    }
+}
+
+/// Writes the last lines, and waits a moment for a stderr that is blocked.
+pub fn finish() {
+    let deadline = Instant::now() + LAST_LINES_TIMEOUT;
+    loop {
+        tend();
+        let lines = LOG.lock();
+        let left = deadline.saturating_duration_since(Instant::now());
+        if lines.queue.is_empty() || left.is_zero() || !lines.stream.wait(left) {
+            return;
+        }
+    }
+}
+
+struct Log {
+    /// Lines wait, or were dropped and that has not been said.
+    is_behind: AtomicBool,
+    lines: Mutex<Lines<Stream<io::Stderr>>>,
+}
+
+impl Log {
+    fn lock(&self) -> MutexGuard<'_, Lines<Stream<io::Stderr>>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The lines that wait, and where they go.
+struct Lines<W> {
+    queue: LineQueue,
+    stream: W,
+    /// How many of the dropped lines have been said.
+    said: u64,
+}
+
+impl<W: Write> Lines<W> {
+    fn new(capacity_bytes: usize, stream: W) -> Self {
+        Self { queue: LineQueue::new(capacity_bytes), stream, said: 0 }
+    }
+
+    /// Writes what there is room for. `true`: there is more to do.
+    fn write(&mut self) -> bool {
+        if self.queue.write_to(&mut self.stream).is_err() {
+            // Nobody reads, so there is nobody to tell either.
+            self.queue.drop_all();
+            self.said = self.queue.figures().lines_dropped;
+        }
+        !self.queue.is_empty() || self.queue.figures().lines_dropped > self.said
+    }
+
+    /// How many lines were dropped; once, when all that waited is written.
+    fn take_dropped(&mut self) -> u64 {
+        if !self.queue.is_empty() {
+            return 0;
+        }
+        let dropped = self.queue.figures().lines_dropped;
+        dropped - std::mem::replace(&mut self.said, dropped)
+    }
+}
+
+/// Takes lines for stderr, and never fails: there is nowhere to say it.
+#[derive(Clone, Copy, Debug)]
+struct Writer;
+
+impl MakeWriter<'_> for Writer {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        *self
+    }
+}
+
+impl Write for Writer {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut lines = LOG.lock();
+        lines.queue.push(line, 0);
+        LOG.is_behind.store(lines.write(), Ordering::Relaxed);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, pipe};
+
+    use super::*;
+
+    #[test]
+    fn dropped_lines_are_counted_and_said_once_when_there_is_room_again() {
+        let (mut reader, mut writer) = pipe().unwrap();
+        let capacity = rustix::pipe::fcntl_getpipe_size(&writer).unwrap();
+        writer.write_all(&vec![b' '; capacity]).unwrap();
+        let mut lines = Lines::new(10, Stream::new(writer));
+        for line in ["one\n", "two\n", "three\n", "four\n"] {
+            lines.queue.push(line.as_bytes(), 0);
+            assert!(lines.write());
+            assert_eq!(lines.take_dropped(), 0, "not while they wait");
+        }
+        reader.read_exact(&mut vec![0; capacity]).unwrap();
+        assert!(lines.write(), "it is to be said");
+        assert_eq!(lines.take_dropped(), 3);
+        assert!(!lines.write());
+        assert_eq!(lines.take_dropped(), 0);
+        drop(lines);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "four\n");
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_is_told_nothing() {
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        let mut lines = Lines::new(100, Stream::new(writer));
+        lines.queue.push(b"one\n", 0);
+        assert!(!lines.write());
+        assert_eq!(lines.take_dropped(), 0);
+    }
 }

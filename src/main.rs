@@ -61,7 +61,9 @@ fn run(settings: Result<Settings, SettingsError>) -> ExitCode {
         }
     };
     let numbers = signals.filter_map(|signal| signal.ok().map(|signal| signal as i32));
-    match sidecar::run(settings, numbers) {
+    let ended = sidecar::run(settings, numbers);
+    log::finish();
+    match ended {
         Ended::Stopped => exit::OK,
         Ended::Aborted(signal) => exit::aborted(signal),
     }
@@ -84,7 +86,8 @@ fn ask_for_health() -> ExitCode {
 
 /// What the settings name outside themselves.
 fn check_files(settings: Settings) -> Result<Settings, SettingsError> {
-    if let Some(bundle) = &settings.ca_bundle
+    if settings.outputs.cloudwatch
+        && let Some(bundle) = &settings.ca_bundle
         && let Err(problem) = check_ca_bundle(&bundle.path)
     {
         return Err(SettingsError::Invalid {

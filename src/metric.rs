@@ -79,6 +79,12 @@ pub enum Metric {
     OwnRequestsInvalid,
     /// Requests refused for the host's clock.
     OwnRequestsClockSkew,
+    /// Lines that stdout took.
+    OwnStdoutLines,
+    /// Samples in them.
+    OwnStdoutSamples,
+    /// Samples that did not get to stdout.
+    OwnStdoutDropped,
     /// Samples that wait, now.
     OwnBacklog,
     /// Of the newest sample that CloudWatch has, now.
@@ -103,7 +109,7 @@ pub const ALL: [Metric; 12] = [
 
 /// ESP's figures about itself (`SELF_METRICS`): a count since the last minute's,
 /// except where it says "now". The order of their values in `figures`.
-pub const OWN: [Metric; 25] = [
+pub const OWN: [Metric; 28] = [
     Metric::OwnSamplesTaken,
     Metric::OwnSamplesPublished,
     Metric::OwnSkippedDuplicate,
@@ -127,6 +133,9 @@ pub const OWN: [Metric; 25] = [
     Metric::OwnRequestsCredentials,
     Metric::OwnRequestsInvalid,
     Metric::OwnRequestsClockSkew,
+    Metric::OwnStdoutLines,
+    Metric::OwnStdoutSamples,
+    Metric::OwnStdoutDropped,
     Metric::OwnBacklog,
     Metric::OwnNewestPublishedAge,
 ];
@@ -171,6 +180,9 @@ impl Metric {
             Self::OwnRequestsCredentials => "ESP/RequestsCredentials",
             Self::OwnRequestsInvalid => "ESP/RequestsInvalid",
             Self::OwnRequestsClockSkew => "ESP/RequestsClockSkew",
+            Self::OwnStdoutLines => "ESP/StdoutLines",
+            Self::OwnStdoutSamples => "ESP/StdoutSamples",
+            Self::OwnStdoutDropped => "ESP/StdoutDropped",
             Self::OwnBacklog => "ESP/Backlog",
             Self::OwnNewestPublishedAge => "ESP/NewestPublishedAge",
         }
@@ -195,6 +207,13 @@ impl Metric {
             // The restarts, and what ESP counts of itself.
             _ => "Count",
         }
+    }
+
+    /// `StorageResolution`, seconds: 1 is a high-resolution metric, which an
+    /// alarm of 10 s can watch; what comes once a minute has no need of it.
+    #[must_use]
+    pub const fn storage_resolution(self) -> u8 {
+        if self.is_own() { 60 } else { 1 }
     }
 
     /// Whether it is one of ESP's figures about itself.

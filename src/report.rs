@@ -8,7 +8,8 @@ use tracing::{debug, error, info, warn};
 use crate::{
     dimension::{KnownDimension, ResolvedDimensions},
     figures::Figures,
-    metric::{Metric, MetricSet},
+    metric::{Metric, MetricSet, Sample},
+    output::LineEvent,
     publisher::{Now, Outcome, PublisherEvent},
     sampler::{Event, Selection},
     settings::Settings,
@@ -27,6 +28,7 @@ pub fn starting(settings: &Settings) {
         },
         metrics = settings.metrics.iter().map(Metric::name).collect::<Vec<_>>().join(","),
         namespace = settings.namespace,
+        output = %settings.outputs,
         sample_interval = ?settings.sample_interval,
         publish_interval = ?settings.publish_interval,
         endpoint = %settings.endpoint,
@@ -81,7 +83,7 @@ pub fn event(event: &Event) {
 }
 
 /// The dimensions that will be used, and what to do where one is missing.
-pub fn dimensions(dimensions: &ResolvedDimensions, region: &str, wanted: MetricSet) {
+pub fn dimensions(dimensions: &ResolvedDimensions, region: Option<&str>, wanted: MetricSet) {
     info!(%dimensions, region, "publishing");
     let of_task: Vec<_> = wanted.iter().filter(|metric| metric.is_of_task()).collect();
     if !of_task.is_empty() && dimensions.sets(None).is_empty() {
@@ -125,14 +127,36 @@ pub fn publisher_event(event: PublisherEvent) {
         PublisherEvent::DroppingEnded { dropped } => {
             warn!(dropped, "the store of unsent samples has room again");
         }
-        PublisherEvent::SampleDropped { sample, reason } => warn!(
-            metric = sample.metric.name(),
-            value = sample.value,
-            unix_ms = sample.read.unix_ms(),
-            reason,
-            "a sample is dropped; further ones of this metric are only counted"
+        PublisherEvent::SampleDropped { sample, reason } => sample_dropped(&sample, reason),
+    }
+}
+
+/// An event of the lines on stdout.
+pub fn line_event(event: LineEvent) {
+    match event {
+        LineEvent::DroppingBegan => warn!(
+            "stdout is blocked and too many lines wait: from here on the oldest are dropped; does \
+             the log driver stall?"
+        ),
+        LineEvent::DroppingEnded { dropped } => {
+            warn!(dropped, "stdout takes lines again, and all that waited are written");
+        }
+        LineEvent::SampleDropped { sample, reason } => sample_dropped(&sample, reason),
+        LineEvent::DimensionsTooLong => warn!(
+            "the dimensions leave no room for a metric in a line of 16 kB: samples are dropped; \
+             make DIMENSIONS shorter"
         ),
     }
+}
+
+fn sample_dropped(sample: &Sample, reason: &'static str) {
+    warn!(
+        metric = sample.metric.name(),
+        value = sample.value,
+        unix_ms = sample.read.unix_ms(),
+        reason,
+        "a sample is dropped; further ones of this metric are only counted"
+    );
 }
 
 /// There is neither a variable nor an ARN that names the Region.
@@ -154,10 +178,15 @@ pub fn health_is_back() {
     info!("esp health is answered from now on");
 }
 
-/// A line with all figures, after the fields that it has besides.
+/// A line with all figures, after the fields that it has besides; without those
+/// of outputs that there are none of.
 macro_rules! line_of_figures {
     ($say:ident, $figures:expr, $now:expr, $($field:ident = $value:expr,)* $message:literal) => {{
-        let Figures { sampler, polls, failed_polls, missed_ticks, publisher, .. } = $figures;
+        let Figures { sampler, polls, failed_polls, missed_ticks, publisher, lines, outputs, .. } =
+            $figures;
+        let sent = |figure: u64| outputs.cloudwatch.then_some(figure);
+        let requests = |outcome| sent(publisher.requests_with(outcome));
+        let written = |figure: u64| outputs.lines.map(|_| figure);
         $say!(
             $($field = $value,)*
             polls,
@@ -168,26 +197,32 @@ macro_rules! line_of_figures {
             no_data = sampler.no_data,
             resets = sampler.resets,
             malformed = sampler.malformed,
-            taken = publisher.taken,
-            published = publisher.published,
-            backlog = $figures.backlog,
-            under_way = $figures.under_way,
-            dropped_full = publisher.dropped_full,
-            dropped_invalid = publisher.dropped_invalid,
-            dropped_time = publisher.dropped_time,
-            dropped_refused = publisher.dropped_refused,
-            dropped_unaddressed = publisher.dropped_unaddressed,
-            ambiguous = publisher.ambiguous,
-            requests_accepted = publisher.requests_with(Outcome::Accepted),
-            requests_throttled = publisher.requests_with(Outcome::Throttled),
-            requests_server_error = publisher.requests_with(Outcome::ServerError),
-            requests_unreachable = publisher.requests_with(Outcome::Unreachable),
-            requests_ambiguous = publisher.requests_with(Outcome::Ambiguous),
-            requests_denied = publisher.requests_with(Outcome::Denied),
-            requests_credentials = publisher.requests_with(Outcome::Credentials),
-            requests_invalid = publisher.requests_with(Outcome::Invalid),
-            requests_clock_skew = publisher.requests_with(Outcome::ClockSkew),
+            taken = sent(publisher.taken),
+            published = sent(publisher.published),
+            backlog = sent($figures.backlog),
+            under_way = sent($figures.under_way),
+            dropped_full = sent(publisher.dropped_full),
+            dropped_invalid = sent(publisher.dropped_invalid),
+            dropped_time = sent(publisher.dropped_time),
+            dropped_refused = sent(publisher.dropped_refused),
+            dropped_unaddressed = sent(publisher.dropped_unaddressed),
+            ambiguous = sent(publisher.ambiguous),
+            requests_accepted = requests(Outcome::Accepted),
+            requests_throttled = requests(Outcome::Throttled),
+            requests_server_error = requests(Outcome::ServerError),
+            requests_unreachable = requests(Outcome::Unreachable),
+            requests_ambiguous = requests(Outcome::Ambiguous),
+            requests_denied = requests(Outcome::Denied),
+            requests_credentials = requests(Outcome::Credentials),
+            requests_invalid = requests(Outcome::Invalid),
+            requests_clock_skew = requests(Outcome::ClockSkew),
             newest_published_age_ms = $figures.newest_published_age_ms($now),
+            stdout_taken = written(lines.taken),
+            stdout_written = written(lines.written),
+            stdout_pending = written(lines.pending),
+            stdout_dropped_full = written(lines.dropped_full),
+            stdout_dropped_invalid = written(lines.dropped_invalid),
+            stdout_lines = written(lines.lines),
             $message
         );
     }};
@@ -200,14 +235,16 @@ pub fn summary(figures: &Figures, now: Now) {
 
 /// The last line: the figures, and how many samples are left behind.
 pub fn stopped(figures: &Figures, now: Now) {
-    let unsent = figures.backlog;
-    let dropped = figures.publisher.dropped();
-    if unsent > 0 {
+    let unsent = figures.outputs.cloudwatch.then_some(figures.backlog);
+    let unwritten = figures.outputs.lines.map(|_| figures.lines.pending);
+    let dropped = figures.publisher.dropped() + figures.lines.dropped();
+    if unsent.unwrap_or(0) > 0 || unwritten.unwrap_or(0) > 0 {
         line_of_figures!(
             warn,
             figures,
             now,
             unsent = unsent,
+            unwritten = unwritten,
             dropped = dropped,
             "esp stops with unsent samples"
         );

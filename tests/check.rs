@@ -115,6 +115,21 @@ fn what_is_ready_is_shown_with_a_real_value_of_each_metric() {
 }
 
 #[test]
+fn what_writes_lines_alone_needs_neither_region_nor_credentials() {
+    let metadata = ec2();
+    let more = [("OUTPUT", "emf")];
+    let said = check_without_key(&metadata.uri(), NOBODY, &["--publish"], &more);
+    assert_eq!(said.code, 0, "{}", said.text);
+    said.expect(&[
+        "output            emf\n",
+        "esp would publish 2 CloudWatch metrics, in lines on stdout\n",
+        "no datapoint was sent: OUTPUT has no cloudwatch\n",
+        "Ready: exit code 0\n",
+    ]);
+    assert!(!said.text.contains("Region") && !said.text.contains("Credentials"), "{}", said.text);
+}
+
+#[test]
 fn publish_sends_one_real_datapoint_and_says_which() {
     let (metadata, cloudwatch) = (ec2(), CloudWatch::start());
     let said = check(&metadata.uri(), &cloudwatch.url(), &["--publish"], &[]);

@@ -21,6 +21,8 @@ use esp_endpoints::{
     metadata::{Fault as MetadataFault, MetadataEndpoint},
 };
 
+use rustix::pipe::fcntl_getpipe_size;
+
 use program::{Esp, SOON, agent};
 
 fn endpoint() -> MetadataEndpoint {
@@ -122,7 +124,7 @@ fn an_outage_of_cloudwatch_counts_only_where_publishing_is_required() {
     let required = [often, ("HEALTH_REQUIRES_PUBLISH", "on"), ("HEALTH_MAX_AGE", "3s")];
     let strict = Esp::start(&metadata, &cloudwatch, &required);
     let lenient = Esp::start(&other, &cloudwatch, &[often, ("HEALTH_MAX_AGE", "3s")]);
-    let begin = "unhealthy: CloudWatch has accepted nothing for ";
+    let begin = "unhealthy: nothing has been published for ";
     let line = wait_for_health(&metadata.uri(), begin, SOON);
     assert!(line.contains("HEALTH_MAX_AGE is 3 s"), "{line}");
     wait_for_health(&other.uri(), "healthy: ", SOON);
@@ -133,6 +135,31 @@ fn an_outage_of_cloudwatch_counts_only_where_publishing_is_required() {
     // The wait after a failure may be as long as 30 s.
     wait_for_health(&metadata.uri(), "healthy: ", 3 * SOON);
     drop((strict, lenient));
+}
+
+#[test]
+fn with_emf_publishing_is_what_stdout_takes() {
+    let (metadata, cloudwatch) = (endpoint(), CloudWatch::start());
+    let more = [
+        ("OUTPUT", "emf"),
+        ("EMF_RESOLUTION", "1s"),
+        ("PUBLISH_INTERVAL", "1s"),
+        ("HEALTH_REQUIRES_PUBLISH", "on"),
+        ("HEALTH_MAX_AGE", "3s"),
+    ];
+    // A pipe that is not read is full after some hundred lines; this one is at once.
+    let (reader, mut stdout) = std::io::pipe().unwrap();
+    let filling = vec![b' '; fcntl_getpipe_size(&stdout).unwrap()];
+    std::io::Write::write_all(&mut stdout, &filling).unwrap();
+    let mut command = Esp::between(&metadata, &cloudwatch.url(), &more);
+    let esp = Esp::run(command.stdout(stdout));
+    drop(command);
+    let begin = "unhealthy: nothing has been published for ";
+    wait_for_health(&metadata.uri(), begin, SOON);
+    let mut reader = reader;
+    let _drain = std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+    wait_for_health(&metadata.uri(), "healthy: ", SOON);
+    drop(esp);
 }
 
 #[test]

@@ -118,6 +118,8 @@ pub struct Configuration {
     pub metrics: Vec<&'static str>,
     /// `NAMESPACE`.
     pub namespace: String,
+    /// `OUTPUT`.
+    pub output: String,
     /// `SAMPLE_INTERVAL`.
     pub sample_interval_ms: u64,
     /// `PUBLISH_INTERVAL`.
@@ -233,8 +235,8 @@ pub struct Metric {
 pub struct Plan {
     /// `CloudWatch` metrics, as they are paid for: names by sets of dimensions.
     pub metrics: usize,
-    /// Between two requests.
-    pub request_interval_ms: u64,
+    /// Between two requests; absent where none are sent.
+    pub request_interval_ms: Option<u64>,
 }
 
 /// Whose credentials. Never the credentials.

@@ -75,7 +75,8 @@ impl<'a, W: World> Check<'a, W> {
         let mut ticker = Ticker::new(self.instant(), interval);
         let task = self.endpoint(&mut ticker).await;
         let has_container = task.as_ref().is_some_and(|task| self.containers(task));
-        let region = self.region(task.as_ref());
+        let has_requests = self.settings.outputs.cloudwatch;
+        let region = has_requests.then(|| self.region(task.as_ref())).flatten();
         let dimensions = task.as_ref().map(|task| self.dimensions(task)).unwrap_or_default();
         if let Some(task) = task.as_ref().filter(|_| has_container) {
             self.samples(task, &mut ticker).await;
@@ -83,6 +84,10 @@ impl<'a, W: World> Check<'a, W> {
         }
         if let Some(region) = region {
             self.cloudwatch(region, dimensions, publish).await;
+        } else if publish && !has_requests {
+            let what = "no datapoint was sent: OUTPUT has no cloudwatch".to_owned();
+            self.warn(Step::Publish, what, "leave --publish out".to_owned());
+            self.output.part(&self.report, Step::Publish);
         }
         self.report
     }
@@ -100,6 +105,7 @@ impl<'a, W: World> Check<'a, W> {
             },
             metrics: settings.metrics.iter().map(Metric::name).collect(),
             namespace: settings.namespace.clone(),
+            output: settings.outputs.to_string(),
             sample_interval_ms: ms(settings.sample_interval),
             publish_interval_ms: ms(settings.publish_interval),
         });
@@ -385,10 +391,14 @@ impl<'a, W: World> Check<'a, W> {
             });
         let metrics = metrics.collect();
         let cadence = sampler.cadence().unwrap_or_default();
+        let settings = self.settings;
         self.report.metrics = metrics;
         self.report.plan = Some(report::Plan {
             metrics: self.newest.keys().map(|(of, _)| dimensions.sets(*of).len()).sum(),
-            request_interval_ms: ms(self.settings.publish_interval.max(cadence)),
+            request_interval_ms: settings
+                .outputs
+                .cloudwatch
+                .then(|| ms(settings.publish_interval.max(cadence))),
         });
         if self.newest.is_empty() && !self.report.problems.iter().any(|problem| problem.fails) {
             self.fail(

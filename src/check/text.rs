@@ -85,6 +85,7 @@ fn configuration(it: &Configuration) -> Vec<String> {
         fact("containers", it.containers.join(", ")),
         fact("metrics", it.metrics.join(", ")),
         fact("namespace", &it.namespace),
+        fact("output", &it.output),
         fact("sample interval", seconds(it.sample_interval_ms)),
         fact("publish interval", seconds(it.publish_interval_ms)),
     ]
@@ -183,8 +184,11 @@ fn metrics(all: &[Metric]) -> Vec<String> {
 }
 
 fn plan(it: &Plan) -> Vec<String> {
-    let (count, interval) = (it.metrics, seconds(it.request_interval_ms));
-    vec![format!("esp would publish {count} CloudWatch metrics, in a request each {interval}")]
+    let how = it.request_interval_ms.map_or_else(
+        || "in lines on stdout".to_owned(),
+        |interval_ms| format!("in a request each {}", seconds(interval_ms)),
+    );
+    vec![format!("esp would publish {} CloudWatch metrics, {how}", it.metrics)]
 }
 
 fn credentials(it: &Credentials) -> Vec<String> {

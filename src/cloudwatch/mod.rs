@@ -36,11 +36,6 @@ use crate::{dimension::ResolvedDimensions, metric::Sample};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Seconds: a high-resolution metric, which an alarm of 10 s can watch.
-const STORAGE_RESOLUTION: i32 = 1;
-/// For what comes once a minute.
-const OWN_STORAGE_RESOLUTION: i32 = 60;
-
 /// An endpoint and a key that go before what the environment says: for programs
 /// that bring their own CloudWatch.
 #[derive(Clone)]
@@ -181,8 +176,6 @@ impl CloudWatch {
 
     /// The sample under each set of dimensions.
     fn datums(&self, sample: &Sample) -> impl Iterator<Item = MetricDatum> {
-        let storage_resolution =
-            if sample.metric.is_own() { OWN_STORAGE_RESOLUTION } else { STORAGE_RESOLUTION };
         let unix_ms = i64::try_from(sample.read.unix_ms()).unwrap_or(i64::MAX);
         self.dimensions.sets(sample.container).iter().map(move |set| {
             let dimension = |(name, value): &(String, String)| {
@@ -194,7 +187,7 @@ impl CloudWatch {
                 .timestamp(DateTime::from_millis(unix_ms))
                 .value(sample.value)
                 .unit(StandardUnit::from(sample.metric.unit()))
-                .storage_resolution(storage_resolution)
+                .storage_resolution(sample.metric.storage_resolution().into())
                 .build()
         })
     }

@@ -86,7 +86,7 @@ impl fmt::Display for Verdict {
             ),
             Self::NotPublishing { published_ago, limit } => write!(
                 f,
-                "unhealthy: CloudWatch has accepted nothing for {} s (HEALTH_MAX_AGE is {} s); \
+                "unhealthy: nothing has been published for {} s (HEALTH_MAX_AGE is {} s); \
                  the log of esp says why",
                 published_ago.as_secs(),
                 limit.as_secs()
@@ -150,7 +150,7 @@ mod tests {
                 0,
                 61,
                 rules(1000, Some(60)),
-                "unhealthy: CloudWatch has accepted nothing for 61 s (HEALTH_MAX_AGE is 60 s)",
+                "unhealthy: nothing has been published for 61 s (HEALTH_MAX_AGE is 60 s)",
             ),
             // Both: without samples there is nothing to publish.
             (70, 70, rules(1000, Some(60)), "unhealthy: the task metadata endpoint"),

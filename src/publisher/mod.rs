@@ -14,7 +14,11 @@ mod store;
 use std::time::{Duration, Instant};
 
 use self::{backoff::Backoff, schedule::Schedule, store::Store};
-use crate::{limits, metric::Sample, timestamp::Timestamp};
+use crate::{
+    limits::{self, Refusal},
+    metric::Sample,
+    timestamp::Timestamp,
+};
 
 /// What a sample takes in the store, bytes.
 pub const SAMPLE_BYTES: usize = size_of::<Sample>();
@@ -32,9 +36,6 @@ const DENIED_PAUSE: Duration = Duration::from_mins(1);
 
 /// Between two requests of which the first left something over.
 pub const BACKLOG_PAUSE: Duration = Duration::from_secs(1);
-
-/// Why a sample is dropped for its time.
-const UNTIMELY: &str = "its time is over two weeks ago or two hours ahead";
 
 /// Between any two requests, where they are not wanted more often.
 const REQUEST_PAUSE: Duration = Duration::from_secs(1);
@@ -222,14 +223,12 @@ impl Publisher {
     /// changed.
     pub fn push(&mut self, sample: Sample, now: Now) -> bool {
         self.figures.taken += 1;
-        if !limits::is_value(sample.value) {
-            self.figures.dropped_invalid += 1;
-            self.name(sample, "its value is not a number that CloudWatch takes");
-            return false;
-        }
-        if !limits::is_timely(sample.read, now.wall) {
-            self.figures.dropped_time += 1;
-            self.name(sample, UNTIMELY);
+        if let Some(refusal) = Refusal::of(sample.value, sample.read, now.wall) {
+            *match refusal {
+                Refusal::Value => &mut self.figures.dropped_invalid,
+                Refusal::Time => &mut self.figures.dropped_time,
+            } += 1;
+            self.name(sample, refusal.reason());
             return false;
         }
         self.store.push(sample);
@@ -301,7 +300,7 @@ impl Publisher {
                 self.store.sort_out(|sample| limits::is_timely(sample.read, now.wall));
             self.figures.dropped_time += count;
             if let Some(sample) = one {
-                self.name(sample, UNTIMELY);
+                self.name(sample, Refusal::Time.reason());
             }
             if !self.store.in_flight().is_empty() {
                 self.schedule.pay(now);

@@ -3,6 +3,7 @@
 //! reads the environment by itself.
 
 mod duration;
+mod parse;
 pub mod variable;
 
 use std::{fmt, ops::RangeInclusive, path::PathBuf, time::Duration};
@@ -10,11 +11,16 @@ use std::{fmt, ops::RangeInclusive, path::PathBuf, time::Duration};
 pub use duration::parse_duration;
 pub use variable::Variable;
 
+use self::parse::{
+    defaulted, given, optional, parse_emf_resolution, parse_given, parse_log_format,
+    parse_log_level, parse_metrics, parse_outputs, parse_selection, parse_switch, required,
+};
 use crate::{
     dimension::{DimensionOverrides, DimensionSets},
     endpoint::EndpointUri,
     limits,
-    metric::{Metric, MetricSet, OWN},
+    metric::{MetricSet, OWN},
+    output::{Outputs, emf},
     publisher::{SAMPLE_BYTES, STORE_BYTES_MOST},
     region::is_region,
     sampler::Selection,
@@ -116,6 +122,8 @@ pub struct Settings {
     pub sample_interval: Duration,
     /// `PUBLISH_INTERVAL`.
     pub publish_interval: Duration,
+    /// `OUTPUT` and `EMF_RESOLUTION`.
+    pub outputs: Outputs,
     /// `BUFFER`.
     pub buffer: Duration,
     /// `SHUTDOWN_GRACE`.
@@ -224,6 +232,11 @@ impl Settings {
             None => Ok(sample_interval),
             Some(_) => Err(error),
         })?;
+        let resolution = defaulted(lookup, &variable::EMF_RESOLUTION, parse_emf_resolution)?;
+        let outputs = defaulted(lookup, &variable::OUTPUT, |text| parse_outputs(text, resolution))?;
+        if outputs.has_emf() {
+            check_emf_dimensions(lookup, &dimensions)?;
+        }
         let in_range = |range: RangeInclusive<Duration>| {
             move |text: &str| parse_duration(text).filter(|duration| range.contains(duration))
         };
@@ -249,6 +262,7 @@ impl Settings {
             overrides: DimensionOverrides { cluster_name, service_name },
             sample_interval,
             publish_interval,
+            outputs,
             buffer,
             shutdown_grace,
             self_metrics,
@@ -272,9 +286,12 @@ impl Settings {
     }
 
     /// How many samples `BUFFER` comes to, within the bytes that the store may
-    /// take.
+    /// take; none where nothing is sent to CloudWatch.
     #[must_use]
     pub fn buffer_samples(&self) -> usize {
+        if !self.outputs.cloudwatch {
+            return 0;
+        }
         let containers = match &self.containers {
             Selection::Named(names) => names.len(),
             Selection::All => CONTAINERS_ASSUMED,
@@ -305,106 +322,21 @@ fn read_health_max_age(
     Ok(is_required.then_some(max_age))
 }
 
-fn given(lookup: &(impl Lookup + ?Sized), variable: &Variable) -> Option<Given> {
-    lookup.get(variable).filter(|given| !given.text.is_empty())
-}
-
-fn parse_given<T>(
-    variable: &Variable,
-    given: Given,
-    parse: impl FnOnce(&str) -> Option<T>,
-) -> Result<T, SettingsError> {
-    parse(&given.text).ok_or_else(|| SettingsError::Invalid {
-        name: given.name,
-        value: given.text,
-        expected: variable.expected(),
-    })
-}
-
-fn optional(
+/// In an EMF document dimensions and metrics are members of one object.
+fn check_emf_dimensions(
     lookup: &(impl Lookup + ?Sized),
-    variable: &Variable,
-    is_valid: impl FnOnce(&str) -> bool,
-) -> Result<Option<String>, SettingsError> {
-    let Some(given) = given(lookup, variable) else { return Ok(None) };
-    let parse = |text: &str| is_valid(text).then(|| text.to_owned());
-    parse_given(variable, given, parse).map(Some)
-}
-
-fn required<T>(
-    lookup: &(impl Lookup + ?Sized),
-    variable: &'static Variable,
-    parse: impl FnOnce(&str) -> Option<T>,
-) -> Result<T, SettingsError> {
-    let missing = || SettingsError::Missing { name: variable.name, expected: variable.expected() };
-    parse_given(variable, given(lookup, variable).ok_or_else(missing)?, parse)
-}
-
-fn defaulted<T>(
-    lookup: &(impl Lookup + ?Sized),
-    variable: &Variable,
-    parse: impl FnOnce(&str) -> Option<T>,
-) -> Result<T, SettingsError> {
-    let given = given(lookup, variable).unwrap_or_else(|| Given {
-        name: variable.name.to_owned(),
-        text: variable.default.unwrap_or_default().to_owned(),
-    });
-    parse_given(variable, given, parse)
-}
-
-fn parse_selection(text: &str) -> Option<Selection> {
-    if text == "*" {
-        return Some(Selection::All);
-    }
-    let mut names: Vec<String> = Vec::new();
-    for name in text.split(',').map(str::trim) {
-        if !is_container_name(name) || names.iter().any(|other| other == name) {
-            return None;
-        }
-        names.push(name.to_owned());
-    }
-    Some(Selection::Named(names))
-}
-
-fn parse_metrics(text: &str) -> Option<MetricSet> {
-    if text == "all" {
-        return Some(MetricSet::all());
-    }
-    text.split(',').map(|name| Metric::by_name(name.trim())).collect()
-}
-
-/// What ECS accepts as a container's name: up to 255 letters, digits, hyphens
-/// and underscores. Dots and tildes occur in names that ECS itself gives.
-fn is_container_name(text: &str) -> bool {
-    (1..=255).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
-}
-
-fn parse_switch(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "on" => Some(true),
-        "off" => Some(false),
-        _ => None,
-    }
-}
-
-fn parse_log_level(text: &str) -> Option<LogLevel> {
-    Some(match text.to_ascii_lowercase().as_str() {
-        "error" => LogLevel::Error,
-        "warn" | "warning" => LogLevel::Warn,
-        "info" => LogLevel::Info,
-        "debug" => LogLevel::Debug,
-        "trace" => LogLevel::Trace,
-        _ => return None,
-    })
-}
-
-fn parse_log_format(text: &str) -> Option<LogFormat> {
-    match text.to_ascii_lowercase().as_str() {
-        "json" => Some(LogFormat::Json),
-        "text" => Some(LogFormat::Text),
-        _ => None,
-    }
+    dimensions: &DimensionSets,
+) -> Result<(), SettingsError> {
+    let Some(bad) = dimensions.constants().find(|name| !emf::is_dimension_name(name)) else {
+        return Ok(());
+    };
+    let given = given(lookup, &variable::DIMENSIONS);
+    let (name, value) = given.map(|given| (given.name, given.text)).unwrap_or_default();
+    let expected = format!(
+        "names of at most 250 characters that are no metric's, because of OUTPUT=emf, but {bad:?} is \
+         not such a name"
+    );
+    Err(SettingsError::Invalid { name, value, expected })
 }
 
 #[cfg(test)]

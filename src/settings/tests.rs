@@ -1,6 +1,10 @@
 //! Tests of the configuration as a whole: what is accepted, what each error says.
 
 use super::*;
+use crate::{
+    metric::Metric,
+    output::{EmfResolution, LineFormat},
+};
 
 const LEAST: [(&str, &str); 3] = [
     ("CONTAINER_NAME", "web"),
@@ -184,6 +188,76 @@ fn publishing_is_health_only_where_that_is_asked_for() {
         let seconds = read(more).map(|s| s.health_max_age.map(|age| age.as_secs()));
         assert_eq!(seconds.map_err(drop), expected, "{more:?}");
     }
+}
+
+#[test]
+fn outputs_are_one_or_several_but_only_one_has_stdout() {
+    let emf = LineFormat::Emf(EmfResolution::TenSeconds);
+    for (text, cloudwatch, lines) in [
+        ("", true, None),
+        ("cloudwatch", true, None),
+        ("emf", false, Some(emf)),
+        ("stdout", false, Some(LineFormat::Readable)),
+        ("cloudwatch, emf", true, Some(emf)),
+        ("stdout,cloudwatch", true, Some(LineFormat::Readable)),
+    ] {
+        let settings = read(&[("OUTPUT", text)]).unwrap();
+        assert_eq!(settings.outputs, Outputs { cloudwatch, lines }, "{text}");
+        assert_eq!(settings.buffer_samples() > 0, cloudwatch, "{text}");
+    }
+    for text in ["emf,stdout", "cloudwatch,stdout,emf", "EMF", "emf,", ",", "none"] {
+        let error = read(&[("OUTPUT", text)]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!(
+                "OUTPUT=\"{text}\" is not valid: expected cloudwatch, emf or stdout, several with \
+                 commas, but not emf together with stdout: both write to it, e.g. cloudwatch,stdout"
+            )
+        );
+    }
+}
+
+#[test]
+fn the_resolution_of_emf_is_checked_and_otherwise_ignored_without_it() {
+    for (text, resolution) in [
+        ("", EmfResolution::TenSeconds),
+        ("10s", EmfResolution::TenSeconds),
+        ("10000ms", EmfResolution::TenSeconds),
+        ("1s", EmfResolution::Second),
+    ] {
+        let settings = read(&[("OUTPUT", "emf"), ("EMF_RESOLUTION", text)]).unwrap();
+        assert_eq!(settings.outputs.lines, Some(LineFormat::Emf(resolution)), "{text}");
+    }
+    assert_eq!(read(&[("EMF_RESOLUTION", "1s")]).unwrap().outputs, Outputs::default());
+    for text in ["5s", "1", "60s", "second"] {
+        let error = read(&[("EMF_RESOLUTION", text)]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!("EMF_RESOLUTION=\"{text}\" is not valid: expected 10s or 1s, e.g. 1s")
+        );
+    }
+}
+
+#[test]
+fn with_emf_no_dimension_is_called_like_a_metric() {
+    let long = format!("{}=x", "n".repeat(251));
+    for (sets, is_valid) in [
+        ("ServiceName;Stage=prod", true),
+        ("ServiceName;Stage=prod,CPUUtilization=x", false),
+        ("ESP/Backlog=x", false),
+        ("_aws=x", false),
+        (&long, false),
+    ] {
+        assert!(read(&[("DIMENSIONS", sets)]).is_ok(), "{sets}");
+        let result = read(&[("DIMENSIONS", sets), ("OUTPUT", "cloudwatch,emf")]);
+        assert_eq!(result.is_ok(), is_valid, "{sets}");
+    }
+    let error = read(&[("DIMENSIONS", "_aws=x"), ("OUTPUT", "emf")]).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "DIMENSIONS=\"_aws=x\" is not valid: expected names of at most 250 characters that are no \
+         metric's, because of OUTPUT=emf, but \"_aws\" is not such a name"
+    );
 }
 
 #[test]

@@ -171,6 +171,37 @@ pub const PUBLISH_INTERVAL: Variable = Variable {
            shortest period of an alarm.",
 };
 
+/// Where the samples go.
+pub const OUTPUT: Variable = Variable {
+    name: "OUTPUT",
+    flag: Some("output"),
+    placeholder: "OUTPUTS",
+    default: Some("cloudwatch"),
+    otherwise: None,
+    unit: None,
+    limits: "cloudwatch, emf or stdout, several with commas, but not emf together with stdout: \
+             both write to it",
+    example: "cloudwatch,stdout",
+    help: "Where the samples go: cloudwatch (PutMetricData), emf (documents of the embedded metric \
+           format on stdout, which the awslogs driver carries to CloudWatch, without a permission \
+           or a network of ESP's own) or stdout (readable lines, for trying).",
+};
+
+/// How fine the timestamps of EMF documents are.
+pub const EMF_RESOLUTION: Variable = Variable {
+    name: "EMF_RESOLUTION",
+    flag: Some("emf-resolution"),
+    placeholder: "DURATION",
+    default: Some("10s"),
+    otherwise: None,
+    unit: None,
+    limits: "10s or 1s",
+    example: "1s",
+    help: "With emf: 10s (a document for each 10 s of the wall clock, whose values share a \
+           timestamp; what alarms of 10 s and more need) or 1s (a document for each sample, with \
+           its own timestamp, whose bytes cost about five times as much). Ignored without emf.",
+};
+
 /// How long unsent samples are kept.
 pub const BUFFER: Variable = Variable {
     name: "BUFFER",
@@ -211,8 +242,9 @@ pub const SELF_METRICS: Variable = Variable {
     unit: None,
     limits: "on or off",
     example: "on",
-    help: "Whether ESP's own figures are published too, each minute. They are 25 metrics in the \
-           same namespace, whose names begin with ESP/ and which have their price.",
+    help: "Whether ESP's own figures are published too, each minute. They are metrics in the same \
+           namespace, whose names begin with ESP/ and which have their price: 25 with \
+           OUTPUT=cloudwatch, 9 with emf, 28 with both.",
 };
 
 /// Whether `esp health` looks at publishing.
@@ -225,8 +257,9 @@ pub const HEALTH_REQUIRES_PUBLISH: Variable = Variable {
     unit: None,
     limits: "on or off",
     example: "on",
-    help: "Whether esp health also asks that CloudWatch has accepted a request of late. Leave \
-           it off where the container is essential: an outage of CloudWatch would replace the tasks.",
+    help: "Whether esp health also asks that CloudWatch has accepted a request of late, or with \
+           emf that stdout has taken a line. Leave it off where the container is essential: an \
+           outage of CloudWatch would replace the tasks.",
 };
 
 /// How long ago a request may have been accepted.
@@ -335,7 +368,7 @@ pub const SSL_CERT_FILE: Variable = Variable {
 };
 
 /// ESP's own variables, in the order of `--help`.
-pub const OWN: [&Variable; 16] = [
+pub const OWN: [&Variable; 18] = [
     &CONTAINER_NAME,
     &NAMESPACE,
     &REGION,
@@ -345,6 +378,8 @@ pub const OWN: [&Variable; 16] = [
     &SERVICE_NAME,
     &SAMPLE_INTERVAL,
     &PUBLISH_INTERVAL,
+    &OUTPUT,
+    &EMF_RESOLUTION,
     &BUFFER,
     &SHUTDOWN_GRACE,
     &SELF_METRICS,

@@ -1,13 +1,15 @@
 //! The sidecar itself: its tasks on one thread, and what passes between them.
-//! Sampling puts samples into the publisher's queue and never waits for it;
-//! publishing takes them out. All decisions are the state machines'; here is
-//! the waiting, and in `world` the clock and the sockets.
+//! Sampling puts samples into the publisher's queue, or into that of the lines
+//! for stdout, and never waits for them; publishing and writing take them out.
+//! All decisions are the state machines'; here is the waiting, and in `world`
+//! the clock and the sockets.
 
 mod listening;
 pub(crate) mod polling;
 mod publishing;
 mod sampling;
 pub mod world;
+mod writing;
 
 use std::{
     cell::{Cell, RefCell},
@@ -16,9 +18,9 @@ use std::{
 };
 
 use smol::{
-    LocalExecutor,
+    LocalExecutor, Task,
     channel::{Sender, bounded},
-    future::FutureExt as _,
+    future::{self, FutureExt as _},
     stream::{Stream, StreamExt as _},
 };
 
@@ -26,12 +28,14 @@ use self::{
     publishing::Publishing,
     sampling::Sampling,
     world::{Alarm as _, RealWorld, World},
+    writing::Writing,
 };
 use crate::{
     cloudwatch::Access,
     dimension::ResolvedDimensions,
     figures::Figures,
     health::{Record, Rules, judge},
+    output::LineOutput,
     publisher::Publisher,
     report,
     settings::Settings,
@@ -45,16 +49,22 @@ struct Shared<W> {
     world: W,
     settings: Settings,
     access: Option<Access>,
+    /// Empty for ever where `OUTPUT` has no cloudwatch.
     publisher: RefCell<Publisher>,
+    /// Where `OUTPUT` has lines on stdout.
+    lines: Option<RefCell<LineOutput>>,
     /// Where to publish, once the task is known.
     destination: RefCell<Option<Destination>>,
-    /// What sampling has come to so far; the publisher's part is not filled in.
+    /// What sampling has come to so far; the outputs' parts are
+    /// not filled in.
     sampled: Cell<Figures>,
     /// What `esp health` is told of.
     health: Cell<Record>,
     stopping: Cell<bool>,
     /// Wakes the publishing task.
     changed: Sender<()>,
+    /// Wakes the writing task.
+    lines_changed: Sender<()>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,12 +79,19 @@ impl<W: World> Shared<W> {
         let _ = self.changed.try_send(());
     }
 
+    fn notify_writing(&self) {
+        let _ = self.lines_changed.try_send(());
+    }
+
     fn figures(&self) -> Figures {
         let publisher = self.publisher.borrow();
+        let lines = self.lines.as_ref().map(|lines| lines.borrow().figures());
         Figures {
             publisher: publisher.figures(),
             backlog: publisher.backlog() as u64,
             under_way: publisher.under_way() as u64,
+            lines: lines.unwrap_or_default(),
+            outputs: self.settings.outputs,
             ..self.sampled.get()
         }
     }
@@ -126,7 +143,7 @@ pub fn run_against(
     // event (16 context switches a second instead of 5). A main thread that
     // only parks leaves the reactor to the other.
     let run = supervise(&executor, RealWorld, settings, access, signals);
-    smol::future::block_on(executor.run(run)).0
+    future::block_on(executor.run(run)).0
 }
 
 /// A whole run in `world`, on an executor that the caller drives: how it ended,
@@ -140,24 +157,33 @@ pub async fn supervise<W: World + 'static>(
 ) -> (Ended, Figures) {
     report::starting(&settings);
     let (changed, notices) = bounded(1);
+    let (lines_changed, line_notices) = bounded(1);
     let (stop, stopped) = bounded(1);
     let grace = settings.shutdown_grace;
+    let outputs = settings.outputs;
     let publisher =
         Publisher::new(settings.publish_interval, settings.buffer_samples(), world.seed());
     let health = Cell::new(Record::starting(world.now().instant));
+    let lines = outputs.lines.map(|format| RefCell::new(LineOutput::new(format, &settings)));
     let shared = Rc::new(Shared {
         world,
         settings,
         access,
         publisher: RefCell::new(publisher),
+        lines,
         destination: RefCell::new(None),
         sampled: Cell::default(),
         health,
         stopping: Cell::new(false),
         changed,
+        lines_changed,
     });
     let sampling = executor.spawn(Sampling::new(Rc::clone(&shared)).run(stopped));
-    let publishing = executor.spawn(Publishing::new(Rc::clone(&shared), notices).run());
+    let publishing = outputs
+        .cloudwatch
+        .then(|| executor.spawn(Publishing::new(Rc::clone(&shared), notices).run()));
+    let writing =
+        outputs.lines.map(|_| executor.spawn(Writing::new(Rc::clone(&shared), line_notices).run()));
     // Ends with this function.
     let _listening = executor.spawn(listen(Rc::clone(&shared)));
 
@@ -168,16 +194,24 @@ pub async fn supervise<W: World + 'static>(
         // The sampling task takes a last sample when it notices.
         stop.close();
         sampling.or(world::pause(world, LAST_SAMPLE_TIMEOUT.min(grace))).await;
+        if let Some(lines) = &shared.lines {
+            lines.borrow_mut().finish();
+        }
         shared.stopping.set(true);
         shared.notify();
+        shared.notify_writing();
         let mut over = world.alarm();
-        publishing.or(over.until(deadline)).await;
+        let sent = future::zip(done(publishing), done(writing));
+        let sent = async {
+            sent.await;
+        };
+        sent.or(over.until(deadline)).await;
         Ended::Stopped
     };
     let abort = async {
         match signals.next().await {
             Some(signal) => Ended::Aborted(signal),
-            None => smol::future::pending().await,
+            None => future::pending().await,
         }
     };
     let ended = end.or(abort).await;
@@ -189,4 +223,11 @@ pub async fn supervise<W: World + 'static>(
 /// Answers `esp health`.
 async fn listen<W: World>(shared: Rc<Shared<W>>) {
     shared.world.answer_health(&shared.settings.endpoint, || shared.verdict()).await;
+}
+
+/// The end of a task, at once if there is none.
+async fn done(task: Option<Task<()>>) {
+    if let Some(task) = task {
+        task.await;
+    }
 }

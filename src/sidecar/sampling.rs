@@ -16,6 +16,7 @@ use super::{
 use crate::{
     dimension::ResolvedDimensions,
     figures::Figures,
+    log,
     report::{self, Health},
     task::TaskDocument,
     ticker::Ticker,
@@ -68,6 +69,7 @@ impl<W: World> Sampling<W> {
                 summary_at += SUMMARY_INTERVAL;
                 self.sum_up();
             }
+            log::tend();
             ticker.advance(self.instant());
             self.missed_ticks = ticker.missed();
             let is_stopped = async {
@@ -148,6 +150,32 @@ impl<W: World> Sampling<W> {
 
     fn on_task(&mut self, task: &TaskDocument, tick: Instant) {
         let settings = &self.shared.settings;
+        let dimensions = ResolvedDimensions::resolve(
+            &settings.dimensions,
+            &settings.overrides,
+            task,
+            self.poller.sampler.names(),
+            settings.containers.is_one(),
+        );
+        if let Some(lines) = &self.shared.lines {
+            let is_new =
+                lines.borrow_mut().set_dimensions(&dimensions, self.poller.sampler.names());
+            if is_new && !settings.outputs.cloudwatch {
+                report::dimensions(&dimensions, None, settings.metrics);
+            }
+        }
+        if settings.outputs.cloudwatch {
+            self.set_destination(dimensions, task, tick);
+        }
+    }
+
+    fn set_destination(
+        &mut self,
+        dimensions: ResolvedDimensions,
+        task: &TaskDocument,
+        tick: Instant,
+    ) {
+        let settings = &self.shared.settings;
         let region = settings.region.as_deref().or_else(|| task.region());
         let Some(region) = region else {
             if self.no_region_at.is_none() {
@@ -157,19 +185,10 @@ impl<W: World> Sampling<W> {
             return;
         };
         self.no_region_at = None;
-        let destination = Destination {
-            region: region.to_owned(),
-            dimensions: ResolvedDimensions::resolve(
-                &settings.dimensions,
-                &settings.overrides,
-                task,
-                self.poller.sampler.names(),
-                settings.containers.is_one(),
-            ),
-        };
+        let destination = Destination { region: region.to_owned(), dimensions };
         let is_new = self.shared.destination.borrow().as_ref() != Some(&destination);
         if is_new {
-            report::dimensions(&destination.dimensions, region, settings.metrics);
+            report::dimensions(&destination.dimensions, Some(region), settings.metrics);
             let mut publisher = self.shared.publisher.borrow_mut();
             publisher.set_samples_per_request(destination.dimensions.samples_per_request());
             if let Some(task_arn) = task.task_arn() {
@@ -186,19 +205,43 @@ impl<W: World> Sampling<W> {
         for event in self.poller.events.drain(..) {
             report::event(&event);
         }
+        self.hand_to_lines();
+        self.hand_to_publisher();
+        self.poller.samples.clear();
+    }
+
+    fn hand_to_lines(&self) {
+        let Some(lines) = &self.shared.lines else { return };
+        let mut lines = lines.borrow_mut();
+        let now = self.shared.world.now();
+        lines.set_cadence(self.poller.sampler.cadence());
+        for sample in &self.poller.samples {
+            lines.push(*sample, now);
+        }
+        lines.advance(now);
+        lines.events().for_each(report::line_event);
+        if lines.has_lines() {
+            self.shared.notify_writing();
+        }
+    }
+
+    fn hand_to_publisher(&self) {
+        if !self.shared.settings.outputs.cloudwatch {
+            return;
+        }
         let mut publisher = self.shared.publisher.borrow_mut();
         publisher.set_cadence(self.poller.sampler.cadence());
         let mut is_changed = false;
         if !self.poller.samples.is_empty() {
             let now = self.shared.world.now();
             let destination = self.shared.destination.borrow();
-            for sample in self.poller.samples.drain(..) {
+            for sample in &self.poller.samples {
                 let is_addressed = destination
                     .as_ref()
                     .is_none_or(|known| !known.dimensions.sets(sample.container).is_empty());
                 if is_addressed {
                     // Nobody waits for what ESP says of itself.
-                    is_changed |= publisher.push(sample, now) && !sample.metric.is_own();
+                    is_changed |= publisher.push(*sample, now) && !sample.metric.is_own();
                 } else {
                     publisher.drop_unaddressed();
                 }

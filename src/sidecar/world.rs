@@ -1,10 +1,11 @@
 //! What the sidecar touches outside itself: the clock, waiting, the metadata
-//! endpoint and the way to AWS. The real ones are here; a test brings others and
-//! plays a week in seconds.
+//! endpoint, the way to AWS and stdout. The real ones are here; a test brings
+//! others and plays a week in seconds.
 
 use std::{
     fmt::Debug,
     hash::{BuildHasher as _, RandomState},
+    io::{self, Write},
     path::PathBuf,
     time::{Duration, Instant, SystemTime},
 };
@@ -18,6 +19,7 @@ use crate::{
     endpoint::{EndpointClient, EndpointError, EndpointUri, Resource},
     health::socket_name,
     publisher::Now,
+    stdio::Stream,
     timestamp::Timestamp,
     wakeup::Wakeup,
 };
@@ -67,6 +69,12 @@ pub trait World {
     ) -> impl Future<Output = ()> {
         let _ = (uri, line);
         std::future::pending()
+    }
+
+    /// Where lines of samples go: a stream that takes what it has room for and
+    /// otherwise fails with [`io::ErrorKind::WouldBlock`], without waiting.
+    fn stdout(&self) -> Box<dyn Write> {
+        Box::new(Stream::new(io::stdout()))
     }
 }
 

@@ -85,17 +85,27 @@ impl Esp {
 
     /// Waits for at most that long until it has ended, and gives the log.
     pub(crate) fn ended_within(mut self, most: Duration) -> (ExitStatus, Log) {
-        let asked = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(asked.elapsed() < most, "still there after {most:?}");
-            std::thread::sleep(Duration::from_millis(10));
-        };
+        let status = self.wait_for_end(most);
         let mut text = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
         (status, Log::parse(&text))
+    }
+
+    /// Ends it by a signal, within `most`.
+    pub(crate) fn end(&mut self, signal: &str, most: Duration) -> ExitStatus {
+        self.signal(signal);
+        self.wait_for_end(most)
+    }
+
+    fn wait_for_end(&mut self, most: Duration) -> ExitStatus {
+        let asked = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(asked.elapsed() < most, "still there after {most:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 

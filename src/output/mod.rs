@@ -1,0 +1,328 @@
+//! Where samples go. CloudWatch's own way is `publisher` and `cloudwatch`; here
+//! is the other one, lines on stdout: documents of the embedded metric format,
+//! which a log driver carries to CloudWatch, or lines for people.
+//!
+//! A state machine again: samples and the time in, lines out, into a queue that
+//! the sidecar empties as fast as stdout takes them. There is no request, no
+//! answer and nothing to try again.
+
+pub mod emf;
+mod readable;
+mod window;
+
+use std::{
+    fmt,
+    io::{self, Write},
+    time::Duration,
+};
+
+use self::window::{Window, Windows};
+use crate::{
+    dimension::ResolvedDimensions,
+    limits::Refusal,
+    metric::{MetricSet, OWN, Sample},
+    publisher::Now,
+    settings::Settings,
+    stdio::LineQueue,
+};
+
+/// What waits while stdout is blocked, bytes: about an hour of the documents of
+/// two metrics.
+const QUEUE_BYTES: usize = 256 * 1024;
+
+/// `OUTPUT`: where samples go, at least one way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outputs {
+    /// With `PutMetricData`.
+    pub cloudwatch: bool,
+    /// As lines on stdout.
+    pub lines: Option<LineFormat>,
+}
+
+impl Default for Outputs {
+    fn default() -> Self {
+        Self { cloudwatch: true, lines: None }
+    }
+}
+
+impl Outputs {
+    /// Whether documents of the embedded metric format are written.
+    #[must_use]
+    pub const fn has_emf(self) -> bool {
+        matches!(self.lines, Some(LineFormat::Emf(_)))
+    }
+}
+
+impl fmt::Display for Outputs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self.lines.map(|format| match format {
+            LineFormat::Emf(_) => EMF,
+            LineFormat::Readable => STDOUT,
+        });
+        let names = self.cloudwatch.then_some(CLOUDWATCH).into_iter().chain(lines);
+        for (position, name) in names.enumerate() {
+            write!(f, "{}{name}", if position == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+/// The outputs' names in `OUTPUT`.
+pub const CLOUDWATCH: &str = "cloudwatch";
+/// See [`CLOUDWATCH`].
+pub const EMF: &str = "emf";
+/// See [`CLOUDWATCH`].
+pub const STDOUT: &str = "stdout";
+
+/// What lines on stdout look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineFormat {
+    /// CloudWatch's embedded metric format.
+    Emf(EmfResolution),
+    /// A sample a line, for people.
+    Readable,
+}
+
+/// `EMF_RESOLUTION`: how fine the timestamps of documents are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmfResolution {
+    /// The samples of each 10 s of the wall clock share a timestamp.
+    TenSeconds,
+    /// Each sample has its own.
+    Second,
+}
+
+/// What has been counted since the start, in samples but for the lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LineFigures {
+    /// Taken in.
+    pub taken: u64,
+    /// In lines that stdout took.
+    pub written: u64,
+    /// Dropped because stdout was blocked or closed.
+    pub dropped_full: u64,
+    /// Dropped because they break a rule of CloudWatch's, or have no set of
+    /// dimensions that fits into a line.
+    pub dropped_invalid: u64,
+    /// Not written yet, now.
+    pub pending: u64,
+    /// Lines that stdout took.
+    pub lines: u64,
+}
+
+impl LineFigures {
+    /// Dropped for any reason.
+    #[must_use]
+    pub const fn dropped(&self) -> u64 {
+        self.dropped_full + self.dropped_invalid
+    }
+}
+
+/// Something to tell the operator.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LineEvent {
+    /// Too many lines wait: from here on the oldest are dropped.
+    DroppingBegan,
+    /// None waits any more.
+    DroppingEnded {
+        /// How many samples were dropped.
+        dropped: u64,
+    },
+    /// A sample that no document can have.
+    SampleDropped {
+        /// The sample.
+        sample: Sample,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Samples whose dimensions leave no room in a line.
+    DimensionsTooLong,
+}
+
+#[derive(Debug)]
+enum Format {
+    Emf { formatter: emf::Formatter, windows: Windows },
+    Readable(readable::Formatter),
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub struct LineOutput {
+    format: Format,
+    dimensions: ResolvedDimensions,
+    queue: LineQueue,
+    taken: u64,
+    dropped_invalid: u64,
+    /// Samples are dropped for want of room; how many were before, else.
+    is_dropping: bool,
+    dropped_before: u64,
+    /// Metrics of which a dropped sample has been named.
+    named: MetricSet,
+    is_length_said: bool,
+    events: Vec<LineEvent>,
+}
+
+impl LineOutput {
+    /// Lines in `format`, of what the settings say.
+    #[must_use]
+    pub fn new(format: LineFormat, settings: &Settings) -> Self {
+        let format = match format {
+            LineFormat::Emf(resolution) => Format::Emf {
+                formatter: emf::Formatter::new(settings.namespace.clone()),
+                windows: Windows::new(
+                    resolution == EmfResolution::Second,
+                    settings.sample_interval,
+                ),
+            },
+            LineFormat::Readable => {
+                let own = OWN.into_iter().filter(|_| settings.self_metrics);
+                Format::Readable(readable::Formatter::new(settings.metrics.iter().chain(own)))
+            }
+        };
+        Self {
+            format,
+            dimensions: ResolvedDimensions::default(),
+            queue: LineQueue::new(QUEUE_BYTES),
+            taken: 0,
+            dropped_invalid: 0,
+            is_dropping: false,
+            dropped_before: 0,
+            named: MetricSet::default(),
+            is_length_said: false,
+            events: Vec::new(),
+        }
+    }
+
+    /// Says what samples are written under, and what the containers are called,
+    /// by place. `true`: the dimensions are new.
+    pub fn set_dimensions(&mut self, dimensions: &ResolvedDimensions, names: &[String]) -> bool {
+        if let Format::Readable(formatter) = &mut self.format {
+            formatter.set_names(names);
+        }
+        let is_new = self.dimensions != *dimensions;
+        if is_new {
+            self.dimensions = dimensions.clone();
+        }
+        is_new
+    }
+
+    /// Says how often samples are renewed.
+    pub fn set_cadence(&mut self, cadence: Option<Duration>) {
+        if let Format::Emf { windows, .. } = &mut self.format {
+            windows.set_cadence(cadence);
+        }
+    }
+
+    /// Takes in a sample.
+    pub fn push(&mut self, sample: Sample, now: Now) {
+        self.taken += 1;
+        if let Some(refusal) = Refusal::of(sample.value, sample.read, now.wall) {
+            self.dropped_invalid += 1;
+            if !self.named.has(sample.metric) {
+                self.named.insert(sample.metric);
+                let reason = refusal.reason();
+                self.events.push(LineEvent::SampleDropped { sample, reason });
+            }
+            return;
+        }
+        match &mut self.format {
+            Format::Emf { windows, .. } => windows.push(sample, now),
+            Format::Readable(formatter) => {
+                self.queue.push(formatter.line(&sample, &self.dimensions).as_bytes(), 1);
+            }
+        }
+    }
+
+    /// Makes lines of the samples whose time has come. To be called after each
+    /// poll, whether or not it brought any.
+    pub fn advance(&mut self, now: Now) {
+        self.write_windows(|windows| windows.take_closed(now));
+        self.note_dropping();
+    }
+
+    /// Makes lines of all samples. For the end.
+    pub fn finish(&mut self) {
+        self.write_windows(Windows::take_any);
+        self.note_dropping();
+    }
+
+    fn write_windows(&mut self, mut next: impl FnMut(&mut Windows) -> Option<Window>) {
+        let Format::Emf { formatter, windows } = &mut self.format else { return };
+        while let Some(mut window) = next(windows) {
+            let (unix_ms, samples) = (window.unix_ms, &mut window.samples);
+            let emit = |line: &str, samples| self.queue.push(line.as_bytes(), samples);
+            let unfit = formatter.documents(unix_ms, samples, &self.dimensions, emit);
+            self.dropped_invalid += unfit.samples;
+            if unfit.is_too_long && !self.is_length_said {
+                self.is_length_said = true;
+                self.events.push(LineEvent::DimensionsTooLong);
+            }
+            windows.put_back(window);
+        }
+    }
+
+    /// Writes what `stdout` takes at the moment. `true`: that was all.
+    ///
+    /// # Errors
+    ///
+    /// What the stream says. Of a reader that is gone it means that the lines
+    /// are dropped; else they wait.
+    pub fn write_to(&mut self, stdout: &mut dyn Write) -> io::Result<bool> {
+        let result = self.queue.write_to(stdout);
+        if let Err(error) = &result
+            && error.kind() == io::ErrorKind::BrokenPipe
+        {
+            self.queue.drop_all();
+            // The error says it.
+            self.is_dropping = false;
+            self.dropped_before = self.queue.figures().samples_dropped;
+        }
+        self.note_dropping();
+        result.map(|()| self.queue.is_empty())
+    }
+
+    /// Whether lines wait to be written.
+    #[must_use]
+    pub fn has_lines(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// What has been counted since the start.
+    #[must_use]
+    pub fn figures(&self) -> LineFigures {
+        let queue = self.queue.figures();
+        let in_windows = match &self.format {
+            Format::Emf { windows, .. } => windows.samples() as u64,
+            Format::Readable(_) => 0,
+        };
+        LineFigures {
+            taken: self.taken,
+            written: queue.samples_written,
+            dropped_full: queue.samples_dropped,
+            dropped_invalid: self.dropped_invalid,
+            pending: self.queue.samples() + in_windows,
+            lines: queue.lines_written,
+        }
+    }
+
+    fn note_dropping(&mut self) {
+        let dropped = self.queue.figures().samples_dropped;
+        if !self.is_dropping && dropped > self.dropped_before {
+            self.is_dropping = true;
+            self.events.push(LineEvent::DroppingBegan);
+        }
+        if self.is_dropping && self.queue.is_empty() {
+            let dropped = dropped - std::mem::replace(&mut self.dropped_before, dropped);
+            self.is_dropping = false;
+            self.events.push(LineEvent::DroppingEnded { dropped });
+        }
+    }
+
+    /// What there is to tell since the last call.
+    pub fn events(&mut self) -> impl Iterator<Item = LineEvent> {
+        self.events.drain(..)
+    }
+}
+
+#[cfg(test)]
+mod tests;
