@@ -53,14 +53,17 @@ fn run(settings: Result<Settings, SettingsError>) -> ExitCode {
         }
     };
     log::init(settings.log_level, settings.log_format);
-    let signals = match Signals::new([Signal::Term, Signal::Int]) {
+    // A terminal that hangs up is no reason to end, and neither is a closed pipe,
+    // whose signal Rust's runtime ignores.
+    let signals = match Signals::new([Signal::Term, Signal::Int, Signal::Hup]) {
         Ok(signals) => signals,
         Err(error) => {
             eprintln!("esp: cannot handle SIGTERM: {error}");
             return exit::os_error();
         }
     };
-    let numbers = signals.filter_map(|signal| signal.ok().map(|signal| signal as i32));
+    let ending = signals.filter_map(|signal| signal.ok().filter(|it| *it != Signal::Hup));
+    let numbers = ending.map(|signal| signal as i32);
     let ended = sidecar::run(settings, numbers);
     log::finish();
     match ended {

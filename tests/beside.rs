@@ -1,0 +1,99 @@
+//! The built program as a neighbour: signals that are none of its business, a
+//! system without a resolver's configuration, and streams that close. What takes a
+//! container (a root file system that is read only, little memory, little CPU) is
+//! in `image`; a clock that jumps is in `simulation`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::print_stderr, reason = "a test that was skipped must say so")]
+#![cfg(target_os = "linux")]
+
+mod program;
+
+use std::{
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use esp_endpoints::{
+    agent::Cadence, cloudwatch::CloudWatch, containers::Shape, metadata::MetadataEndpoint,
+};
+
+use program::{Esp, SOON, agent};
+
+const EACH_SECOND: [(&str, &str); 1] = [("PUBLISH_INTERVAL", "1s")];
+
+fn endpoint() -> MetadataEndpoint {
+    MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}))
+}
+
+#[test]
+fn a_hangup_and_a_broken_pipe_end_nothing() {
+    let (metadata, cloudwatch) = (endpoint(), CloudWatch::start());
+    let esp = Esp::start(&metadata, &cloudwatch, &EACH_SECOND);
+    assert!(cloudwatch.wait_for(2, SOON));
+    for signal in ["HUP", "PIPE", "HUP"] {
+        esp.signal(signal);
+        let before = cloudwatch.datums().len();
+        assert!(cloudwatch.wait_for(before + 2, SOON), "after SIG{signal}");
+    }
+    // Nor does one count as the first of two signals.
+    let (status, log) = esp.stop("TERM");
+    assert_eq!(status.code(), Some(0));
+    log.expect("esp stops; everything is published");
+}
+
+#[test]
+fn a_log_whose_reader_is_gone_ends_nothing() {
+    let (metadata, cloudwatch) = (endpoint(), CloudWatch::start());
+    let mut esp = Esp::start(&metadata, &cloudwatch, &[EACH_SECOND[0], ("LOG_LEVEL", "debug")]);
+    drop(esp.child.stderr.take());
+    drop(esp.child.stdout.take());
+    assert!(cloudwatch.wait_for(4, SOON));
+    assert_eq!(esp.end("TERM", Duration::from_secs(2)).code(), Some(0));
+}
+
+/// Has the command run where `/etc` is empty: no resolver's configuration, no
+/// hosts, no certificates. `None`, and a word about it, where that takes rights
+/// that we do not have.
+fn without_etc(command: &Command) -> Option<Command> {
+    const EMPTY: &str = "mount -t tmpfs none /etc";
+    let can = Command::new("unshare").args(["--mount", "sh", "-c", EMPTY]).output();
+    if !can.is_ok_and(|output| output.status.success()) {
+        assert_ne!(std::env::var("ESP_TEST_NAMES").as_deref(), Ok("required"), "no namespace");
+        eprintln!("skipped, no mount namespace of its own: that takes root on Linux");
+        return None;
+    }
+    let script = format!("{EMPTY} && exec \"$@\"");
+    let mut outer = Command::new("unshare");
+    outer.args(["--mount", "sh", "-c", &script, "sh"]);
+    outer.arg(command.get_program()).args(command.get_args());
+    outer.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    outer.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    outer.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Some(outer)
+}
+
+#[test]
+fn without_a_resolv_conf_addresses_work_and_names_are_said() {
+    let (metadata, cloudwatch) = (endpoint(), CloudWatch::start());
+    let command = Esp::between(&metadata, &cloudwatch.url(), &EACH_SECOND);
+    let Some(mut command) = without_etc(&command) else { return };
+    let esp = Esp::run(&mut command);
+    assert!(cloudwatch.wait_for(3, SOON));
+    let (status, log) = esp.stop("TERM");
+    assert_eq!(status.code(), Some(0));
+    assert!(log.lines.iter().all(|line| line["level"] == "INFO"), "{}", log.text);
+
+    let more = [EACH_SECOND[0], ("SHUTDOWN_GRACE", "1s")];
+    let command = Esp::between(&metadata, "https://monitoring.example", &more);
+    let esp = Esp::run(&mut without_etc(&command).unwrap());
+    let before = metadata.stats_requests();
+    while metadata.stats_requests() < before + 4 {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let (status, log) = esp.stop_within("TERM", Duration::from_secs(3));
+    assert_eq!(status.code(), Some(0));
+    let error = log.expect("publishing to CloudWatch fails")["error"].to_string();
+    assert!(error.contains("resolve"), "{error}");
+    assert_eq!(log.expect("esp stops")["missed_ticks"], 0);
+}
