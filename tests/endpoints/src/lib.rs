@@ -40,6 +40,7 @@ mod json;
 pub mod limits;
 pub mod metadata;
 pub mod process;
+pub mod proxy;
 pub mod random;
 pub mod script;
 pub mod service;
