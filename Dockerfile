@@ -15,4 +15,6 @@ LABEL org.opencontainers.image.title="ESP" \
 COPY --from=build /out/esp /esp
 # Nobody in particular. ESP opens no port and writes no file.
 USER 65532:65532
+# For engines that look at it; ECS has its own in the task definition.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 CMD ["/esp", "health"]
 ENTRYPOINT ["/esp"]

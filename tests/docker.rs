@@ -9,9 +9,11 @@
 #![allow(clippy::cast_precision_loss, reason = "counters of a minute")]
 #![allow(clippy::print_stderr, reason = "a test that was skipped must say so")]
 
+mod engine;
+
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -23,31 +25,7 @@ use esp_endpoints::{
     metadata::MetadataEndpoint,
 };
 
-const IMAGE: &str = "esp-test-busybox";
-
-/// Runs `docker` and gives what it printed.
-fn docker(arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new("docker").args(arguments).output().map_err(|e| e.to_string())?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
-    }
-}
-
-/// Makes the image; the reason where that cannot be done here.
-fn prepare() -> Result<(), String> {
-    docker(&["info", "--format", "{{.ServerVersion}}"])?;
-    let busybox = ["/bin/busybox", "/usr/bin/busybox"].map(Path::new);
-    let busybox =
-        busybox.into_iter().find(|path| path.exists()).ok_or("there is no static busybox")?;
-    let context = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("busybox");
-    fs::create_dir_all(&context).map_err(|e| e.to_string())?;
-    fs::copy(busybox, context.join("busybox")).map_err(|e| e.to_string())?;
-    fs::write(context.join("Dockerfile"), "FROM scratch\nCOPY busybox /bin/busybox\n")
-        .map_err(|e| e.to_string())?;
-    docker(&["build", "-q", "-t", IMAGE, context.to_str().unwrap()]).map(drop)
-}
+use engine::{Container, prepare};
 
 /// `true` where the tests can run; says why where not.
 fn is_ready() -> bool {
@@ -63,21 +41,7 @@ fn is_ready() -> bool {
     }
 }
 
-/// A container that runs until it is dropped.
-struct Container {
-    name: String,
-    id: String,
-}
-
 impl Container {
-    fn start(name: &str, options: &[&str], script: &str) -> Self {
-        let name = format!("esp-test-{name}-{}", std::process::id());
-        let fixed = ["run", "-d", "--rm", "--network", "bridge", "--name", &name];
-        let command = [IMAGE, "/bin/busybox", "sh", "-c", script];
-        let id = docker(&[&fixed, options, &command].concat()).unwrap();
-        Self { name, id }
-    }
-
     /// A file of the container's cgroup, of whichever version this host has.
     fn cgroup_file(&self, v1_controller: &str, v1: &str, v2: &str) -> PathBuf {
         let v2_scope = format!("/sys/fs/cgroup/system.slice/docker-{}.scope/{v2}", self.id);
@@ -85,12 +49,6 @@ impl Container {
         let v1 = format!("/sys/fs/cgroup/{v1_controller}/docker/{}/{v1}", self.id);
         let candidates = [v1, v2_scope, v2_group].map(PathBuf::from);
         candidates.into_iter().find(|path| path.exists()).expect("the container's cgroup")
-    }
-}
-
-impl Drop for Container {
-    fn drop(&mut self) {
-        let _ = docker(&["rm", "-f", &self.name]);
     }
 }
 

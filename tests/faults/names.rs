@@ -12,11 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use esp_endpoints::{cloudwatch::CloudWatch, dns::NameServer};
+use esp_endpoints::{cloudwatch::CloudWatch, dns::NameServer, tls::NAME};
 
 use crate::run::{PATIENCE, Run, healthy, without_connection};
-
-const NAME: &str = "monitoring.example";
 
 /// Replaces the resolver's configuration for what follows, then becomes it.
 const IN_NAMESPACE: &str = r#"

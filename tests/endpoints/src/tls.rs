@@ -8,14 +8,18 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_tim
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
+/// A name that a server may have where a name server of the test's own gives it
+/// an address.
+pub const NAME: &str = "monitoring.example";
+
 /// What kind of certificate a server shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Certificate {
-    /// For `localhost`.
+    /// For `localhost` and for [`NAME`].
     Valid,
     /// For another name.
     WrongName,
-    /// For `localhost`, until the year 2020.
+    /// For the same, until the year 2020.
     Expired,
 }
 
@@ -36,11 +40,11 @@ impl Tls {
         let authority_pem = authority.self_signed(&authority_key).unwrap().pem();
         let issuer = Issuer::new(authority, authority_key);
 
-        let name = match certificate {
-            Certificate::Valid | Certificate::Expired => "localhost",
-            Certificate::WrongName => "elsewhere.example",
+        let names = match certificate {
+            Certificate::Valid | Certificate::Expired => vec!["localhost".into(), NAME.into()],
+            Certificate::WrongName => vec!["elsewhere.example".into()],
         };
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let mut params = CertificateParams::new(names).unwrap();
         if certificate == Certificate::Expired {
             params.not_before = date_time_ymd(2019, 1, 1);
             params.not_after = date_time_ymd(2020, 1, 1);

@@ -1,0 +1,60 @@
+//! A Docker engine for the tests that need one, by the `docker` command: an image
+//! with a shell, and containers of it. `.ci/docker` and `.ci/image` see to it that
+//! there is one.
+
+#![allow(dead_code, reason = "each test uses some of it")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// An image with nothing but busybox in it.
+const IMAGE: &str = "esp-test-busybox";
+
+/// Runs `docker` and gives what it printed.
+pub(crate) fn docker(arguments: &[&str]) -> Result<String, String> {
+    let output = Command::new("docker").args(arguments).output().map_err(|e| e.to_string())?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+    }
+}
+
+/// Makes the image; the reason where that cannot be done here.
+pub(crate) fn prepare() -> Result<(), String> {
+    docker(&["info", "--format", "{{.ServerVersion}}"])?;
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"].map(Path::new);
+    let busybox =
+        busybox.into_iter().find(|path| path.exists()).ok_or("there is no static busybox")?;
+    let context = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("busybox");
+    fs::create_dir_all(&context).map_err(|e| e.to_string())?;
+    fs::copy(busybox, context.join("busybox")).map_err(|e| e.to_string())?;
+    fs::write(context.join("Dockerfile"), "FROM scratch\nCOPY busybox /bin/busybox\n")
+        .map_err(|e| e.to_string())?;
+    docker(&["build", "-q", "-t", IMAGE, context.to_str().unwrap()]).map(drop)
+}
+
+/// A container that runs until it is dropped.
+pub(crate) struct Container {
+    pub(crate) name: String,
+    pub(crate) id: String,
+}
+
+impl Container {
+    pub(crate) fn start(name: &str, options: &[&str], script: &str) -> Self {
+        let name = format!("esp-test-{name}-{}", std::process::id());
+        let fixed = ["run", "-d", "--rm", "--network", "bridge", "--name", &name];
+        let command = [IMAGE, "/bin/busybox", "sh", "-c", script];
+        let id = docker(&[&fixed, options, &command].concat()).unwrap();
+        Self { name, id }
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        let _ = docker(&["rm", "-f", &self.name]);
+    }
+}
