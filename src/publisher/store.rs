@@ -2,9 +2,9 @@
 //! within a fixed number: what waits, what is under way, and what a refused
 //! request has left to be looked at in halves. It knows no time.
 
-use std::{collections::VecDeque, mem};
+use std::collections::VecDeque;
 
-use crate::metric::Sample;
+use crate::{limits::DATUMS_PER_REQUEST, metric::Sample};
 
 /// Where the samples under way were taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +30,12 @@ pub(super) struct Store {
 
 impl Store {
     /// A store of at most `capacity` samples, which take 24 bytes each and are
-    /// set aside at once.
+    /// set aside at once, with the fullest request.
     pub(super) fn new(capacity: usize) -> Self {
         Self {
             pending: VecDeque::with_capacity(capacity),
             capacity,
-            in_flight: Vec::new(),
+            in_flight: Vec::with_capacity(capacity.min(DATUMS_PER_REQUEST)),
             origin: Origin::Pending,
             newer: 0,
             suspects: Vec::new(),
@@ -83,7 +83,8 @@ impl Store {
     pub(super) fn take(&mut self, most: usize, is_fresh_first: bool) -> Option<&[Sample]> {
         let is_fresh = is_fresh_first && !self.pending.is_empty();
         if let Some(part) = self.suspects.pop_if(|_| !is_fresh) {
-            self.in_flight = part;
+            self.in_flight.clear();
+            self.in_flight.extend(part);
             self.origin = Origin::Suspects;
         } else if self.pending.is_empty() {
             return None;
@@ -119,7 +120,7 @@ impl Store {
     /// What is under way was not accepted: it goes back to where it was.
     pub(super) fn put_back(&mut self) {
         match self.origin {
-            Origin::Suspects => self.suspects.push(mem::take(&mut self.in_flight)),
+            Origin::Suspects => self.suspects.push(self.in_flight.drain(..).collect()),
             Origin::Pending => {
                 let newer = self.pending.split_off(self.pending.len() - self.newer);
                 self.pending.extend(self.in_flight.drain(..));
@@ -132,13 +133,12 @@ impl Store {
     /// What is under way was refused as invalid: it is halved, to be looked at
     /// part by part. A single sample is the bad one, and is given out.
     pub(super) fn halve(&mut self) -> Option<Sample> {
-        let mut first = mem::take(&mut self.in_flight);
-        if first.len() <= 1 {
-            return first.pop();
+        if self.in_flight.len() <= 1 {
+            return self.in_flight.pop();
         }
-        let second = first.split_off(first.len() / 2);
+        let second = self.in_flight.split_off(self.in_flight.len() / 2);
         // The later half is the fresher one, and so the next.
-        self.suspects.push(first);
+        self.suspects.push(self.in_flight.drain(..).collect());
         self.suspects.push(second);
         None
     }
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn what_was_set_aside_is_never_exceeded() {
         let mut store = store(1000, 0);
-        let set_aside = store.pending.capacity();
+        let set_aside = [store.pending.capacity(), store.in_flight.capacity()];
         for number in 0..5000 {
             store.push(sample(number));
             if number % 300 == 0 {
@@ -247,7 +247,12 @@ mod tests {
                 store.put_back();
             }
         }
-        assert_eq!((store.pending.capacity(), store.len()), (set_aside, 1000));
+        store.take(1000, false);
+        store.halve();
+        store.take(1000, false);
+        store.put_back();
+        let kept = [store.pending.capacity(), store.in_flight.capacity()];
+        assert_eq!((kept, store.len()), (set_aside, 1000));
         assert_eq!(store.dropped(), 4000);
     }
 
