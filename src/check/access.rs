@@ -10,7 +10,7 @@ use super::{
     steps::{Check, sets},
 };
 use crate::{
-    cloudwatch::{CloudWatch, CredentialsSource, NoCredentials, PutError},
+    cloudwatch::{CloudWatch, CorrectedClock, CredentialsSource, NoCredentials, PutError},
     dimension::ResolvedDimensions,
     metric::Sample,
     publisher::Outcome,
@@ -45,7 +45,7 @@ impl<W: World> Check<'_, W> {
         let connecting = CloudWatch::connect(
             http_client,
             self.world.sleep(),
-            self.world.time_source(),
+            CorrectedClock::new(self.world.time_source()),
             region.clone(),
             settings.namespace.clone(),
             dimensions.clone(),

@@ -2,9 +2,11 @@
 //! sleep, and samples as `PutMetricData` wants them. When to send what is
 //! decided in `publisher`; nothing here waits or tries again.
 
+mod clock;
 mod connection;
 mod connector;
 mod credentials;
+mod departure;
 mod failure;
 mod lifetime;
 mod sleep;
@@ -18,20 +20,24 @@ use aws_sdk_cloudwatch::{
     primitives::DateTime,
     types::{Dimension, MetricDatum, StandardUnit},
 };
-use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
+use aws_smithy_async::rt::sleep::SharedAsyncSleep;
 use aws_smithy_runtime::client::identity::IdentityCache;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::ReconnectMode;
 
-use self::failure::{HostClock, clock_ahead_seconds};
 pub use self::{
+    clock::CorrectedClock,
     connection::{ConnectionError, ConnectionErrorKind},
     connector::{Connector, check_ca_bundle},
     credentials::{CredentialsSource, NoCredentials},
     failure::PutError,
     sleep::TimerSleep,
 };
-use crate::{dimension::ResolvedDimensions, metric::Sample};
+use self::{
+    departure::Departure,
+    failure::{HostClock, clock_ahead_seconds},
+};
+use crate::{dimension::ResolvedDimensions, metric::Sample, publisher::Outcome};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -58,7 +64,8 @@ impl std::fmt::Debug for Access {
 #[derive(Debug)]
 pub struct CloudWatch {
     client: Client,
-    time_source: SharedTimeSource,
+    clock: CorrectedClock,
+    departure: Departure,
     /// By how many seconds the SDK takes the host's clock to be ahead, and signs
     /// with that: what the date of the last answer said. Known from those that
     /// were errors, which is enough.
@@ -75,11 +82,13 @@ impl CloudWatch {
     /// `AWS_ENDPOINT_URL_CLOUDWATCH`, FIPS and dual-stack endpoints. Nothing is
     /// sent yet. `access`, where given, goes before the environment.
     ///
-    /// A new one asks for new credentials; the HTTP client is the process's.
+    /// A new one asks for new credentials; the HTTP client is the process's, and
+    /// so is the `clock`, which is put right where a signature failed for it: the
+    /// next client signs with CloudWatch's time from the first request on.
     pub async fn connect(
         http_client: SharedHttpClient,
         sleep: SharedAsyncSleep,
-        time_source: SharedTimeSource,
+        clock: CorrectedClock,
         region: String,
         namespace: String,
         dimensions: ResolvedDimensions,
@@ -90,14 +99,12 @@ impl CloudWatch {
             .read_timeout(REQUEST_TIMEOUT)
             .build();
         // The identity cache waits with our sleep too: without one it refuses.
-        let identities = IdentityCache::lazy()
-            .sleep_impl(sleep.clone())
-            .time_source(time_source.clone())
-            .build();
+        let identities =
+            IdentityCache::lazy().sleep_impl(sleep.clone()).time_source(clock.clone()).build();
         let mut shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http_client)
             .sleep_impl(sleep)
-            .time_source(time_source.clone())
+            .time_source(clock.clone())
             .region(Region::new(region.clone()))
             .identity_cache(identities)
             .timeout_config(timeouts)
@@ -116,7 +123,9 @@ impl CloudWatch {
             shared = shared.endpoint_url(access.endpoint_url).credentials_provider(key);
         }
         let shared = shared.load().await;
+        let departure = Departure::new(clock.clone());
         let config = aws_sdk_cloudwatch::config::Builder::from(&shared)
+            .interceptor(departure.clone())
             // Trying again is the publisher's: it alone knows what is fresh.
             // Without ReuseAllConnections each passing trouble logs at ERROR.
             .retry_config(
@@ -127,8 +136,9 @@ impl CloudWatch {
         Self {
             client: Client::from_conf(config),
             credentials,
-            time_source,
-            signed_ahead: Cell::new(0),
+            signed_ahead: Cell::new(clock.ahead_seconds()),
+            clock,
+            departure,
             region,
             namespace,
             dimensions,
@@ -150,6 +160,7 @@ impl CloudWatch {
     ///
     /// [`PutError`], with what an operator can do about it.
     pub async fn put(&self, samples: &[Sample]) -> Result<(), PutError> {
+        self.departure.reset();
         let datums: Vec<_> = samples.iter().flat_map(|sample| self.datums(sample)).collect();
         // Every set may lack a value here; CloudWatch refuses an empty request.
         if datums.is_empty() {
@@ -165,13 +176,23 @@ impl CloudWatch {
             Err(error) => {
                 let ahead = error
                     .raw_response()
-                    .and_then(|answer| clock_ahead_seconds(answer, self.time_source.now()));
+                    .and_then(|answer| clock_ahead_seconds(answer, self.clock.host_time()));
                 let signed_ahead = self.signed_ahead.get();
                 let clock = ahead.map(|ahead| HostClock { ahead, signed_ahead });
                 self.signed_ahead.set(ahead.unwrap_or(signed_ahead));
-                Err(PutError::new(&error, &self.region, clock))
+                let error = PutError::new(&error, &self.region, clock);
+                if error.outcome == Outcome::ClockSkew {
+                    self.clock.set_ahead_seconds(self.signed_ahead.get());
+                }
+                Err(error)
             }
         }
+    }
+
+    /// How long ago the last request left, after all that it waited for; `None`
+    /// where none did.
+    pub fn since_departure(&self) -> Option<Duration> {
+        self.departure.ago()
     }
 
     /// The sample under each set of dimensions.

@@ -170,7 +170,7 @@ pub struct Publisher {
     resume_at: Option<Instant>,
     /// [`REQUEST_PAUSE`], or the interval, if that is shorter.
     request_pause: Duration,
-    /// When the last request was sent, at the latest.
+    /// When the last request was sent.
     sent_at: Option<Instant>,
     /// A request is due by the schedule, and so goes before what is left of a
     /// refused one.
@@ -311,13 +311,15 @@ impl Publisher {
         None
     }
 
+    /// The request that the last [`Action::Send`] asked for left only at `at`: it
+    /// waited for a key. The pause to the next one begins there.
+    pub fn on_departure(&mut self, at: Instant) {
+        self.sent_at = self.sent_at.max(Some(at));
+    }
+
     /// The request that the last [`Action::Send`] asked for has ended.
     pub fn on_outcome(&mut self, outcome: Outcome, now: Now) {
         self.figures.requests[outcome as usize] += 1;
-        // One that took long may have waited for a key, and left only now.
-        if self.too_soon_until(now).is_none() {
-            self.sent_at = Some(now.instant);
-        }
         let pause = match outcome {
             Outcome::Accepted => {
                 let samples = self.store.in_flight();

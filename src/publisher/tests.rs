@@ -57,6 +57,26 @@ impl Bench {
     }
 }
 
+#[test]
+fn the_pause_begins_when_a_request_leaves_that_waited_for_a_key() {
+    let mut bench = Bench::new(SECOND, 0);
+    bench.sample();
+    bench.now_ms = 1000;
+    while !matches!(bench.publisher.poll(bench.now()), Action::Send(_)) {
+        bench.now_ms += 100;
+    }
+    bench.now_ms += 800;
+    let left = bench.now().instant;
+    bench.publisher.on_departure(left);
+    bench.publisher.on_outcome(Outcome::Accepted, bench.now());
+    bench.sample();
+    while !matches!(bench.publisher.poll(bench.now()), Action::Send(_)) {
+        bench.now_ms += 50;
+    }
+    let pause = bench.now().instant - left;
+    assert!(pause >= SECOND.mul_f64(0.9) && pause <= 2 * SECOND, "{pause:?}");
+}
+
 fn a_sample(read: Timestamp) -> Sample {
     Sample { metric: Metric::CpuUtilization, container: None, read, value: 1.0 }
 }

@@ -15,7 +15,7 @@ use super::{
     world::{self, Alarm as _, World},
 };
 use crate::{
-    cloudwatch::CloudWatch,
+    cloudwatch::{CloudWatch, CorrectedClock},
     metric::Sample,
     publisher::{Action, BACKLOG_PAUSE, Outcome},
     report::{self, Health},
@@ -31,6 +31,7 @@ pub(super) struct Publishing<W: World> {
     alarm: W::Alarm,
     health: Health,
     http_client: Option<SharedHttpClient>,
+    clock: CorrectedClock,
     connected: Option<(Destination, CloudWatch)>,
 }
 
@@ -38,8 +39,9 @@ impl<W: World> Publishing<W> {
     pub(super) fn new(shared: Rc<Shared<W>>, notices: Receiver<()>) -> Self {
         let health = Health::new("publishing to CloudWatch");
         let alarm = shared.world.alarm();
+        let clock = CorrectedClock::new(shared.world.time_source());
         let mut publishing =
-            Self { shared, notices, alarm, health, http_client: None, connected: None };
+            Self { shared, notices, alarm, health, http_client: None, clock, connected: None };
         // It takes this thread a while: now, before there are ticks to miss.
         publishing.make_http_client();
         publishing
@@ -101,7 +103,7 @@ impl<W: World> Publishing<W> {
         let cloudwatch = CloudWatch::connect(
             http_client,
             self.shared.world.sleep(),
-            self.shared.world.time_source(),
+            self.clock.clone(),
             destination.region.clone(),
             settings.namespace.clone(),
             destination.dimensions.clone(),
@@ -115,7 +117,9 @@ impl<W: World> Publishing<W> {
     /// One request, and what became of it. Callers have connected.
     async fn send(&mut self, samples: &[Sample]) -> Outcome {
         let Some((_, cloudwatch)) = &self.connected else { return Outcome::Unreachable };
-        let outcome = match cloudwatch.put(samples).await {
+        let result = cloudwatch.put(samples).await;
+        let left = cloudwatch.since_departure().and_then(|ago| self.instant().checked_sub(ago));
+        let outcome = match result {
             Ok(()) => {
                 debug!(samples = samples.len(), "published");
                 self.health.works(self.instant());
@@ -131,12 +135,16 @@ impl<W: World> Publishing<W> {
                 error.outcome
             }
         };
-        if outcome == Outcome::Credentials {
+        if matches!(outcome, Outcome::Credentials | Outcome::ClockSkew) {
             // A new client asks for new credentials; the old one would keep
-            // its own until they say that they have expired.
+            // its own until they say that they have expired. And it knows nothing
+            // of the SDK's own correction, which would come on top of the clock's.
             self.connected = None;
         }
         let mut publisher = self.shared.publisher.borrow_mut();
+        if let Some(left) = left {
+            publisher.on_departure(left);
+        }
         publisher.on_outcome(outcome, self.shared.world.now());
         publisher.events().for_each(report::publisher_event);
         outcome
