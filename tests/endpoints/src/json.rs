@@ -9,7 +9,9 @@ pub(crate) struct Object(String);
 
 impl Object {
     pub(crate) fn new() -> Self {
-        Self(String::from("{"))
+        let mut text = String::with_capacity(512);
+        text.push('{');
+        Self(text)
     }
 
     /// A field whose value is written as it stands: a number, a boolean, `null`
@@ -18,7 +20,8 @@ impl Object {
         if self.0.len() > 1 {
             self.0.push(',');
         }
-        let _ = write!(self.0, "{}:{value}", quoted(name));
+        push_quoted(&mut self.0, name);
+        let _ = write!(self.0, ":{value}");
         self
     }
 
@@ -41,7 +44,20 @@ impl Object {
 }
 
 pub(crate) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let mut quoted = String::with_capacity(text.len() + 2);
+    push_quoted(&mut quoted, text);
+    quoted
+}
+
+/// Nearly every text is as it stands, and a simulation writes very many.
+fn push_quoted(into: &mut String, text: &str) {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+        into.push('"');
+        into.push_str(text);
+        into.push('"');
+    } else {
+        into.push_str(&serde_json::Value::from(text).to_string());
+    }
 }
 
 pub(crate) fn array(items: impl IntoIterator<Item = String>) -> String {

@@ -288,7 +288,9 @@ fn answer(status: u16, body: Vec<u8>) -> Response {
     Response::new(status, CBOR, body).with_header("smithy-protocol", "rpc-v2-cbor")
 }
 
-fn error(status: u16, type_name: &str, query_code: &str, message: &str) -> Response {
+/// An error in the service's form; without a query code, if that is empty.
+#[must_use]
+pub fn error(status: u16, type_name: &str, query_code: &str, message: &str) -> Response {
     let response = answer(status, cbor::error(type_name, message));
     if query_code.is_empty() {
         return response;

@@ -1,0 +1,118 @@
+//! What must add up in the end, between the books and ESP's own figures.
+
+use std::time::Duration;
+
+use esp::{
+    figures::Figures,
+    publisher::{OUTCOMES, Outcome},
+};
+
+use super::{Fate, Ledger};
+
+impl Ledger {
+    /// Holds the figures of an ESP that keeps at most `capacity` samples against
+    /// the books.
+    pub(crate) fn balance(&mut self, at: Duration, figures: &Figures, capacity: u64) {
+        let publisher = &figures.publisher;
+        let mut equal = |what: &str, ours: u64, theirs: u64| {
+            if ours != theirs {
+                self.complain(at, format_args!("{what}: {ours} in the books, {theirs} by ESP"));
+            }
+        };
+        equal(
+            "taken = published + dropped + backlog",
+            publisher.published + publisher.dropped() + figures.backlog,
+            publisher.taken,
+        );
+        let all = [
+            ("published", Outcome::Accepted, publisher.published),
+            ("ambiguous", Outcome::Ambiguous, publisher.ambiguous),
+        ];
+        for (what, outcome, theirs) in all {
+            let ours = self.told_samples[outcome as usize];
+            if ours != theirs {
+                self.complain(at, format_args!("{what}: {ours} in the books, {theirs} by ESP"));
+            }
+        }
+        for outcome in OUTCOMES {
+            let (ours, theirs) = (self.told(outcome), publisher.requests_with(outcome));
+            // Without a key no request is made at all.
+            let is_known = outcome != Outcome::Credentials || theirs < ours;
+            if ours != theirs && is_known {
+                self.complain(
+                    at,
+                    format_args!("{outcome:?}: {ours} in the books, {theirs} by ESP"),
+                );
+            }
+        }
+        if self.refused_singly != publisher.dropped_refused {
+            let (ours, theirs) = (self.refused_singly, publisher.dropped_refused);
+            self.complain(at, format_args!("refused: {ours} in the books, {theirs} by ESP"));
+        }
+        // The last poll may have been broken off before the ticks were counted.
+        let least = self.ticks_held;
+        self.skip_held_ticks();
+        let held = least..=self.ticks_held;
+        if !held.contains(&figures.missed_ticks) {
+            let theirs = figures.missed_ticks;
+            self.complain(
+                at,
+                format_args!("ticks: {held:?} held by the endpoint, {theirs} missed"),
+            );
+        }
+        let twice = self.accepted_again();
+        if twice > publisher.ambiguous {
+            self.complain(
+                at,
+                format_args!("{twice} accepted again, {} ambiguous", publisher.ambiguous),
+            );
+        }
+        let is_full = self.outstanding_most >= capacity || !self.terms.is_all_known;
+        if publisher.dropped_full > 0 && !is_full {
+            let (most, dropped) = (self.outstanding_most, publisher.dropped_full);
+            self.complain(at, format_args!("{dropped} dropped, of {most} at the most"));
+        }
+        // Of what waited at the worst moment, more than the room is dropped.
+        let over = self.outstanding_most.saturating_sub(capacity);
+        if publisher.dropped() < over {
+            let dropped = publisher.dropped();
+            self.complain(at, format_args!("{over} too many waited, {dropped} were dropped"));
+        }
+        if figures.backlog > capacity {
+            self.complain(at, format_args!("{} kept, in place of {capacity}", figures.backlog));
+        }
+        let is_lost = |fate: &Fate| fate.given_ms.is_some() && fate.told == 0;
+        let lost = self.fates.iter().filter(|(_, fate)| is_lost(fate));
+        let first = lost.clone().min_by_key(|(_, fate)| fate.given_ms);
+        let (lost, first) = (lost.count() as u64, first.map(|(key, fate)| (*key, *fate)));
+        let accounted = publisher.dropped() + figures.backlog;
+        if lost > accounted {
+            let first = first.unwrap();
+            self.complain(
+                at,
+                format_args!("{lost} lost, {accounted} accounted for; the first: {first:?}"),
+            );
+        }
+    }
+
+    /// After the signal there was a last sample to take.
+    pub(crate) fn check_last_sample(&mut self, at: Duration) {
+        if !self.is_last_asked {
+            self.complain(at, "no last sample was asked for");
+        }
+    }
+
+    /// Each sample that was given since then is accepted, as far as ESP knows.
+    pub(crate) fn all_told_since(&mut self, at: Duration, since: Duration) {
+        let since_ms = u32::try_from(since.as_millis()).unwrap();
+        let is_due = |fate: &&Fate| fate.given_ms.is_some_and(|given_ms| given_ms >= since_ms);
+        let due = self.fates.values().filter(is_due).count();
+        let untold = self.fates.values().filter(is_due).filter(|fate| fate.told == 0).count();
+        if untold > 0 || due == 0 {
+            self.complain(
+                at,
+                format_args!("{untold} of {due} samples of the calm are not accepted"),
+            );
+        }
+    }
+}

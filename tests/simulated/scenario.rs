@@ -1,0 +1,188 @@
+//! One run: the settings, what goes wrong, how it ends; and playing it.
+
+use std::{
+    cell::RefCell,
+    pin::pin,
+    rc::Rc,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use esp::{
+    figures::Figures,
+    settings::Settings,
+    sidecar::{self, Ended},
+};
+use esp_endpoints::{agent::Cadence, containers};
+use smol::LocalExecutor;
+
+use super::{
+    aws::{Aws, AwsScript},
+    clock::Clock,
+    ledger::{Ledger, Terms},
+    script::Episode,
+    task::{Task, TaskEvent, TaskFault, TaskScript, VALUES},
+    world::{SimulatedWorld, play},
+};
+
+const SIGTERM: i32 = 15;
+
+/// Something that happens at a certain time.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    Task(TaskEvent),
+    /// The keys that were issued so far are not good any more.
+    RevokeKeys,
+}
+
+/// All of one run.
+#[derive(Clone, Debug)]
+pub(crate) struct Scenario {
+    pub(crate) seed: u64,
+    pub(crate) description: containers::Task,
+    pub(crate) cadence: Cadence,
+    /// The names of the containers that are measured.
+    pub(crate) measured: Vec<String>,
+    pub(crate) variables: Vec<(&'static str, String)>,
+    /// Datums a sample.
+    pub(crate) container_sets: usize,
+    pub(crate) task_sets: usize,
+    pub(crate) task_faults: Vec<Episode<TaskFault>>,
+    pub(crate) task_latency: Duration,
+    pub(crate) aws: AwsScript,
+    /// How far the host's clock is ahead at first, milliseconds.
+    pub(crate) host_ahead_ms: i64,
+    pub(crate) events: Vec<(Duration, Event)>,
+    /// When ESP has got over all that went wrong; `None`: never.
+    pub(crate) settled_from: Option<Duration>,
+    pub(crate) signal_at: Duration,
+    pub(crate) second_signal_after: Option<Duration>,
+    /// Samples to make room for in the books.
+    pub(crate) samples: usize,
+}
+
+/// How it went.
+#[must_use]
+pub(crate) struct Played {
+    pub(crate) ended: Ended,
+    pub(crate) figures: Figures,
+    /// When, and how long after the first signal.
+    pub(crate) ended_at: Duration,
+    pub(crate) ending: Duration,
+    pub(crate) settings: Settings,
+    pub(crate) ledger: Ledger,
+}
+
+impl Scenario {
+    fn settings(&self) -> Settings {
+        let mut variables =
+            vec![("ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/0f1e2d3c")];
+        variables.extend(self.variables.iter().map(|(name, value)| (*name, value.as_str())));
+        Settings::read(&variables[..]).unwrap()
+    }
+
+    /// Whether it goes well for long before it ends.
+    pub(crate) fn ends_in_calm(&self) -> bool {
+        self.settled_from.is_some_and(|settled_from| self.signal_at > settled_from)
+    }
+
+    /// Plays it. `look` sees the clock before ESP begins, and each time that
+    /// nothing can run any more.
+    pub(crate) fn play(self, mut look: impl FnMut(&Clock)) -> Played {
+        // What the SDK throws dice for follows the seed too.
+        fastrand::seed(self.seed);
+        let settings = self.settings();
+        let clock = Clock::new();
+        clock.set_host_ahead(self.host_ahead_ms);
+        let ledger = Arc::new(Mutex::new(Ledger::new(Terms {
+            containers: self.measured.clone(),
+            is_one: self.measured.len() == 1,
+            container_sets: self.container_sets,
+            task_sets: self.task_sets,
+            is_awsvpc: self.description.shape == containers::Shape::Fargate,
+            values: VALUES
+                .into_iter()
+                .filter(|(name, _)| settings.metrics.iter().any(|metric| metric.name() == *name))
+                .collect(),
+            is_all_known: !settings.self_metrics
+                && settings
+                    .metrics
+                    .iter()
+                    .all(|m| VALUES.iter().any(|(name, _)| m.name() == *name)),
+            sample_interval: settings.sample_interval,
+            publish_interval: settings.publish_interval,
+            samples: self.samples,
+            settled_from: self.settled_from,
+        })));
+        let aws = Aws::new(self.aws, self.seed, clock.clone(), Arc::clone(&ledger));
+        let task = Task::new(
+            self.description,
+            self.cadence,
+            self.measured,
+            TaskScript { faults: self.task_faults, latency: self.task_latency },
+            self.seed,
+            &clock,
+            &ledger,
+        );
+        let world = SimulatedWorld {
+            clock: clock.clone(),
+            task: Rc::new(RefCell::new(task)),
+            aws: aws.clone(),
+            seed: self.seed,
+        };
+        let (signal, signals) = smol::channel::bounded(2);
+        let signals = pin!(signals);
+        let executor = LocalExecutor::new();
+        let agent = executor.spawn(sample(world.clone()));
+        let events = executor.spawn(happen(world.clone(), self.events));
+        let signalling = executor.spawn({
+            let (clock, ledger, signal) = (clock.clone(), Arc::clone(&ledger), signal.clone());
+            async move {
+                clock.until(self.signal_at).await;
+                ledger.lock().unwrap().on_signal();
+                signal.send(SIGTERM).await.unwrap();
+                if let Some(after) = self.second_signal_after {
+                    clock.pause(after).await;
+                    signal.send(SIGTERM).await.unwrap();
+                }
+            }
+        });
+        let run = sidecar::supervise(&executor, world, settings.clone(), None, signals);
+        let (ended, figures) = play(&executor, &clock, run, || look(&clock));
+        drop((agent, events, signalling));
+        drop(executor);
+        let ending = clock.elapsed().saturating_sub(self.signal_at);
+        let mut books = ledger.lock().unwrap();
+        books.balance(clock.elapsed(), &figures, settings.buffer_samples() as u64);
+        let is_calm_end = ended == Ended::Stopped && !settings.shutdown_grace.is_zero();
+        if is_calm_end {
+            books.check_last_sample(clock.elapsed());
+        }
+        if let Some(settled_from) = self.settled_from.filter(|from| *from < self.signal_at)
+            && is_calm_end
+        {
+            books.all_told_since(clock.elapsed(), settled_from);
+        }
+        let ledger = std::mem::replace(&mut *books, Ledger::new(Terms::default()));
+        drop(books);
+        Played { ended, ended_at: clock.elapsed(), figures, ending, settings, ledger }
+    }
+}
+
+/// The agent, which takes samples for ever.
+async fn sample(world: SimulatedWorld) {
+    loop {
+        let next = world.task.borrow_mut().renew();
+        world.clock.until(next).await;
+    }
+}
+
+async fn happen(world: SimulatedWorld, events: Vec<(Duration, Event)>) {
+    for (at, event) in events {
+        world.clock.until(at).await;
+        match event {
+            Event::Task(event) => world.task.borrow_mut().happen(&event),
+            Event::RevokeKeys => world.aws.revoke_keys(),
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! The task and its metadata endpoint: containers that use the same amount of
+//! everything all the time, the agent that samples them, and what the endpoint
+//! says of them when it is asked, faults included. What a sample must come of is
+//! entered in the ledger when ESP gets it.
+
+use std::{
+    collections::HashMap,
+    io::{self, ErrorKind},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use esp::endpoint::{EndpointError, Resource, response::ResponseError};
+use esp_endpoints::{
+    agent::Samples,
+    containers::Task as Description,
+    counters::{CounterReading, Counters},
+    http::{Body, Delivery, Response},
+    metadata::{Documents as _, Fault},
+};
+
+use super::{
+    clock::{Clock, unix_ns},
+    ledger::Ledger,
+    script::{Episode, pick},
+};
+
+/// What each container uses: CPUs, and bytes.
+pub(crate) const CORES: f64 = 0.5;
+const MEMORY_BYTES: u64 = 300 << 20;
+const INACTIVE_BYTES: u64 = 44 << 20;
+/// Of the task: vCPU and MiB.
+pub(crate) const VCPU: f64 = 2.0;
+pub(crate) const MEMORY_MIB: u64 = 1024;
+
+/// What its samples are worth.
+pub(crate) const VALUES: [(&str, f64); 2] =
+    [("CPUUtilization", 100.0 * CORES / VCPU), ("MemoryUtilization", 25.0)];
+
+/// CPU time of a container when the simulation begins, and how much less it is
+/// after a restart: more than it uses meanwhile, so that each restart shows.
+const USED_NS: u64 = 90_000_000_000_000;
+const RESTART_NS: u64 = 20_000_000_000_000;
+
+/// What can go wrong with a request to the endpoint.
+#[derive(Clone, Debug)]
+pub(crate) enum TaskFault {
+    /// What the test endpoint can do.
+    Endpoint(Fault),
+    /// 200 and `{}`.
+    EmptyObject,
+    /// Nobody listens.
+    Refused,
+    /// The connection breaks.
+    Reset,
+    /// One container's entry in the stats is like this.
+    Entry(&'static str),
+    /// One container's entry is not there.
+    NoEntry,
+}
+
+/// What is scripted of the endpoint.
+pub(crate) struct TaskScript {
+    pub(crate) faults: Vec<Episode<TaskFault>>,
+    /// Of an answer without a fault.
+    pub(crate) latency: Duration,
+}
+
+/// What happens to containers.
+#[derive(Clone, Debug)]
+pub(crate) enum TaskEvent {
+    /// It starts over under its id.
+    Restart(String),
+    /// Another takes its place, under its name.
+    Replace(String),
+    /// It ends.
+    Stop(String),
+    /// It runs again, under its id.
+    Start(String),
+    /// The agent takes no samples.
+    Stall(Duration),
+    /// The host's clock is set to be so far ahead, milliseconds.
+    SetClock(i64),
+}
+
+/// A container as it really is.
+#[derive(Debug)]
+struct Truth {
+    used_ns: u64,
+    /// Since when it has used more than that.
+    since: Duration,
+}
+
+struct TruthCounters {
+    clock: Clock,
+    truth: Arc<Mutex<Truth>>,
+}
+
+impl Counters for TruthCounters {
+    fn read(&mut self) -> CounterReading {
+        let truth = self.truth.lock().unwrap();
+        let ran = self.clock.elapsed() - truth.since;
+        let used_ns = u64::try_from(ran.mul_f64(CORES).as_nanos()).unwrap();
+        let ran_ms = u64::try_from(ran.as_millis()).unwrap();
+        let mut reading = CounterReading::new(self.clock.host_time(), truth.used_ns + used_ns);
+        reading.memory_usage_bytes = MEMORY_BYTES;
+        reading.memory_inactive_file_bytes = INACTIVE_BYTES;
+        reading.memory_cache_bytes = INACTIVE_BYTES;
+        (reading.rx_bytes, reading.tx_bytes) = (ran_ms * 100, ran_ms * 50);
+        (reading.read_bytes, reading.write_bytes) = (ran_ms * 10, ran_ms * 20);
+        reading
+    }
+}
+
+/// What will be said to a request.
+pub(crate) struct Answer {
+    pub(crate) after: Duration,
+    pub(crate) outcome: Outcome,
+}
+
+/// A container's entry in the stats.
+#[derive(Clone, Copy)]
+pub(crate) enum Entry {
+    AsItIs,
+    Changed(&'static str),
+    Missing,
+}
+
+pub(crate) enum Outcome {
+    /// The document as it is, or with one container's entry changed.
+    Document(Entry),
+    Other(Response),
+    Refused,
+    Reset,
+}
+
+/// A sample of a container's, and in which of its times it was taken: a restart
+/// or a clock that is set ends one, and there is no difference between two.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Taken {
+    read_ms: i64,
+    time: u32,
+}
+
+pub(crate) struct Task {
+    clock: Clock,
+    ledger: Arc<Mutex<Ledger>>,
+    samples: Samples,
+    truths: HashMap<String, Arc<Mutex<Truth>>>,
+    incarnations: HashMap<String, u32>,
+    /// Until when the agent takes no samples.
+    stalled_until: Duration,
+    script: TaskScript,
+    random: fastrand::Rng,
+    /// The names of those that are measured.
+    measured: Vec<String>,
+    /// The containers in the last `/task` that ESP got, by id.
+    known: HashMap<String, String>,
+    /// The stats will be asked for at the same tick as the task has been.
+    is_stats_next: bool,
+    /// The last sample of each container, by id; and the last that ESP got.
+    taken: HashMap<String, Taken>,
+    shown: HashMap<String, Taken>,
+    /// By name.
+    times: HashMap<String, u32>,
+    /// `/task/stats` as it was last asked for, and whether it is that still. Kept
+    /// until the next one, so that what is allocated depends on no coincidence.
+    stats: Vec<u8>,
+    is_stats_good: bool,
+}
+
+impl Task {
+    pub(crate) fn new(
+        description: Description,
+        cadence: esp_endpoints::agent::Cadence,
+        measured: Vec<String>,
+        script: TaskScript,
+        seed: u64,
+        clock: &Clock,
+        ledger: &Arc<Mutex<Ledger>>,
+    ) -> Self {
+        let names: Vec<_> = description.containers.iter().map(|c| c.name.clone()).collect();
+        let mut samples = Samples::new(description, cadence);
+        let mut truths = HashMap::new();
+        for name in names {
+            let truth = Truth { used_ns: USED_NS, since: Duration::ZERO };
+            let truth = Arc::new(Mutex::new(truth));
+            let counters = TruthCounters { clock: clock.clone(), truth: Arc::clone(&truth) };
+            samples.attach(&name, counters, clock.instant());
+            truths.insert(name, truth);
+        }
+        Self {
+            clock: clock.clone(),
+            ledger: Arc::clone(ledger),
+            samples,
+            truths,
+            incarnations: HashMap::new(),
+            stalled_until: Duration::ZERO,
+            script,
+            random: fastrand::Rng::with_seed(seed),
+            measured,
+            known: HashMap::new(),
+            is_stats_next: false,
+            taken: HashMap::new(),
+            shown: HashMap::new(),
+            times: HashMap::new(),
+            stats: Vec::new(),
+            is_stats_good: false,
+        }
+    }
+
+    /// Takes the samples that are due, and says when the next is.
+    pub(crate) fn renew(&mut self) -> Duration {
+        let (now, elapsed) = (self.clock.instant(), self.clock.elapsed());
+        if elapsed < self.stalled_until {
+            return self.stalled_until;
+        }
+        self.samples.renew_due(now);
+        self.is_stats_good = false;
+        for (container, reading) in self.samples.current() {
+            let read_ms = i64::try_from(unix_ns(reading.read) / 1_000_000).unwrap();
+            let before = self.taken.get(&container.docker_id);
+            if before.is_none_or(|before| before.read_ms != read_ms) {
+                let time = self.times.get(&container.name).copied().unwrap_or(0);
+                self.taken.insert(container.docker_id.clone(), Taken { read_ms, time });
+            }
+        }
+        elapsed + self.samples.next_due().unwrap().saturating_duration_since(now)
+    }
+
+    pub(crate) fn happen(&mut self, event: &TaskEvent) {
+        match event {
+            TaskEvent::Restart(name) => self.restart(name),
+            TaskEvent::Replace(name) => {
+                let incarnation = self.incarnations.entry(name.clone()).or_insert(1);
+                *incarnation += 1;
+                let docker_id = self.samples.task_mut().docker_id(name, *incarnation);
+                self.container(name).docker_id = docker_id;
+                self.restart(name);
+            }
+            TaskEvent::Stop(name) => self.container(name).known_status = "STOPPED".into(),
+            TaskEvent::Start(name) => {
+                self.container(name).known_status = "RUNNING".into();
+                self.restart(name);
+            }
+            TaskEvent::Stall(duration) => self.stalled_until = self.clock.elapsed() + *duration,
+            TaskEvent::SetClock(host_ahead_ms) => {
+                self.clock.set_host_ahead(*host_ahead_ms);
+                for name in self.truths.keys() {
+                    *self.times.entry(name.clone()).or_default() += 1;
+                }
+            }
+        }
+        self.is_stats_good = false;
+    }
+
+    fn container(&mut self, name: &str) -> &mut esp_endpoints::containers::Container {
+        let containers = &mut self.samples.task_mut().containers;
+        containers.iter_mut().find(|container| container.name == name).unwrap()
+    }
+
+    fn restart(&mut self, name: &str) {
+        let mut truth = self.truths[name].lock().unwrap();
+        truth.used_ns -= RESTART_NS;
+        truth.since = self.clock.elapsed();
+        *self.times.entry(name.to_owned()).or_default() += 1;
+    }
+
+    /// ESP asks.
+    pub(crate) fn on_request(&mut self, resource: Resource) -> Answer {
+        let now = self.clock.elapsed();
+        // Without a task ESP begins with that.
+        let is_second = match resource {
+            Resource::Task => !self.known.is_empty(),
+            Resource::Stats => std::mem::take(&mut self.is_stats_next),
+        };
+        if !is_second {
+            self.ledger.lock().unwrap().on_poll(now);
+        }
+        let (mut after, mut outcome) = (self.script.latency, Outcome::Document(Entry::AsItIs));
+        match pick(&self.script.faults, now, &mut self.random) {
+            None => {}
+            Some(TaskFault::EmptyObject) => {
+                outcome = Outcome::Other(Response::new(200, "application/json", "{}"));
+            }
+            Some(TaskFault::Refused) => outcome = Outcome::Refused,
+            Some(TaskFault::Reset) => outcome = Outcome::Reset,
+            Some(TaskFault::Entry(entry)) => outcome = Outcome::Document(Entry::Changed(entry)),
+            Some(TaskFault::NoEntry) => outcome = Outcome::Document(Entry::Missing),
+            Some(TaskFault::Endpoint(fault)) => {
+                let honest = Response::new(200, "application/json", "");
+                let response = fault.clone().spoil(honest);
+                match response.delivery {
+                    Delivery::After(time) | Delivery::PauseInBody(time) => after = time,
+                    Delivery::Cut | Delivery::CutInBody | Delivery::Reset => {
+                        outcome = Outcome::Reset;
+                    }
+                    Delivery::Whole => outcome = Outcome::Other(response),
+                }
+            }
+        }
+        Answer { after, outcome }
+    }
+
+    /// An answer has come, or ESP waits for none any more.
+    pub(crate) fn on_request_over(&mut self) {
+        self.ledger.lock().unwrap().on_poll_over(self.clock.elapsed());
+    }
+
+    /// ESP gets the answer.
+    pub(crate) fn deliver(
+        &mut self,
+        resource: Resource,
+        outcome: Outcome,
+        body: &mut Vec<u8>,
+    ) -> Result<(), EndpointError> {
+        body.clear();
+        match outcome {
+            Outcome::Refused => {
+                Err(EndpointError::Connect(io::Error::from(ErrorKind::ConnectionRefused)))
+            }
+            Outcome::Reset => Err(EndpointError::Response(ResponseError::Truncated)),
+            Outcome::Other(response) => {
+                let Body::Bytes(bytes) = response.body else {
+                    return Err(EndpointError::Response(ResponseError::TooLarge(0)));
+                };
+                if response.status != 200 {
+                    let excerpt = String::from_utf8_lossy(&bytes).into_owned();
+                    return Err(EndpointError::Status { status: response.status, excerpt });
+                }
+                body.extend_from_slice(&bytes);
+                Ok(())
+            }
+            Outcome::Document(_) if resource == Resource::Task => {
+                body.extend(self.samples.task());
+                self.is_stats_next = self.known.is_empty();
+                let containers = &self.samples.task_mut().containers;
+                self.known = containers
+                    .iter()
+                    .map(|container| (container.docker_id.clone(), container.name.clone()))
+                    .collect();
+                self.shown.retain(|docker_id, _| self.known.contains_key(docker_id));
+                Ok(())
+            }
+            Outcome::Document(entry) => {
+                if !std::mem::replace(&mut self.is_stats_good, true) {
+                    self.stats = self.samples.stats();
+                }
+                body.extend_from_slice(&self.stats);
+                let changed = self.change_entry(body, entry);
+                self.note_shown(changed.as_deref());
+                Ok(())
+            }
+        }
+    }
+
+    /// Changes one of the measured containers' entries; says whose.
+    fn change_entry(&mut self, body: &mut Vec<u8>, entry: Entry) -> Option<String> {
+        if matches!(entry, Entry::AsItIs) {
+            return None;
+        }
+        let name = &self.measured[self.random.usize(..self.measured.len())];
+        let containers = &self.samples.task_mut().containers;
+        let container = containers.iter().find(|container| container.name == *name)?;
+        let docker_id = container.docker_id.clone();
+        let mut document: serde_json::Value = serde_json::from_slice(body).unwrap();
+        let entries = document.as_object_mut().unwrap();
+        match entry {
+            Entry::Changed(entry) => {
+                entries.insert(docker_id.clone(), serde_json::from_str(entry).unwrap());
+            }
+            Entry::Missing => {
+                entries.remove(&docker_id);
+            }
+            Entry::AsItIs => {}
+        }
+        *body = document.to_string().into_bytes();
+        Some(docker_id)
+    }
+
+    /// Enters in the books what must come of a document: a value for each sample
+    /// that has one before it.
+    fn note_shown(&mut self, changed: Option<&str>) {
+        let now = self.clock.elapsed();
+        let mut ledger = self.ledger.lock().unwrap();
+        for (container, _) in self.samples.current() {
+            let docker_id = &container.docker_id;
+            if changed == Some(docker_id)
+                || !self.known.contains_key(docker_id)
+                || !self.measured.contains(&container.name)
+            {
+                continue;
+            }
+            let taken = self.taken[docker_id];
+            if !self.shown.contains_key(docker_id) {
+                self.shown.insert(docker_id.clone(), taken);
+            }
+            let before = std::mem::replace(self.shown.get_mut(docker_id).unwrap(), taken);
+            if before == taken {
+                continue;
+            }
+            let [cpu, memory] = VALUES.map(|(metric, _)| metric);
+            ledger.on_given(now, memory, &container.name, taken.read_ms);
+            if before.time == taken.time {
+                ledger.on_given(now, cpu, &container.name, taken.read_ms);
+            }
+        }
+    }
+}

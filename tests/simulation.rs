@@ -1,0 +1,339 @@
+//! Runs drawn at random from a seed, each some simulated minutes of the sidecar
+//! with the AWS SDK in it: settings, platform, faults of the endpoint, of
+//! CloudWatch, of the keys and of the clock, restarts, signals. After each the
+//! books have to balance.
+//!
+//!     ESP_SEED=5 cargo test --test simulation -- --nocapture
+//!
+//! plays one of them alone, with its log. Unoptimised, only the first ones are
+//! played; `.ci/simulation` plays all thousand.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod simulated;
+
+use std::{
+    ops::Range,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use esp::{
+    figures::Figures,
+    publisher::{OUTCOMES, Outcome},
+    sidecar::Ended,
+};
+use esp_endpoints::service::Datum;
+use simulated::{
+    environment,
+    ledger::{Ledger, Terms},
+    scenario::{Played, Scenario},
+};
+
+/// Runs that show all that may happen, and those that are played without
+/// optimisation, which makes each ten times as long.
+const ALL_RUNS: u64 = 1000;
+const SOME_RUNS: u64 = 40;
+
+/// With a CloudWatch that answers, the end comes within this.
+const HEALTHY_END: Duration = Duration::from_secs(2);
+
+/// What all runs together came to.
+#[derive(Debug, Default)]
+struct Totals {
+    runs: u64,
+    simulated: Duration,
+    given: u64,
+    requests: u64,
+    told: [u64; OUTCOMES.len()],
+    accepted_again: u64,
+    ticks_held: u64,
+    dropped_full: u64,
+    dropped_refused: u64,
+    left_behind: u64,
+    aborted: u64,
+    /// Seeds, and what is wrong with them.
+    failures: Vec<(u64, Vec<String>)>,
+}
+
+impl Totals {
+    fn add(&mut self, seed: u64, scenario: &Scenario, played: &Played) {
+        let (ledger, figures) = (&played.ledger, &played.figures);
+        self.runs += 1;
+        self.simulated += played.ended_at;
+        self.given += ledger.given();
+        self.requests += ledger.requests();
+        for outcome in OUTCOMES {
+            self.told[outcome as usize] += ledger.told(outcome);
+        }
+        self.accepted_again += ledger.accepted_again();
+        self.ticks_held += ledger.ticks_held();
+        self.dropped_full += figures.publisher.dropped_full;
+        self.dropped_refused += figures.publisher.dropped_refused;
+        self.left_behind += figures.backlog;
+        self.aborted += u64::from(played.ended != Ended::Stopped);
+        let wrong = wrong(scenario, played);
+        if !wrong.is_empty() {
+            self.failures.push((seed, wrong));
+        }
+    }
+}
+
+/// What is wrong with a run.
+fn wrong(scenario: &Scenario, played: &Played) -> Vec<String> {
+    let mut wrong = played.ledger.complaints().to_vec();
+    let (figures, ending) = (&played.figures, played.ending);
+    let publisher = &figures.publisher;
+    let never = publisher.dropped_invalid + publisher.dropped_time + publisher.dropped_unaddressed;
+    if never > 0 {
+        wrong.push(format!("dropped, although there was nothing wrong with them: {never}"));
+    }
+    let grace = played.settings.shutdown_grace;
+    let second_at = scenario.second_signal_after.unwrap_or(Duration::MAX);
+    let (limit, is_abort) = (grace.min(second_at), played.ended != Ended::Stopped);
+    if ending > limit || (is_abort && ending != second_at) {
+        wrong.push(format!("{:?} after {ending:?}", played.ended));
+    }
+    if scenario.ends_in_calm() && !is_abort && !grace.is_zero() {
+        if ending > HEALTHY_END {
+            wrong.push(format!("an end of {ending:?} with a healthy CloudWatch"));
+        }
+        if figures.backlog > 0 {
+            wrong.push(format!("{} left behind by a healthy CloudWatch", figures.backlog));
+        }
+    }
+    wrong
+}
+
+fn play_all(seeds: Range<u64>) -> Totals {
+    let next = AtomicU64::new(seeds.start);
+    let totals = Mutex::new(Totals::default());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if !seeds.contains(&seed) {
+                        return;
+                    }
+                    let scenario = Scenario::of_seed(seed);
+                    let played = scenario.clone().play(|_| {});
+                    totals.lock().unwrap().add(seed, &scenario, &played);
+                }
+            });
+        }
+    });
+    totals.into_inner().unwrap()
+}
+
+#[test]
+fn random_runs_keep_the_books() {
+    environment::with_keys("random_runs_keep_the_books", || {
+        let alone: Option<u64> = std::env::var("ESP_SEED").ok().map(|text| text.parse().unwrap());
+        let runs = if cfg!(debug_assertions) { SOME_RUNS } else { ALL_RUNS };
+        let runs = std::env::var("ESP_SEEDS").map_or(runs, |text| text.parse().unwrap());
+        if let Some(seed) = alone {
+            esp::log::init(esp::settings::LogLevel::Debug, esp::settings::LogFormat::Text);
+            let scenario = Scenario::of_seed(seed);
+            println!("{scenario:#?}");
+            let played = scenario.clone().play(|_| {});
+            println!("{:#?}", played.figures);
+            assert_eq!(wrong(&scenario, &played), [""; 0]);
+            return;
+        }
+        let start = Instant::now();
+        let mut totals = play_all(0..runs);
+        totals.failures.sort();
+        println!("{totals:#?}, in {:.1} s", start.elapsed().as_secs_f64());
+        let failures = &totals.failures;
+        assert!(
+            failures.is_empty(),
+            "alone: ESP_SEED={} cargo test --test simulation",
+            failures[0].0
+        );
+        if runs < ALL_RUNS {
+            return;
+        }
+        // Whatever may happen has happened.
+        for outcome in OUTCOMES {
+            assert!(totals.told[outcome as usize] > 0, "{outcome:?}");
+        }
+        for count in [
+            totals.accepted_again,
+            totals.ticks_held,
+            totals.dropped_full,
+            totals.dropped_refused,
+            totals.left_behind,
+            totals.aborted,
+        ] {
+            assert!(count > 0);
+        }
+    });
+}
+
+#[test]
+fn a_seed_plays_the_same_each_time() {
+    environment::with_keys("a_seed_plays_the_same_each_time", || {
+        for seed in 0..10 {
+            let [first, second] = [0; 2].map(|_| Scenario::of_seed(seed).play(|_| {}));
+            assert_eq!(first.figures, second.figures, "{seed}");
+            assert_eq!(first.ended_at, second.ended_at, "{seed}");
+            assert_eq!(first.ledger.transcript(), second.ledger.transcript(), "{seed}");
+        }
+    });
+}
+
+/// The books of an ESP that samples each second and publishes each ten.
+fn books() -> Ledger {
+    Ledger::new(Terms {
+        containers: vec!["web".to_owned()],
+        is_one: true,
+        container_sets: 1,
+        task_sets: 1,
+        values: vec![("CPUUtilization", 25.0)],
+        is_all_known: true,
+        sample_interval: Duration::from_secs(1),
+        publish_interval: Duration::from_secs(10),
+        ..Terms::default()
+    })
+}
+
+fn datum(timestamp_ms: i64, value: f64) -> Datum {
+    Datum {
+        namespace: "Shop".into(),
+        metric_name: "CPUUtilization".into(),
+        dimensions: Vec::new(),
+        unit: Some("Percent".into()),
+        timestamp_ms,
+        values: vec![value],
+        counts: vec![1.0],
+        statistics: None,
+        storage_resolution: Some(1),
+        received: SystemTime::UNIX_EPOCH,
+    }
+}
+
+const fn at(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn give(books: &mut Ledger, ms: u64) {
+    books.on_given(at(ms), "CPUUtilization", "web", i64::try_from(ms).unwrap());
+}
+
+fn send(books: &mut Ledger, ms: u64, datums: &[Datum], outcome: Outcome) {
+    books.on_request(at(ms), datums, false);
+    if matches!(outcome, Outcome::Accepted | Outcome::Ambiguous) {
+        books.on_accepted(at(ms));
+    }
+    books.on_told(at(ms), outcome);
+}
+
+/// What an ESP says that had so many accepted in one request, after one without an
+/// answer.
+fn accepted(published: u64, ambiguous: u64) -> Figures {
+    let mut figures = Figures::default();
+    figures.publisher.taken = published;
+    figures.publisher.published = published;
+    figures.publisher.ambiguous = ambiguous;
+    figures.publisher.requests[Outcome::Accepted as usize] = published.min(1);
+    figures.publisher.requests[Outcome::Ambiguous as usize] = ambiguous.min(1);
+    figures
+}
+
+/// The one complaint to expect, and what leads to it.
+type Script<'a> = (&'static str, &'a dyn Fn(&mut Ledger));
+
+#[test]
+fn the_books_notice_what_must_not_be() {
+    let scripts: [Script<'_>; 15] = [
+        ("", &|books| {
+            give(books, 1000);
+            give(books, 2000);
+            let both = [datum(1000, 25.0), datum(2000, 25.0)];
+            send(books, 10_000, &both, Outcome::Ambiguous);
+            send(books, 20_000, &both, Outcome::Accepted);
+            books.balance(at(30_000), &accepted(2, 2), 100);
+        }),
+        ("knowingly sent again", &|books| {
+            give(books, 1000);
+            send(books, 10_000, &[datum(1000, 25.0)], Outcome::Accepted);
+            send(books, 20_000, &[datum(1000, 25.0)], Outcome::Accepted);
+        }),
+        ("without the freshest", &|books| {
+            give(books, 1000);
+            give(books, 2000);
+            send(books, 10_000, &[datum(1000, 25.0)], Outcome::Accepted);
+        }),
+        ("500 ms after the last one", &|books| {
+            send(books, 10_000, &[], Outcome::Throttled);
+            send(books, 10_500, &[], Outcome::Throttled);
+        }),
+        ("5000 ms after the permission", &|books| {
+            send(books, 10_000, &[], Outcome::Denied);
+            send(books, 15_000, &[], Outcome::Denied);
+        }),
+        ("no last sample", &|books| {
+            books.on_poll(at(0));
+            books.on_poll_over(at(2));
+            books.on_signal();
+            books.check_last_sample(at(600));
+        }),
+        ("1 too many waited", &|books| {
+            give(books, 1000);
+            give(books, 2000);
+            let both = [datum(1000, 25.0), datum(2000, 25.0)];
+            send(books, 10_000, &both, Outcome::Accepted);
+            books.balance(at(20_000), &accepted(2, 0), 1);
+        }),
+        ("nobody gave", &|books| send(books, 10_000, &[datum(7, 25.0)], Outcome::Accepted)),
+        ("instead of 25", &|books| {
+            give(books, 1000);
+            send(books, 10_000, &[datum(1000, 26.0)], Outcome::Accepted);
+        }),
+        ("datums instead of 1", &|books| {
+            give(books, 1000);
+            send(books, 10_000, &[datum(1000, 25.0), datum(1000, 25.0)], Outcome::Accepted);
+        }),
+        ("another is under way", &|books| {
+            books.on_request(at(0), &[], false);
+            books.on_request(at(5000), &[], false);
+        }),
+        ("tick 1 is polled", &|books| {
+            books.on_poll(at(0));
+            books.on_poll_over(at(2));
+            books.on_poll(at(2000));
+        }),
+        ("1 lost, 0 accounted for", &|books| {
+            give(books, 1000);
+            give(books, 2000);
+            send(books, 10_000, &[datum(2000, 25.0)], Outcome::Accepted);
+            books.balance(at(20_000), &accepted(1, 0), 100);
+        }),
+        ("published: 1 in the books, 2 by ESP", &|books| {
+            give(books, 1000);
+            send(books, 10_000, &[datum(1000, 25.0)], Outcome::Accepted);
+            books.balance(at(20_000), &accepted(2, 0), 100);
+        }),
+        ("taken = published + dropped + backlog", &|books| {
+            let mut figures = Figures::default();
+            figures.publisher.taken = 1;
+            books.balance(at(20_000), &figures, 100);
+        }),
+    ];
+    for (expected, script) in scripts {
+        let mut books = books();
+        script(&mut books);
+        let complaints = books.complaints();
+        assert_eq!(
+            complaints.len(),
+            usize::from(!expected.is_empty()),
+            "{expected}: {complaints:?}"
+        );
+        assert!(complaints.iter().all(|complaint| complaint.contains(expected)), "{complaints:?}");
+    }
+}
