@@ -39,4 +39,4 @@ pub mod task;
 pub mod ticker;
 pub mod timestamp;
 pub mod utilisation;
-pub mod wakeup;
+pub mod waiting;

@@ -2,7 +2,11 @@
 
 #![expect(clippy::print_stderr, reason = "errors before there is a log are for a person")]
 
-use std::{ffi::OsStr, io::Write as _, process::ExitCode};
+use std::{
+    ffi::OsStr,
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use async_signal::{Signal, Signals};
 use smol::stream::StreamExt as _;
@@ -39,7 +43,8 @@ fn main() -> ExitCode {
     let settings = || Settings::read(&command_line).and_then(check_files);
     match command_line.order() {
         Order::Run => run(settings()),
-        Order::Check { publish, json } => check::run(settings(), check::Options { publish, json }),
+        Order::Check { publish, json } => check::run(settings(), check::Options { publish, json })
+            .unwrap_or_else(|error| cannot_start(&error)),
         Order::Health => ask_for_health(),
     }
 }
@@ -67,9 +72,15 @@ fn run(settings: Result<Settings, SettingsError>) -> ExitCode {
     let ended = sidecar::run(settings, numbers);
     log::finish();
     match ended {
-        Ended::Stopped => exit::OK,
-        Ended::Aborted(signal) => exit::aborted(signal),
+        Ok(Ended::Stopped) => exit::OK,
+        Ok(Ended::Aborted(signal)) => exit::aborted(signal),
+        Err(error) => cannot_start(&error),
     }
+}
+
+fn cannot_start(error: &io::Error) -> ExitCode {
+    eprintln!("esp: cannot start: {error}");
+    exit::os_error()
 }
 
 fn ask_for_health() -> ExitCode {

@@ -114,7 +114,10 @@ fn run(docker: Option<&str>) -> ExitCode {
     let (stop, stopped) = smol::channel::bounded::<i32>(1);
     let sidecar = thread::spawn(move || {
         let signals = Box::pin(stopped);
-        esp::sidecar::run_against(settings, Some(demo_access(&cloudwatch_url)), signals);
+        let access = Some(demo_access(&cloudwatch_url));
+        if let Err(error) = esp::sidecar::run_against(settings, access, signals) {
+            eprintln!("demo: the sidecar cannot start: {error}");
+        }
     });
     thread::spawn(move || {
         let signal = Signals::new([Signal::Int, Signal::Term]).ok();

@@ -37,14 +37,18 @@ pub struct Options {
 ///
 /// Blocks the thread it is called on, for a minute at the most, and is not to be
 /// called on an executor.
-#[must_use]
-pub fn run(settings: Result<Settings, SettingsError>, options: Options) -> ExitCode {
+///
+/// # Errors
+///
+/// Where the system has no two file descriptors left, at the start.
+pub fn run(settings: Result<Settings, SettingsError>, options: Options) -> io::Result<ExitCode> {
     let output = Output { is_text: !options.json };
     output.say(&text::title(env!("CARGO_PKG_VERSION")));
     let report = match settings {
         Ok(settings) => {
-            let check = Check::new(&RealWorld, &settings, output);
-            smol::future::block_on(check.run(options.publish))
+            let world = RealWorld::new()?;
+            let check = Check::new(&world, &settings, output);
+            world.block_on(check.run(options.publish))
         }
         Err(error) => steps::misconfigured(&error, output),
     };
@@ -57,7 +61,7 @@ pub fn run(settings: Result<Settings, SettingsError>, options: Options) -> ExitC
     } else {
         write(&text::end(&report));
     }
-    ExitCode::from(report.exit_code)
+    Ok(ExitCode::from(report.exit_code))
 }
 
 /// Where the parts go as they are done.

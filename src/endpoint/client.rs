@@ -9,6 +9,7 @@ use std::{
     fmt,
     io::{self, ErrorKind},
     net::{IpAddr, SocketAddr, TcpStream},
+    rc::Rc,
     time::{Duration, Instant},
 };
 
@@ -19,6 +20,7 @@ use super::{
     response::{Progress, ResponseError, ResponseReader},
     uri::EndpointUri,
 };
+use crate::waiting::{Socket, Waiting};
 
 /// The longest body that is read. Three containers are about 7 kB.
 pub const BODY_LIMIT: usize = 1024 * 1024;
@@ -98,9 +100,10 @@ pub struct EndpointClient {
     stats_request: Vec<u8>,
     /// Taken out while a request is under way, so that a request that is
     /// dropped halfway takes its connection along.
-    kept: Option<Async<TcpStream>>,
+    kept: Option<Socket>,
     reader: ResponseReader,
     pace: ConnectPace,
+    waiting: Rc<Waiting>,
 }
 
 /// Connections that failed, and when the next one may be tried.
@@ -111,9 +114,10 @@ struct ConnectPace {
 }
 
 impl EndpointClient {
-    /// A client of the endpoint at `uri`. It connects at the first request.
+    /// A client of the endpoint at `uri`, for the thread that waits with
+    /// `waiting`. It connects at the first request.
     #[must_use]
-    pub fn new(uri: EndpointUri) -> Self {
+    pub fn new(uri: EndpointUri, waiting: Rc<Waiting>) -> Self {
         let request = |resource: Resource| {
             format!(
                 "GET {}{resource} HTTP/1.1\r\nHost: {}\r\nUser-Agent: esp/{}\r\nAccept: application/json\r\n\r\n",
@@ -130,6 +134,7 @@ impl EndpointClient {
             kept: None,
             reader: ResponseReader::new(BODY_LIMIT),
             pace: ConnectPace { after: None, pause: CONNECT_PAUSE_FIRST },
+            waiting,
         }
     }
 
@@ -164,7 +169,8 @@ impl EndpointClient {
             }
         }
         if !answered {
-            let mut stream = connect(&self.uri, &mut self.pace, now).await?;
+            let stream = connect(&self.uri, &mut self.pace, now).await?;
+            let mut stream = Socket::new(stream, Rc::clone(&self.waiting));
             exchange(&mut stream, request, &mut self.reader).await?;
             self.kept = Some(stream).filter(|_| self.reader.keeps_alive());
         }
@@ -179,7 +185,7 @@ async fn connect(
     uri: &EndpointUri,
     pace: &mut ConnectPace,
     now: Instant,
-) -> Result<Async<TcpStream>, EndpointError> {
+) -> Result<TcpStream, EndpointError> {
     if pace.after.is_some_and(|after| now < after) {
         return Err(EndpointError::Pausing);
     }
@@ -193,7 +199,7 @@ async fn connect(
 
 /// ECS gives an address; stand-ins may give a name, which is then looked up at
 /// every connection (on a thread that ends by itself).
-async fn connect_to_any(uri: &EndpointUri) -> io::Result<Async<TcpStream>> {
+async fn connect_to_any(uri: &EndpointUri) -> io::Result<TcpStream> {
     if let Ok(address) = uri.host().parse::<IpAddr>() {
         return connect_to(SocketAddr::new(address, uri.port())).await;
     }
@@ -207,10 +213,10 @@ async fn connect_to_any(uri: &EndpointUri) -> io::Result<Async<TcpStream>> {
     Err(last_error)
 }
 
-async fn connect_to(address: SocketAddr) -> io::Result<Async<TcpStream>> {
-    let stream = Async::<TcpStream>::connect(address).await?;
+async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = Async::<TcpStream>::connect(address).await?.into_inner()?;
     // One small write a second: there is nothing to gather.
-    stream.get_ref().set_nodelay(true)?;
+    stream.set_nodelay(true)?;
     Ok(stream)
 }
 
@@ -327,6 +333,10 @@ mod tests {
         (outcome.map(|()| body), String::from_utf8(stream.written).unwrap())
     }
 
+    fn client(uri: &str) -> EndpointClient {
+        EndpointClient::new(EndpointUri::parse(uri).unwrap(), Waiting::new().unwrap())
+    }
+
     #[test]
     fn a_response_may_come_in_pieces() {
         let (body, written) = run(vec![
@@ -351,8 +361,7 @@ mod tests {
 
     #[test]
     fn the_request_names_path_host_and_version() {
-        let client =
-            EndpointClient::new(EndpointUri::parse("http://127.0.0.1:8080/v4/x/").unwrap());
+        let client = client("http://127.0.0.1:8080/v4/x/");
         let request = String::from_utf8(client.stats_request).unwrap();
         assert!(request.starts_with("GET /v4/x/task/stats HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n"));
         assert!(request.ends_with("\r\n\r\n"));
@@ -361,8 +370,7 @@ mod tests {
     #[test]
     fn connecting_pauses_after_failures_up_to_a_second() {
         // Port 9 of the loopback: nothing listens there.
-        let mut client =
-            EndpointClient::new(EndpointUri::parse("http://127.0.0.1:9/v4/x").unwrap());
+        let mut client = client("http://127.0.0.1:9/v4/x");
         let start = Instant::now();
         let mut attempts = Vec::new();
         for tick_ms in (0..5000).step_by(50) {

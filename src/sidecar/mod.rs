@@ -13,6 +13,8 @@ mod writing;
 
 use std::{
     cell::{Cell, RefCell},
+    io,
+    pin::pin,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -127,23 +129,38 @@ pub enum Ended {
 /// what is left within the grace and returns; at once at the second.
 ///
 /// Blocks the thread it is called on and is not to be called on an executor.
-pub fn run(settings: Settings, signals: impl Stream<Item = i32> + Unpin) -> Ended {
+///
+/// # Errors
+///
+/// Where the system has no two file descriptors left, at the start.
+pub fn run(settings: Settings, signals: impl Stream<Item = i32> + Unpin) -> io::Result<Ended> {
     run_against(settings, None, signals)
 }
 
 /// [`run`], against a CloudWatch other than the one that the environment names.
+///
+/// # Errors
+///
+/// As of [`run`].
 pub fn run_against(
     settings: Settings,
     access: Option<Access>,
-    signals: impl Stream<Item = i32> + Unpin,
-) -> Ended {
+    mut signals: impl Stream<Item = i32> + Unpin,
+) -> io::Result<Ended> {
+    let world = RealWorld::new()?;
     let executor = LocalExecutor::new();
-    // Not `smol::block_on`: that drives the reactor from this thread too, and
-    // this thread and async-io's own then take it from each other at every
-    // event (16 context switches a second instead of 5). A main thread that
-    // only parks leaves the reactor to the other.
-    let run = supervise(&executor, RealWorld, settings, access, signals);
-    future::block_on(executor.run(run)).0
+    // To look for a signal is a system call. In a task of its own that is done
+    // when there is one, and not whenever this thread is woken.
+    let (caught, numbers) = bounded(1);
+    let listening = async move {
+        while let Some(number) = signals.next().await {
+            let _ = caught.send(number).await;
+        }
+    };
+    executor.spawn(listening).detach();
+    let numbers = pin!(numbers);
+    let run = supervise(&executor, world.clone(), settings, access, numbers);
+    Ok(world.block_on(executor.run(run)).0)
 }
 
 /// A whole run in `world`, on an executor that the caller drives: how it ended,
@@ -178,7 +195,8 @@ pub async fn supervise<W: World + 'static>(
         changed,
         lines_changed,
     });
-    let sampling = executor.spawn(Sampling::new(Rc::clone(&shared)).run(stopped));
+    // Not spawned: the executor's queue allocates now and then.
+    let mut sampling = pin!(Sampling::new(Rc::clone(&shared)).run(stopped));
     let publishing = outputs
         .cloudwatch
         .then(|| executor.spawn(Publishing::new(Rc::clone(&shared), notices).run()));
@@ -187,7 +205,16 @@ pub async fn supervise<W: World + 'static>(
     // Ends with this function.
     let _listening = executor.spawn(listen(Rc::clone(&shared)));
 
-    signals.next().await;
+    let has_signal = async {
+        signals.next().await;
+    };
+    has_signal
+        .or(async {
+            sampling.as_mut().await;
+            // It ends only when it is told to.
+            future::pending::<()>().await;
+        })
+        .await;
     let world = &shared.world;
     let end = async {
         let deadline = world.now().instant + grace;

@@ -7,6 +7,7 @@ use std::{
     hash::{BuildHasher as _, RandomState},
     io::{self, Write},
     path::PathBuf,
+    rc::Rc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -21,7 +22,7 @@ use crate::{
     publisher::Now,
     stdio::Stream,
     timestamp::Timestamp,
-    wakeup::Wakeup,
+    waiting::{Waiting, Wakeup},
 };
 
 /// The world around one sidecar. Nothing in `sidecar` asks the system for the
@@ -95,9 +96,28 @@ pub trait Endpoint {
     ) -> impl Future<Output = Result<&mut [u8], EndpointError>>;
 }
 
-/// The system's clock, async-io's timers and sockets, and isahc.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RealWorld;
+/// The system's clock, timers and a socket that the thread itself waits for, and
+/// isahc.
+#[derive(Clone, Debug)]
+pub struct RealWorld {
+    waiting: Rc<Waiting>,
+}
+
+impl RealWorld {
+    /// A world for this thread.
+    ///
+    /// # Errors
+    ///
+    /// Where the system has no two file descriptors left.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { waiting: Waiting::new()? })
+    }
+
+    /// Runs `future`, in which this world's timers and sockets are used.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.waiting.block_on(future)
+    }
+}
 
 impl World for RealWorld {
     type Alarm = Wakeup;
@@ -110,11 +130,11 @@ impl World for RealWorld {
     }
 
     fn alarm(&self) -> Wakeup {
-        Wakeup::default()
+        Wakeup::new(Rc::clone(&self.waiting))
     }
 
     fn endpoint(&self, uri: EndpointUri) -> EndpointClient {
-        EndpointClient::new(uri)
+        EndpointClient::new(uri, Rc::clone(&self.waiting))
     }
 
     fn http_client(&self, ca_bundle: Option<PathBuf>) -> Result<SharedHttpClient, String> {

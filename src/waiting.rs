@@ -1,0 +1,473 @@
+//! How the sidecar's thread waits: for the nearest of a few moments, for the one
+//! socket to the metadata endpoint and for whoever wakes it, all in one call of
+//! poll(2). A reactor on a thread of its own would be woken for each of these and
+//! wake this thread in turn: three context switches and a dozen system calls more
+//! for each sample, which is most of what a sample costs.
+//!
+//! What happens once in ten seconds or more is left to async-io, whose thread
+//! wakes this one like any other: connecting, signals, the SDK's timers.
+
+use std::{
+    cell::RefCell,
+    io::{self, ErrorKind, Read as _, Write as _},
+    net::TcpStream,
+    os::unix::net::UnixStream,
+    pin::{Pin, pin},
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
+use smol::io::{AsyncRead, AsyncWrite};
+
+/// What this thread waits for, and the waiting.
+#[derive(Debug)]
+pub struct Waiting {
+    awakening: Arc<Awakening>,
+    /// The other end of what `awakening` writes to.
+    awakened: UnixStream,
+    /// By the number of their [`Wakeup`].
+    alarms: RefCell<Vec<Alarm>>,
+    interest: RefCell<Option<Interest>>,
+}
+
+/// Wakes the thread, from any thread.
+#[derive(Debug)]
+struct Awakening {
+    state: AtomicU8,
+    sender: UnixStream,
+}
+
+/// The thread runs.
+const AWAKE: u8 = 0;
+/// It waits, or is about to: a byte wakes it.
+const ASLEEP: u8 = 1;
+/// It is not to wait.
+const WOKEN: u8 = 2;
+
+/// The place of one [`Wakeup`].
+#[derive(Debug, Default)]
+struct Alarm {
+    is_taken: bool,
+    set: Option<(Instant, Waker)>,
+}
+
+/// The socket is waited for, to be readable or writable.
+#[derive(Debug)]
+struct Interest {
+    stream: Rc<TcpStream>,
+    flags: PollFlags,
+    waker: Waker,
+}
+
+impl Waiting {
+    /// Nothing is waited for yet.
+    ///
+    /// # Errors
+    ///
+    /// Where the system has no two file descriptors left.
+    pub fn new() -> io::Result<Rc<Self>> {
+        let (sender, awakened) = UnixStream::pair()?;
+        sender.set_nonblocking(true)?;
+        awakened.set_nonblocking(true)?;
+        Ok(Rc::new(Self {
+            awakening: Arc::new(Awakening { state: AtomicU8::new(AWAKE), sender }),
+            awakened,
+            alarms: RefCell::default(),
+            interest: RefCell::default(),
+        }))
+    }
+
+    /// Runs `future` to its end on this thread. Only here do [`Wakeup`]s and
+    /// [`Socket`]s of this `Waiting` come to life.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        let waker = Waker::from(Arc::clone(&self.awakening));
+        let mut context = Context::from_waker(&waker);
+        let mut future = pin!(future);
+        loop {
+            // Before the future is asked: what wakes it from here on is news.
+            self.awakening.state.swap(AWAKE, Ordering::SeqCst);
+            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+                return output;
+            }
+            self.wait();
+            self.ring(Instant::now());
+        }
+    }
+
+    /// Waits for anything at all, unless something has come already.
+    fn wait(&self) {
+        let state = &self.awakening.state;
+        if state.compare_exchange(AWAKE, ASLEEP, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+            return;
+        }
+        let timeout = self.next_alarm().map(|at| {
+            let left = at.saturating_duration_since(Instant::now());
+            // One of centuries is no different from one of years.
+            Timespec::try_from(left).unwrap_or(Timespec { tv_sec: i64::from(u32::MAX), tv_nsec: 0 })
+        });
+        let (is_awakened, is_ready) = {
+            let interest = self.interest.borrow();
+            let awakened = PollFd::new(&self.awakened, PollFlags::IN);
+            let mut both = match &*interest {
+                Some(interest) => [awakened, PollFd::new(&interest.stream, interest.flags)],
+                None => [awakened.clone(), awakened],
+            };
+            let count = 1 + usize::from(interest.is_some());
+            match poll(&mut both[..count], timeout.as_ref()) {
+                Ok(_) | Err(Errno::INTR) => {}
+                // The kernel is out of memory: not to be asked in a hurry.
+                Err(_) => thread::sleep(Duration::from_millis(10)),
+            }
+            let [is_awakened, is_ready] = both.map(|fd| !fd.revents().is_empty());
+            (is_awakened, is_ready && count > 1)
+        };
+        // From here on nobody has to send a byte.
+        state.swap(AWAKE, Ordering::SeqCst);
+        if is_awakened {
+            // All of it, although there is never more than a byte or two.
+            let _ = (&self.awakened).read(&mut [0; 16]);
+        }
+        if is_ready && let Some(interest) = self.interest.take() {
+            interest.waker.wake();
+        }
+    }
+
+    fn next_alarm(&self) -> Option<Instant> {
+        let alarms = self.alarms.borrow();
+        alarms.iter().filter_map(|alarm| alarm.set.as_ref()).map(|(at, _)| *at).min()
+    }
+
+    /// Wakes those whose moment has come, one by one: whom it wakes may set
+    /// alarms.
+    fn ring(&self, now: Instant) {
+        let next = || {
+            let mut alarms = self.alarms.borrow_mut();
+            let is_due = |alarm: &&mut Alarm| alarm.set.as_ref().is_some_and(|(at, _)| *at <= now);
+            alarms.iter_mut().find(is_due)?.set.take()
+        };
+        while let Some((_, waker)) = next() {
+            waker.wake();
+        }
+    }
+}
+
+impl Wake for Awakening {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.state.swap(WOKEN, Ordering::SeqCst) == ASLEEP {
+            // It cannot be full: a byte goes in for each time of waiting.
+            let _ = (&self.sender).write(&[1]);
+        }
+    }
+}
+
+/// One timer for one task, to be set again and again. Setting it costs nothing.
+#[derive(Debug)]
+pub struct Wakeup {
+    waiting: Rc<Waiting>,
+    number: usize,
+}
+
+impl Wakeup {
+    /// A timer that is not set.
+    #[must_use]
+    pub fn new(waiting: Rc<Waiting>) -> Self {
+        let number = {
+            let mut alarms = waiting.alarms.borrow_mut();
+            let free = alarms.iter().position(|alarm| !alarm.is_taken);
+            free.unwrap_or_else(|| {
+                alarms.push(Alarm::default());
+                alarms.len() - 1
+            })
+        };
+        waiting.alarms.borrow_mut()[number] = Alarm { is_taken: true, set: None };
+        Self { waiting, number }
+    }
+
+    /// Waits until `at`. Dropped before, it may still wake its task once.
+    pub async fn until(&mut self, at: Instant) {
+        std::future::poll_fn(|context| {
+            if Instant::now() >= at {
+                return Poll::Ready(());
+            }
+            let set = (at, context.waker().clone());
+            let earlier = self.waiting.alarms.borrow_mut()[self.number].set.replace(set);
+            // Not before the alarms are free: with a waker its task may go.
+            drop(earlier);
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+impl Drop for Wakeup {
+    fn drop(&mut self) {
+        let alarm = std::mem::take(&mut self.waiting.alarms.borrow_mut()[self.number]);
+        drop(alarm);
+    }
+}
+
+/// A connection that is waited for by this thread. A `Waiting` has one at a time.
+#[derive(Debug)]
+pub struct Socket {
+    stream: Rc<TcpStream>,
+    waiting: Rc<Waiting>,
+    /// Something was sent and nothing received since: there is no answer yet, as
+    /// a rule, and asking for it before waiting would be in vain.
+    expects_answer: bool,
+}
+
+impl Socket {
+    /// `stream` has to be in its mode without blocking.
+    #[must_use]
+    pub fn new(stream: TcpStream, waiting: Rc<Waiting>) -> Self {
+        Self { stream: Rc::new(stream), waiting, expects_answer: false }
+    }
+
+    /// Runs `operation`, or has the task woken when it is worth a try.
+    fn try_io<T>(
+        &self,
+        context: &Context<'_>,
+        flags: PollFlags,
+        mut operation: impl FnMut(&TcpStream) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        loop {
+            match operation(&self.stream) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.wait_for(flags, context);
+                    return Poll::Pending;
+                }
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    fn wait_for(&self, flags: PollFlags, context: &Context<'_>) {
+        let (stream, waker) = (Rc::clone(&self.stream), context.waker().clone());
+        self.waiting.interest.replace(Some(Interest { stream, flags, waker }));
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        if std::mem::take(&mut self.expects_answer) {
+            self.wait_for(PollFlags::IN, context);
+            return Poll::Pending;
+        }
+        self.try_io(context, PollFlags::IN, |mut stream| stream.read(buffer))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.expects_answer = true;
+        self.try_io(context, PollFlags::OUT, |mut stream| stream.write(bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.stream.shutdown(std::net::Shutdown::Write))
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // It would be kept open, and found ready again and again.
+        self.waiting.interest.take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use smol::{
+        LocalExecutor,
+        channel::bounded,
+        future::FutureExt as _,
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+    };
+
+    use super::*;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// A socket of this thread, and the other end.
+    fn connected(waiting: &Rc<Waiting>) -> (Socket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        ours.set_nonblocking(true).unwrap();
+        (Socket::new(ours, Rc::clone(waiting)), listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn a_timer_waits_again_for_what_was_given_up() {
+        let waiting = Waiting::new().unwrap();
+        let mut wakeup = Wakeup::new(Rc::clone(&waiting));
+        let at = Instant::now() + ms(30);
+        waiting.block_on(async {
+            let gave_up = async { false }.or(async {
+                wakeup.until(at).await;
+                true
+            });
+            assert!(!gave_up.await);
+            wakeup.until(at).await;
+            assert!(Instant::now() >= at);
+            // And for what has passed already, at once.
+            wakeup.until(at).await;
+        });
+        // The thread has not been woken by itself, which takes system calls.
+        let sent = (&waiting.awakened).read(&mut [0; 1]);
+        assert_eq!(sent.unwrap_err().kind(), ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn timers_of_several_tasks_each_ring_when_due() {
+        let waiting = Waiting::new().unwrap();
+        let executor = LocalExecutor::new();
+        let (rung, all) = bounded(8);
+        let start = Instant::now();
+        for after in [60, 20, 40] {
+            let (mut wakeup, rung) = (Wakeup::new(Rc::clone(&waiting)), rung.clone());
+            let task = async move {
+                wakeup.until(start + ms(after)).await;
+                rung.send((after, start.elapsed())).await.unwrap();
+            };
+            executor.spawn(task).detach();
+        }
+        // Their order is that of their times, unless the machine comes too late
+        // for several.
+        let mut which = waiting.block_on(executor.run(async {
+            let mut which = Vec::new();
+            for _ in 0..3 {
+                let (after, elapsed) = all.recv().await.unwrap();
+                assert!(elapsed >= ms(after));
+                which.push(after);
+            }
+            which
+        }));
+        which.sort_unstable();
+        assert_eq!(which, [20, 40, 60]);
+        // All places are free again.
+        drop(executor);
+        assert!(waiting.alarms.borrow().iter().all(|alarm| !alarm.is_taken));
+    }
+
+    #[test]
+    fn other_threads_wake_it_whenever_they_do() {
+        let waiting = Waiting::new().unwrap();
+        let (sender, receiver) = bounded(1);
+        let thread = thread::spawn(move || {
+            for number in 0..2000_u32 {
+                // Now and then the other side has fallen asleep meanwhile.
+                if number % 100 == 0 {
+                    thread::sleep(ms(1));
+                }
+                sender.send_blocking(number).unwrap();
+            }
+        });
+        waiting.block_on(async {
+            for number in 0..2000 {
+                assert_eq!(receiver.recv().await.unwrap(), number);
+            }
+        });
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn an_answer_is_waited_for_beside_a_deadline() {
+        let waiting = Waiting::new().unwrap();
+        let mut wakeup = Wakeup::new(Rc::clone(&waiting));
+        let (mut ours, mut theirs) = connected(&waiting);
+        let answering = thread::spawn(move || {
+            let mut request = [0; 4];
+            theirs.read_exact(&mut request).unwrap();
+            thread::sleep(ms(20));
+            theirs.write_all(b"pong").unwrap();
+            theirs
+        });
+        waiting.block_on(async {
+            let mut answer = [0; 4];
+            ours.write_all(b"ping").await.unwrap();
+            ours.read_exact(&mut answer).await.unwrap();
+            assert_eq!(&answer, b"pong");
+
+            // Nothing comes now; the deadline does.
+            let at = Instant::now() + ms(30);
+            let deadline = async {
+                wakeup.until(at).await;
+                Err(ErrorKind::TimedOut.into())
+            };
+            let read = ours.read(&mut answer).or(deadline).await;
+            assert_eq!(read.unwrap_err().kind(), ErrorKind::TimedOut);
+            assert!(Instant::now() >= at);
+        });
+        drop(answering.join().unwrap());
+        // The end of the connection is an event too.
+        waiting.block_on(async { assert_eq!(ours.read(&mut [0; 4]).await.unwrap(), 0) });
+    }
+
+    #[test]
+    fn a_full_socket_is_waited_for_too() {
+        let waiting = Waiting::new().unwrap();
+        let (mut ours, mut theirs) = connected(&waiting);
+        let bytes = vec![7; 16 << 20];
+        let length = bytes.len();
+        let reading = thread::spawn(move || {
+            thread::sleep(ms(20));
+            let mut received = Vec::new();
+            theirs.read_to_end(&mut received).unwrap();
+            received.len()
+        });
+        waiting.block_on(async {
+            ours.write_all(&bytes).await.unwrap();
+            ours.close().await.unwrap();
+        });
+        assert_eq!(reading.join().unwrap(), length);
+    }
+
+    #[test]
+    fn a_dropped_socket_is_closed_and_not_waited_for() {
+        let waiting = Waiting::new().unwrap();
+        let (mut ours, mut theirs) = connected(&waiting);
+        let mut wakeup = Wakeup::new(Rc::clone(&waiting));
+        waiting.block_on(async {
+            let at = Instant::now() + ms(10);
+            let patience = async {
+                wakeup.until(at).await;
+                Ok(0)
+            };
+            ours.read(&mut [0; 4]).or(patience).await.unwrap();
+        });
+        drop(ours);
+        assert!(waiting.interest.borrow().is_none());
+        assert_eq!(theirs.read(&mut [0; 4]).unwrap(), 0);
+    }
+}
