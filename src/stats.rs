@@ -131,6 +131,8 @@ impl std::error::Error for StatsError {}
 #[derive(Default)]
 pub struct StatsParser {
     buffers: Buffers,
+    /// Bodies up to this length find room in `buffers`.
+    room_bytes: usize,
     /// Empty between polls; kept for its allocation.
     tape: Option<Tape<'static>>,
 }
@@ -174,6 +176,12 @@ impl StatsParser {
         body: &'body mut [u8],
         mut visit: impl FnMut(&'body str, Entry),
     ) -> Result<(), StatsError> {
+        if body.len() > self.room_bytes {
+            // simd-json would make room for this length and not a byte more; but
+            // counters gain digits.
+            self.room_bytes = body.len() + body.len() / 4;
+            self.buffers = Buffers::new(self.room_bytes);
+        }
         let mut tape = self.tape.take().unwrap_or_else(Tape::null).reset();
         let result = simd_json::fill_tape(body, &mut self.buffers, &mut tape)
             .map_err(StatsError::Json)

@@ -2,11 +2,12 @@
 //! makes of it goes. It never waits for the other task.
 
 use std::{
+    pin::pin,
     rc::Rc,
     time::{Duration, Instant},
 };
 
-use smol::{channel::Receiver, future::FutureExt as _};
+use smol::{channel::Receiver, future::FutureExt as _, stream::StreamExt as _};
 
 use super::{
     Destination, Shared,
@@ -57,6 +58,8 @@ impl<W: World> Sampling<W> {
 
     /// Until `stopped` is closed, and then once more.
     pub(super) async fn run(mut self, stopped: Receiver<()>) {
+        // As a stream it listens once, and not anew for each tick.
+        let mut stopped = pin!(stopped);
         let mut ticker = Ticker::new(self.instant(), self.shared.settings.sample_interval);
         let mut summary_at = ticker.next() + SUMMARY_INTERVAL;
         loop {
@@ -73,7 +76,7 @@ impl<W: World> Sampling<W> {
             ticker.advance(self.instant());
             self.missed_ticks = ticker.missed();
             let is_stopped = async {
-                let _ = stopped.recv().await;
+                let _ = stopped.next().await;
                 true
             };
             let is_tick = async {
