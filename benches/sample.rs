@@ -1,20 +1,27 @@
-//! What one poll costs after its bytes have arrived: `copy` (below), `parse`,
-//! `calculate`, and `both` as the sampler does it, for 1, 3 and 10 containers in
-//! the full shape of an EC2 task on cgroup v1.
+//! What one poll costs after its bytes have arrived: `parse`, `calculate`, and
+//! `both` as the sampler does it, for 1, 3, 10 and 100 containers in the full
+//! shape of an EC2 task on cgroup v1.
+//!
+//! Beside `parse`, on the same bytes: simd-json's own `tape`, with its buffers
+//! kept and nothing read from it, which is what ESP's parser stands on;
+//! `serde_json` into structs of the same fields; and a `scan` for a byte that is
+//! not there, at the speed of the memory, which nothing that reads every byte
+//! can beat.
 //!
 //! Parsing scribbles over its body, so each iteration copies a fresh one into a
 //! buffer that is kept, as the socket does. `copy` is that copy alone: it is
-//! contained in `parse` and `both`, in the figures of `serde_json` too.
+//! contained in all of the others but `scan` and `calculate`.
 
 #![expect(
     clippy::expect_used,
     reason = "a benchmark on other documents than meant is no benchmark"
 )]
 
-use std::{collections::BTreeMap, fmt::Write as _, hint::black_box, time::Instant};
+use std::{collections::BTreeMap, hint::black_box, time::Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use serde::Deserialize;
+use simd_json::{Buffers, Tape};
 
 use esp::{
     metric::{Metric, MetricSet},
@@ -24,12 +31,17 @@ use esp::{
     timestamp::Timestamp,
     utilisation::{Counter, CpuBasis, Difference, difference},
 };
+use esp_benches::{places_of_time, stats_document, task_document, time_of_day};
 
-const CONTAINERS: [usize; 3] = [1, 3, 10];
+const CONTAINERS: [usize; 4] = [1, 3, 10, 100];
+
+/// In none of the documents.
+const NOWHERE: u8 = b'\0';
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     copy(&mut criterion);
+    scan(&mut criterion);
     parse(&mut criterion);
     calculate(&mut criterion);
     both(&mut criterion);
@@ -44,6 +56,18 @@ fn copy(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(document.len() as u64));
         group.bench_function(BenchmarkId::from_parameter(containers), |bencher| {
             bencher.iter(|| body.copy_from_slice(black_box(&document)));
+        });
+    }
+    group.finish();
+}
+
+fn scan(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("scan");
+    for containers in CONTAINERS {
+        let document = stats_document(containers);
+        group.throughput(Throughput::Bytes(document.len() as u64));
+        group.bench_function(BenchmarkId::from_parameter(containers), |bencher| {
+            bencher.iter(|| assert_eq!(memchr::memchr(NOWHERE, black_box(&document)), None));
         });
     }
     group.finish();
@@ -68,6 +92,18 @@ fn parse(criterion: &mut Criterion) {
                     })
                     .expect("the document is valid");
                 assert_eq!(samples, containers);
+            });
+        });
+
+        let (mut buffers, mut tape) = (Buffers::default(), Some(Tape::null()));
+        group.bench_function(BenchmarkId::new("tape", containers), |bencher| {
+            bencher.iter(|| {
+                body.copy_from_slice(&document);
+                let mut filled = tape.take().unwrap_or_else(Tape::null).reset();
+                simd_json::fill_tape(&mut body, &mut buffers, &mut filled)
+                    .expect("the document is valid");
+                black_box(&filled);
+                tape = Some(filled.reset());
             });
         });
 
@@ -230,98 +266,4 @@ mod sparse {
         op: &'body str,
         value: u64,
     }
-}
-
-/// Where the time of day of each `read` begins. `preread` is another key.
-fn places_of_time(document: &[u8]) -> Vec<usize> {
-    const BEFORE: &[u8] = br#"{"read":"2026-11-24T"#;
-    document
-        .windows(BEFORE.len())
-        .enumerate()
-        .filter(|(_, window)| *window == BEFORE)
-        .map(|(start, _)| start + BEFORE.len())
-        .collect()
-}
-
-fn time_of_day(second: u32) -> [u8; 8] {
-    let digits =
-        |number: u32| [number / 10, number % 10].map(|digit| b"0123456789"[digit as usize]);
-    let ([h1, h2], [m1, m2], [s1, s2]) =
-        (digits(second / 3600), digits(second / 60 % 60), digits(second % 60));
-    [h1, h2, b':', m1, m2, b':', s1, s2]
-}
-
-fn docker_id(container: usize) -> String {
-    format!("{container:064x}")
-}
-
-/// A task whose first container is `web`.
-fn task_document(containers: usize) -> Vec<u8> {
-    let containers: Vec<String> = (0..containers)
-        .map(|container| {
-            let name = if container == 0 { "web".to_owned() } else { format!("side-{container}") };
-            let docker_id = docker_id(container);
-            format!(r#"{{"DockerId":"{docker_id}","Name":"{name}","KnownStatus":"RUNNING"}}"#)
-        })
-        .collect();
-    let containers = containers.join(",");
-    format!(r#"{{"Cluster":"shop","Limits":{{"CPU":0.5}},"Containers":[{containers}]}}"#)
-        .into_bytes()
-}
-
-/// `/task/stats` of an EC2 task on cgroup v1, about 2 kB a container: as the
-/// agent writes it, without a space, and with everything that ESP leaves unread.
-fn stats_document(containers: usize) -> Vec<u8> {
-    let entries: Vec<String> = (0..containers)
-        .map(|container| format!(r#""{}":{}"#, docker_id(container), container_stats(container)))
-        .collect();
-    format!("{{{}}}", entries.join(",")).into_bytes()
-}
-
-fn container_stats(container: usize) -> String {
-    let start = 73_400_512_233 + 1_000_003 * container;
-    let mut json = String::from(
-        r#"{"read":"2026-11-24T10:00:01.002417623Z","preread":"2026-11-24T10:00:00.000112904Z","num_procs":0,"pids_stats":{"current":9,"limit":4096}"#,
-    );
-    for (key, earlier) in [("cpu_stats", 0), ("precpu_stats", 501_500_000)] {
-        let total = start - earlier;
-        let half = total / 2;
-        write!(
-            json,
-            r#","{key}":{{"cpu_usage":{{"total_usage":{total},"percpu_usage":[{half},{half}],"usage_in_kernelmode":4100000000,"usage_in_usermode":69000000000}},"system_cpu_usage":{system},"online_cpus":2,"throttling_data":{{"periods":0,"throttled_periods":0,"throttled_time":0}}}}"#,
-            system = 918_273_640_000_000_usize - 4 * earlier,
-        )
-        .expect("a string takes everything");
-    }
-    json.push_str(r#","memory_stats":{"usage":41943040,"max_usage":56623104,"stats":{"#);
-    for prefix in ["", "total_"] {
-        for (key, value) in [
-            ("active_anon", 31_457_280_u64),
-            ("active_file", 2_162_688),
-            ("cache", 8_192_000),
-            ("dirty", 0),
-            ("inactive_anon", 0),
-            ("inactive_file", 4_096_000),
-            ("mapped_file", 1_351_680),
-            ("pgfault", 218_340),
-            ("pgmajfault", 17),
-            ("pgpgin", 91_234),
-            ("pgpgout", 80_001),
-            ("rss", 31_465_472),
-            ("rss_huge", 0),
-            ("unevictable", 0),
-            ("writeback", 0),
-        ] {
-            write!(json, r#""{prefix}{key}":{value},"#).expect("a string takes everything");
-        }
-    }
-    json.push_str(r#""hierarchical_memory_limit":536870912,"hierarchical_memsw_limit":9223372036854771712},"limit":536870912},"blkio_stats":{"io_service_bytes_recursive":["#);
-    for (op, value) in
-        [("Read", 4_096_000), ("Write", 12_288), ("Sync", 4_100_096), ("Async", 8192)]
-    {
-        write!(json, r#"{{"major":202,"minor":0,"op":"{op}","value":{value}}},"#)
-            .expect("a string takes everything");
-    }
-    json.push_str(r#"{"major":202,"minor":0,"op":"Total","value":4108288}],"io_serviced_recursive":[],"io_queue_recursive":null,"io_service_time_recursive":null,"io_wait_time_recursive":null,"io_merged_recursive":null,"io_time_recursive":null,"sectors_recursive":null},"storage_stats":{},"networks":{"eth0":{"rx_bytes":81234567,"rx_packets":61234,"rx_errors":0,"rx_dropped":0,"tx_bytes":4123456,"tx_packets":51234,"tx_errors":0,"tx_dropped":0}},"network_rate_stats":{"rx_bytes_per_sec":1234.5,"tx_bytes_per_sec":98.25}}"#);
-    json
 }
