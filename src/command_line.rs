@@ -5,12 +5,15 @@ mod help;
 
 use std::ffi::OsString;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use lexopt::{
+    Arg::{Long, Short, Value},
+    Error, Parser,
+};
 
 use crate::settings::{Environment, Given, Lookup, Variable, variable};
 
 /// What is to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Run the sidecar.
     Run,
@@ -23,12 +26,16 @@ pub enum Order {
     },
     /// Ask a running sidecar whether it is well.
     Health,
+    /// Print this: a help, or the version.
+    Print(String),
 }
 
 /// The order and the flags that were given, with the environment behind them.
 #[derive(Debug)]
 pub struct CommandLine {
-    matches: ArgMatches,
+    order: Order,
+    /// Names and values, in the order given.
+    flags: Vec<(&'static str, OsString)>,
 }
 
 impl CommandLine {
@@ -36,28 +43,46 @@ impl CommandLine {
     ///
     /// # Errors
     ///
-    /// [`clap::Error`] for a flag that does not exist; for `--help` and
-    /// `--version` too, which it knows how to print.
-    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        Ok(Self { matches: command().try_get_matches_from(arguments)? })
+    /// [`Error`] for a flag or a word that does not exist, a flag without its
+    /// value or given twice.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
+        let mut parser = Parser::from_iter(arguments);
+        let mut line = Self { order: Order::Run, flags: Vec::new() };
+        // Flags after the subcommand are its own, and go before the others.
+        let mut of_subcommand = 0;
+        while let Some(argument) = parser.next()? {
+            match (argument, &mut line.order) {
+                (Long("help") | Short('h'), order) => {
+                    *order = Order::Print(help(order));
+                    return Ok(line);
+                }
+                (Long("version") | Short('V'), Order::Run) => {
+                    line.order = Order::Print(format!("esp {}\n", env!("CARGO_PKG_VERSION")));
+                    return Ok(line);
+                }
+                (Long("publish"), Order::Check { publish, .. }) => *publish = true,
+                (Long("json"), Order::Check { json, .. }) => *json = true,
+                (Long(name), Order::Run | Order::Check { .. }) if let Some(flag) = known(name) => {
+                    if line.flags[of_subcommand..].iter().any(|(other, _)| *other == flag) {
+                        return Err(format!("--{flag} is given twice").into());
+                    }
+                    line.flags.push((flag, parser.value()?));
+                }
+                (Value(word), order @ Order::Run) if word == CHECK => {
+                    *order = Order::Check { publish: false, json: false };
+                    of_subcommand = line.flags.len();
+                }
+                (Value(word), order @ Order::Run) if word == HEALTH => *order = Order::Health,
+                (other, _) => return Err(other.unexpected()),
+            }
+        }
+        Ok(line)
     }
 
     /// What is to be done.
     #[must_use]
-    pub fn order(&self) -> Order {
-        match self.matches.subcommand() {
-            Some((CHECK, check)) => {
-                Order::Check { publish: check.get_flag(PUBLISH), json: check.get_flag(JSON) }
-            }
-            Some((HEALTH, _)) => Order::Health,
-            _ => Order::Run,
-        }
-    }
-
-    /// A flag's value: `esp check --region X` before `esp --region X check`.
-    fn flag(&self, flag: &str) -> Option<&OsString> {
-        let of_check = self.matches.subcommand_matches(CHECK);
-        of_check.and_then(|check| check.get_one(flag)).or_else(|| self.matches.get_one(flag))
+    pub const fn order(&self) -> &Order {
+        &self.order
     }
 }
 
@@ -66,43 +91,27 @@ impl Lookup for CommandLine {
         variable
             .flag
             .and_then(|flag| {
-                let text = self.flag(flag)?.to_string_lossy().into_owned();
-                Some(Given { name: format!("--{flag}"), text })
+                let (_, text) = self.flags.iter().rev().find(|(name, _)| *name == flag)?;
+                Some(Given { name: format!("--{flag}"), text: text.to_string_lossy().into_owned() })
             })
             .or_else(|| Environment.get(variable))
     }
 }
 
 const CHECK: &str = "check";
-const PUBLISH: &str = "publish";
-const JSON: &str = "json";
 const HEALTH: &str = "health";
 
-fn command() -> Command {
-    let switch = |name| Arg::new(name).long(name).action(ArgAction::SetTrue);
-    Command::new("esp")
-        .version(env!("CARGO_PKG_VERSION"))
-        .override_help(help::program())
-        .args(flags())
-        .subcommand(
-            Command::new(CHECK)
-                .override_help(help::check())
-                .arg(switch(PUBLISH))
-                .arg(switch(JSON))
-                .args(flags()),
-        )
-        .subcommand(Command::new(HEALTH).override_help(help::health()))
-        // `--help` does the same.
-        .disable_help_subcommand(true)
+/// The flag of this name, if it is one of a variable's.
+fn known(name: &str) -> Option<&'static str> {
+    variable::OWN.into_iter().filter_map(|variable| variable.flag).find(|flag| *flag == name)
 }
 
-/// One for each variable.
-fn flags() -> impl Iterator<Item = Arg> {
-    variable::OWN.into_iter().filter_map(|variable| {
-        let flag = variable.flag?;
-        let arg = Arg::new(flag).long(flag).value_name(variable.placeholder);
-        Some(arg.value_parser(clap::value_parser!(OsString)))
-    })
+fn help(order: &Order) -> String {
+    match order {
+        Order::Check { .. } => help::check(),
+        Order::Health => help::health(),
+        Order::Run | Order::Print(_) => help::program(),
+    }
 }
 
 #[cfg(test)]
@@ -112,11 +121,6 @@ mod tests {
     fn read(arguments: &[&str]) -> CommandLine {
         let arguments = ["esp"].iter().chain(arguments).map(OsString::from);
         CommandLine::read(arguments).unwrap()
-    }
-
-    #[test]
-    fn the_command_is_sound() {
-        command().debug_assert();
     }
 
     #[test]
@@ -136,7 +140,7 @@ mod tests {
             (&["check", "--json", "--publish"], Order::Check { publish: true, json: true }),
             (&["health"], Order::Health),
         ] {
-            assert_eq!(read(arguments).order(), order, "{arguments:?}");
+            assert_eq!(read(arguments).order(), &order, "{arguments:?}");
         }
     }
 
@@ -148,6 +152,41 @@ mod tests {
             (&["--region", "b", "check", "--region", "a"], "a"),
         ] {
             assert_eq!(read(arguments).get(&variable::REGION).unwrap().text, region);
+        }
+    }
+
+    #[test]
+    fn help_and_version_are_printed_whatever_else_is_there() {
+        for (arguments, begin) in [
+            (&["--help"][..], "ESP, the ECS Stats Plotter"),
+            (&["--region", "x", "-h", "--nope"], "ESP, the ECS Stats Plotter"),
+            (&["--version"], "esp "),
+            (&["-V"], "esp "),
+        ] {
+            let order = read(arguments).order;
+            assert!(matches!(&order, Order::Print(text) if text.starts_with(begin)), "{order:?}");
+        }
+        let of = |arguments: &[&str]| read(arguments).order;
+        assert_ne!(of(&["check", "--help"]), of(&["--help"]));
+        assert_ne!(of(&["health", "--help"]), of(&["check", "--help"]));
+    }
+
+    #[test]
+    fn what_does_not_exist_is_named() {
+        for (arguments, error) in [
+            (&["--nope"][..], "invalid option '--nope'"),
+            (&["-x"], "invalid option '-x'"),
+            (&["run"], "unexpected argument \"run\""),
+            (&["check", "health"], "unexpected argument \"health\""),
+            (&["--publish"], "invalid option '--publish'"),
+            (&["health", "--region", "x"], "invalid option '--region'"),
+            (&["--region"], "missing argument for option '--region'"),
+            (&["--region", "x", "--region=y"], "--region is given twice"),
+            (&["check", "--json=yes"], "unexpected argument for option '--json': \"yes\""),
+        ] {
+            let arguments = ["esp"].iter().chain(arguments).map(OsString::from);
+            let said = CommandLine::read(arguments).unwrap_err().to_string();
+            assert_eq!(said, error);
         }
     }
 }

@@ -3,7 +3,6 @@
 #![expect(clippy::print_stderr, reason = "errors before there is a log are for a person")]
 
 use std::{
-    ffi::OsStr,
     io::{self, Write as _},
     process::ExitCode,
 };
@@ -21,31 +20,24 @@ use esp::{
 };
 
 fn main() -> ExitCode {
-    // What is started every few seconds does without the table of all flags.
-    if std::env::args_os().skip(1).eq([OsStr::new("health")]) {
-        return ask_for_health();
-    }
     let command_line = match CommandLine::read(std::env::args_os()) {
         Ok(command_line) => command_line,
-        Err(message) if message.use_stderr() => {
-            // The first line says what is wrong; clap's others how to write it.
-            let text = message.to_string();
-            let line = text.lines().next().unwrap_or_default();
-            eprintln!("esp: {}; see esp --help", line.trim_start_matches("error: "));
+        Err(error) => {
+            eprintln!("esp: {error}; see esp --help");
             return exit::usage();
-        }
-        // --help and --version. A closed pipe is no error.
-        Err(message) => {
-            let _ = message.print();
-            return exit::OK;
         }
     };
     let settings = || Settings::read(&command_line).and_then(check_files);
-    match command_line.order() {
+    match *command_line.order() {
         Order::Run => run(settings()),
         Order::Check { publish, json } => check::run(settings(), check::Options { publish, json })
             .unwrap_or_else(|error| cannot_start(&error)),
         Order::Health => ask_for_health(),
+        Order::Print(ref text) => {
+            // A closed pipe is no error.
+            let _ = io::stdout().write_all(text.as_bytes());
+            exit::OK
+        }
     }
 }
 

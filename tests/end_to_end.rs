@@ -350,8 +350,8 @@ fn a_configuration_that_cannot_work_ends_with_64_and_one_line() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.starts_with("esp: --namespace=\":x\" is not valid"), "{stderr}");
     for (arguments, line) in [
-        (&["--nope"][..], "esp: unexpected argument '--nope' found; see esp --help"),
-        (&["--namespace"], "esp: a value is required for '--namespace <NAMESPACE>'"),
+        (&["--nope"][..], "esp: invalid option '--nope'; see esp --help"),
+        (&["--namespace"], "esp: missing argument for option '--namespace'; see esp --help"),
     ] {
         let output = Esp::command(&least).args(arguments).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
