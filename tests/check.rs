@@ -15,6 +15,7 @@ use esp_endpoints::{
     cloudwatch::{CloudWatch, Fault},
     containers::Shape,
     credentials::CredentialsEndpoint,
+    http::ClockOffset,
     metadata::{Fault as MetadataFault, MetadataEndpoint},
 };
 use serde_json::Value;
@@ -363,6 +364,62 @@ fn a_container_without_samples_is_75() {
         "Not ready (it may pass): ",
     ]);
     assert!(said.took < Duration::from_secs(45), "{:?}", said.took);
+}
+
+#[test]
+fn each_refusal_of_a_datapoint_has_its_code_and_what_to_do() {
+    let refused = |status, name: &str| Fault::Error {
+        status,
+        type_name: format!("com.amazonaws.cloudwatch#{name}"),
+        query_code: String::new(),
+        message: "for a reason".into(),
+    };
+    for (fault, code, next) in [
+        (refused(400, "InvalidParameterValueException"), 64, "correct NAMESPACE, DIMENSIONS or"),
+        (refused(403, "InvalidClientTokenId"), 77, "see where the credentials above come from"),
+        (Fault::Throttle, 75, "try again; the sidecar does so by itself"),
+        (Fault::Status(503), 75, "try again; if it lasts, see AWS's health dashboard"),
+    ] {
+        let (metadata, cloudwatch) = (ec2(), CloudWatch::start());
+        cloudwatch.always(Some(fault.clone()));
+        let said = check(&metadata.uri(), &cloudwatch.url(), &["--publish"], &[]);
+        assert_eq!(said.code, code, "{fault:?}: {}", said.text);
+        said.expect(&["Publish: FAILED\n", next]);
+    }
+}
+
+#[test]
+fn a_wrong_clock_is_a_warning_and_its_datapoint_is_sent_all_the_same() {
+    let (metadata, cloudwatch) = (ec2(), CloudWatch::start());
+    cloudwatch.set_clock(ClockOffset::Ahead(Duration::from_hours(2)));
+    let said = check(&metadata.uri(), &cloudwatch.url(), &["--publish"], &[]);
+    assert_eq!(said.code, 0, "{}", said.text);
+    said.expect(&["Publish: ok\n", "warning", "do       set the host's clock\n"]);
+    assert_eq!(cloudwatch.datums().len(), 1);
+}
+
+#[test]
+fn a_task_of_ecs_containers_alone_is_64() {
+    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |task| {
+        for container in &mut task.containers {
+            container.name = format!("~internal~ecs~{}", container.name);
+        }
+    }));
+    let said = check(&metadata.uri(), NOBODY, &[], &[("CONTAINER_NAME", "*")]);
+    assert_eq!(said.code, 64, "{}", said.text);
+    said.expect(&[
+        "the task has no container but those that ECS adds\n",
+        "do       add the container",
+    ]);
+}
+
+#[test]
+fn stats_that_stop_after_the_task_are_69() {
+    let metadata = ec2();
+    metadata.set_stats("not JSON");
+    let said = check(&metadata.uri(), NOBODY, &[], &[]);
+    assert_eq!(said.code, 69, "{}", said.text);
+    said.expect(&["failed   no stats of web within 22 s: ", "the log of the ECS agent says"]);
 }
 
 #[test]

@@ -42,17 +42,20 @@ impl<W: World> Check<'_, W> {
             }
         };
         let to_send = publish.then(|| self.choose(&dimensions)).flatten();
-        let connecting = CloudWatch::connect(
-            http_client,
-            self.world.sleep(),
-            CorrectedClock::new(self.world.time_source()),
-            region.clone(),
-            settings.namespace.clone(),
-            dimensions.clone(),
-            None,
-        );
+        let clock = CorrectedClock::new(self.world.time_source());
+        let connect = || {
+            CloudWatch::connect(
+                http_client.clone(),
+                self.world.sleep(),
+                clock.clone(),
+                region.clone(),
+                settings.namespace.clone(),
+                dimensions.clone(),
+                None,
+            )
+        };
         let asked = async {
-            let cloudwatch = connecting.await;
+            let cloudwatch = connect().await;
             let credentials = cloudwatch.credentials().await;
             (cloudwatch, credentials)
         };
@@ -68,7 +71,21 @@ impl<W: World> Check<'_, W> {
         self.credentials(credentials);
         self.output.part(&self.report, Step::Credentials);
         if let (Some(cloudwatch), Some(sample), true) = (cloudwatch, to_send, has_credentials) {
-            self.publish(&cloudwatch, sample, &dimensions, region).await;
+            let mut answer = self.put(&cloudwatch, sample).await;
+            let clock_problem = match &answer {
+                Err(PutError { outcome: Outcome::ClockSkew, message }) => Some(message.clone()),
+                _ => None,
+            };
+            if clock_problem.is_some() {
+                // As the sidecar does: signed with the time of the answer, by a new
+                // client, since this one has a correction of its own.
+                answer = self.put(&connect().await, sample).await;
+            }
+            if let Some(what) = clock_problem.filter(|_| answer.is_ok()) {
+                let (_, next) = advice(Outcome::ClockSkew, &region, &settings.namespace);
+                self.warn(Step::Publish, what, next);
+            }
+            self.published(&answer, sample, &dimensions, region);
         } else if publish {
             let what = "no datapoint was sent: there is none, or nothing to sign it with";
             let next = "see above";
@@ -122,21 +139,16 @@ impl<W: World> Check<'_, W> {
         samples.into_iter().find(|sample| !dimensions.sets(sample.container).is_empty())
     }
 
-    async fn publish(
+    fn published(
         &mut self,
-        cloudwatch: &CloudWatch,
+        answer: &Result<(), PutError>,
         sample: Sample,
         dimensions: &ResolvedDimensions,
         region: String,
     ) {
         let names = self.poller.sampler.names();
         let container = sample.container.and_then(|place| names.get(usize::from(place)).cloned());
-        let answer = self.within(PUBLISH_PATIENCE, cloudwatch.put(&[sample])).await;
-        let answer = answer.unwrap_or_else(|| {
-            let message = format!("no answer within {} s", PUBLISH_PATIENCE.as_secs());
-            Err(PutError { outcome: Outcome::Ambiguous, message })
-        });
-        if let Err(error) = &answer {
+        if let Err(error) = answer {
             let (reason, next) = advice(error.outcome, &region, &self.settings.namespace);
             self.fail(Step::Publish, reason, error.message.clone(), next);
         }
@@ -152,6 +164,14 @@ impl<W: World> Check<'_, W> {
             is_accepted: answer.is_ok(),
         });
         self.output.part(&self.report, Step::Publish);
+    }
+
+    async fn put(&self, cloudwatch: &CloudWatch, sample: Sample) -> Result<(), PutError> {
+        let answer = self.within(PUBLISH_PATIENCE, cloudwatch.put(&[sample])).await;
+        answer.unwrap_or_else(|| {
+            let message = format!("no answer within {} s", PUBLISH_PATIENCE.as_secs());
+            Err(PutError { outcome: Outcome::Ambiguous, message })
+        })
     }
 
     /// What comes of `future` within `patience`, or `None`.
