@@ -11,6 +11,7 @@
 //! [`log`]) on streams that nobody waits for ([`stdio`]), and what an operator
 //! asks: `check` before, [`health`] while it runs.
 
+#![forbid(unsafe_code)]
 pub mod cadence;
 #[cfg(feature = "cloudwatch")]
 pub mod check;

@@ -1,5 +1,6 @@
 //! The program: read the configuration, do what is asked, say how it ended.
 
+#![forbid(unsafe_code)]
 #![expect(clippy::print_stderr, reason = "errors before there is a log are for a person")]
 
 use std::{
