@@ -44,10 +44,8 @@ pub(super) fn program() -> String {
     text += "\n";
     text += &fill(
         2,
-        "And what the AWS SDKs read for credentials (environment, profile, web identity, the task \
-         role's endpoint, instance metadata) and for endpoints (AWS_ENDPOINT_URL, \
-         AWS_ENDPOINT_URL_CLOUDWATCH, AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT), and \
-         HTTPS_PROXY and NO_PROXY.",
+        "And what the AWS SDKs read for credentials: environment, profile, web identity, the task \
+         role's endpoint, instance metadata.",
     );
     text += "\nOther flags:\n  -h, --help     this text\n  -V, --version  the version\n";
     text += "\nExit codes:\n";

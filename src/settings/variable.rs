@@ -367,6 +367,84 @@ pub const SSL_CERT_FILE: Variable = Variable {
     help: "The same, where AWS_CA_BUNDLE is not set.",
 };
 
+/// The address of CloudWatch.
+pub const AWS_ENDPOINT_URL_CLOUDWATCH: Variable = Variable {
+    name: "AWS_ENDPOINT_URL_CLOUDWATCH",
+    flag: None,
+    placeholder: "URL",
+    default: None,
+    otherwise: Some("AWS_ENDPOINT_URL"),
+    unit: None,
+    limits: "http://HOST[:PORT] or https://HOST[:PORT]",
+    example: "https://monitoring.internal",
+    help: "Where CloudWatch is, if not at its usual address.",
+};
+
+/// The address of every service of AWS.
+pub const AWS_ENDPOINT_URL: Variable = Variable {
+    name: "AWS_ENDPOINT_URL",
+    flag: None,
+    placeholder: "URL",
+    default: None,
+    otherwise: Some("the Region's own endpoints"),
+    unit: None,
+    limits: AWS_ENDPOINT_URL_CLOUDWATCH.limits,
+    example: "https://aws.internal",
+    help: "The same for every service that the SDKs ask.",
+};
+
+/// FIPS endpoints.
+pub const AWS_USE_FIPS_ENDPOINT: Variable = Variable {
+    name: "AWS_USE_FIPS_ENDPOINT",
+    flag: None,
+    placeholder: "SWITCH",
+    default: None,
+    otherwise: Some("false"),
+    unit: None,
+    limits: "true or false",
+    example: "true",
+    help: "Whether monitoring-fips.REGION.amazonaws.com is asked, in Regions that have it.",
+};
+
+/// Dual-stack endpoints.
+pub const AWS_USE_DUALSTACK_ENDPOINT: Variable = Variable {
+    name: "AWS_USE_DUALSTACK_ENDPOINT",
+    flag: None,
+    placeholder: "SWITCH",
+    default: None,
+    otherwise: Some("false"),
+    unit: None,
+    limits: AWS_USE_FIPS_ENDPOINT.limits,
+    example: "true",
+    help: "Whether monitoring.REGION.api.aws is asked, which has IPv6 addresses too.",
+};
+
+/// The proxy towards AWS.
+pub const HTTPS_PROXY: Variable = Variable {
+    name: "HTTPS_PROXY",
+    flag: None,
+    placeholder: "URL",
+    default: None,
+    otherwise: Some("none"),
+    unit: None,
+    limits: "http://[USER:PASSWORD@]HOST:PORT",
+    example: "http://proxy.internal:3128",
+    help: "The proxy to reach CloudWatch through, by CONNECT. The metadata endpoint and the sources of credentials are never asked through one.",
+};
+
+/// What is reached without it.
+pub const NO_PROXY: Variable = Variable {
+    name: "NO_PROXY",
+    flag: None,
+    placeholder: "NAMES",
+    default: None,
+    otherwise: Some("nothing"),
+    unit: None,
+    limits: "names of hosts and, with a leading dot, of domains, with commas",
+    example: ".api.aws",
+    help: "What is reached without the proxy.",
+};
+
 /// ESP's own variables, in the order of `--help`.
 pub const OWN: [&Variable; 18] = [
     &CONTAINER_NAME,
@@ -390,5 +468,16 @@ pub const OWN: [&Variable; 18] = [
 ];
 
 /// What is read besides, and has no flag.
-pub const FOREIGN: [&Variable; 5] =
-    [&ENDPOINT, &AWS_REGION, &AWS_DEFAULT_REGION, &AWS_CA_BUNDLE, &SSL_CERT_FILE];
+pub const FOREIGN: [&Variable; 11] = [
+    &ENDPOINT,
+    &AWS_REGION,
+    &AWS_DEFAULT_REGION,
+    &AWS_CA_BUNDLE,
+    &SSL_CERT_FILE,
+    &AWS_ENDPOINT_URL_CLOUDWATCH,
+    &AWS_ENDPOINT_URL,
+    &AWS_USE_FIPS_ENDPOINT,
+    &AWS_USE_DUALSTACK_ENDPOINT,
+    &HTTPS_PROXY,
+    &NO_PROXY,
+];
