@@ -287,8 +287,10 @@ impl Publisher {
     }
 
     /// The next request regardless of the schedule; `None` when nothing is
-    /// left. For the end.
+    /// left. For the end, at which what is left of a refused request comes last:
+    /// there may be no time for all of it.
     pub fn drain(&mut self, now: Now) -> Option<Vec<Sample>> {
+        self.is_fresh_due = true;
         self.take(now)
     }
 

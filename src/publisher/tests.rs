@@ -263,9 +263,26 @@ fn what_came_meanwhile_is_fresher_than_what_failed() {
         bench.publisher.on_outcome(outcome, bench.now());
         let next = bench.publisher.drain(bench.now()).unwrap();
         let is_fresh = next.iter().all(|sample| sample.read == newest);
-        // A part of a refused request is looked at before anything else.
-        assert_eq!(is_fresh, outcome != Outcome::Invalid, "{outcome:?}: {next:?}");
+        assert!(is_fresh, "{outcome:?}: {next:?}");
     }
+}
+
+#[test]
+fn at_the_end_the_last_samples_go_before_the_parts_of_a_refused_request() {
+    let mut bench = Bench::new(10 * SECOND, 0);
+    (0..8).for_each(|_| bench.sample());
+    assert_eq!(bench.publisher.drain(bench.now()).unwrap().len(), 8);
+    bench.publisher.on_outcome(Outcome::Invalid, bench.now());
+    bench.now_ms += 1000;
+    bench.sample();
+    let last = bench.now().wall;
+    let sizes: Vec<_> = std::iter::from_fn(|| {
+        let next = bench.publisher.drain(bench.now())?;
+        bench.publisher.on_outcome(Outcome::Accepted, bench.now());
+        Some((next.len(), next[0].read == last))
+    })
+    .collect();
+    assert_eq!(sizes, [(1, true), (4, false), (4, false)]);
 }
 
 #[test]

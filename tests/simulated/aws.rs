@@ -35,7 +35,7 @@ use super::{
 };
 
 /// What the program's connector reads of an answer at the most.
-const RESPONSE_LIMIT: u64 = 1024 * 1024;
+const RESPONSE_LIMIT: u64 = 64 * 1024;
 
 /// What can go wrong with a request to CloudWatch.
 #[derive(Clone, Debug)]
