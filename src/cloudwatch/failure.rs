@@ -145,6 +145,7 @@ fn by_code(code: &str, status: u16) -> Outcome {
         _ if code.starts_with("Invalid")
             || code.starts_with("Missing")
             || code.starts_with("Validation")
+            || code == "SerializationException"
             || status == 413 =>
         {
             Outcome::Invalid

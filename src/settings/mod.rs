@@ -28,6 +28,8 @@ use crate::{
 
 const SAMPLE_INTERVAL_LEAST: Duration = Duration::from_millis(200);
 const SAMPLE_INTERVAL_MOST: Duration = Duration::from_mins(1);
+/// A request a second cannot throttle an account; more might.
+const PUBLISH_INTERVAL_LEAST: Duration = Duration::from_secs(1);
 const PUBLISH_INTERVAL_MOST: Duration = Duration::from_hours(1);
 
 const BUFFER_LEAST: Duration = Duration::from_mins(1);
@@ -224,7 +226,7 @@ impl Settings {
             parse_duration(text).filter(|duration| range.contains(duration))
         })?;
         let publish_interval = defaulted(lookup, &variable::PUBLISH_INTERVAL, |text| {
-            let range = sample_interval..=PUBLISH_INTERVAL_MOST;
+            let range = sample_interval.max(PUBLISH_INTERVAL_LEAST)..=PUBLISH_INTERVAL_MOST;
             parse_duration(text).filter(|duration| range.contains(duration))
         })
         .or_else(|error| match given(lookup, &variable::PUBLISH_INTERVAL) {

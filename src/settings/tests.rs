@@ -148,6 +148,7 @@ fn slow_samples_slow_down_the_default_of_publishing_only() {
     let settings = read(&[("SAMPLE_INTERVAL", "30s")]).unwrap();
     assert_eq!(settings.publish_interval, Duration::from_secs(30));
     assert!(read(&[("SAMPLE_INTERVAL", "30s"), ("PUBLISH_INTERVAL", "10s")]).is_err());
+    assert!(read(&[("SAMPLE_INTERVAL", "200ms"), ("PUBLISH_INTERVAL", "999ms")]).is_err());
 }
 
 #[test]

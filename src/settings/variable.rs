@@ -165,7 +165,7 @@ pub const PUBLISH_INTERVAL: Variable = Variable {
     default: Some("10s"),
     otherwise: Some("10s, or SAMPLE_INTERVAL if that is longer"),
     unit: DURATION,
-    limits: "from SAMPLE_INTERVAL to 1h",
+    limits: "from SAMPLE_INTERVAL, but not below 1s, to 1h",
     example: "10s",
     help: "How often the samples go to CloudWatch. Each request has a price; 10s is the \
            shortest period of an alarm.",
