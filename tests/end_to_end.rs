@@ -364,3 +364,65 @@ fn a_configuration_that_cannot_work_ends_with_64_and_one_line() {
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8(output.stdout).unwrap().contains("SAMPLE_INTERVAL"));
 }
+
+#[test]
+fn its_own_figures_are_metrics_and_a_line_each_minute() {
+    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
+    let cloudwatch = CloudWatch::start();
+    let esp = Esp::start(&metadata, &cloudwatch, &[("SELF_METRICS", "on"), ("LOG_LEVEL", "info")]);
+    let own = || -> Vec<_> {
+        let datums = cloudwatch.datums();
+        datums.into_iter().filter(|datum| datum.metric_name.starts_with("ESP/")).collect()
+    };
+    let start = Instant::now();
+    while own().is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(100), "none within a minute and an interval");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let (_, log) = esp.stop("TERM");
+    let own = own();
+    let mut names: Vec<_> = own.iter().map(|datum| datum.metric_name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), 25, "{names:?}");
+    for datum in &own {
+        assert_eq!((datum.namespace.as_str(), datum.storage_resolution), ("Shop", Some(60)));
+        assert_eq!(datum.dimension("ClusterName"), Some("shop"));
+        assert_eq!(datum.dimension("ServiceName"), Some("web-service"));
+        assert_eq!(datum.dimension("ContainerName"), None);
+        let unit = if datum.metric_name.ends_with("Age") { "Milliseconds" } else { "Count" };
+        assert_eq!(datum.unit.as_deref(), Some(unit), "{}", datum.metric_name);
+    }
+    let value = |name: &str| own.iter().find(|datum| datum.metric_name == name).unwrap().values[0];
+    assert!((50.0..=62.0).contains(&value("ESP/SamplesTaken")), "{}", value("ESP/SamplesTaken"));
+    assert!((4.0..=7.0).contains(&value("ESP/RequestsAccepted")));
+    assert!(value("ESP/RequestsThrottled").abs() < 0.5 && value("ESP/DroppedFull").abs() < 0.5);
+    let line = log.expect("since the start");
+    for field in ["polls", "duplicates", "taken", "published", "backlog", "newest_published_age_ms"]
+    {
+        assert!(line[field].is_u64(), "{field} in {line}");
+    }
+    assert_eq!(line["requests_throttled"], 0);
+}
+
+#[test]
+fn a_request_is_as_full_as_a_megabyte_lets_it_be() {
+    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
+    let cloudwatch = CloudWatch::start();
+    // As many dimensions as may be asked for, of the greatest length: 31 kB a datum.
+    let dimensions: Vec<_> =
+        (0..29).map(|number| format!("Name{number}={}", "v".repeat(1024))).collect();
+    let dimensions = dimensions.join(",");
+    let more = [
+        ("SAMPLE_INTERVAL", "200ms"),
+        ("METRICS", "CPUUtilization,CPUUsage,MemoryUtilization,MemoryUtilized"),
+        ("DIMENSIONS", dimensions.as_str()),
+        ("PUBLISH_INTERVAL", "10s"),
+    ];
+    let esp = Esp::start(&metadata, &cloudwatch, &more);
+    assert!(cloudwatch.wait_for(36, 3 * SOON));
+    drop(esp);
+    let fullest = cloudwatch.requests().iter().map(|request| request.body_bytes).max().unwrap();
+    assert!((800_000..=999_000).contains(&fullest), "{fullest} bytes");
+    assert!(cloudwatch.requests().iter().all(|request| request.refusal.is_none()));
+}

@@ -26,11 +26,17 @@ use esp::{
     publisher::{OUTCOMES, Outcome},
     sidecar::Ended,
 };
-use esp_endpoints::service::Datum;
+use esp_endpoints::{
+    agent::Cadence,
+    containers::{Limits, Shape, Task},
+    service::Datum,
+};
 use simulated::{
+    aws::AwsScript,
     environment,
     ledger::{Ledger, Terms},
-    scenario::{Played, Scenario},
+    scenario::{Event, Played, Scenario},
+    task::{MEMORY_MIB, TaskEvent, VCPU},
 };
 
 /// Runs that show all that may happen, and those that are played without
@@ -184,6 +190,66 @@ fn a_seed_plays_the_same_each_time() {
             assert_eq!(first.ended_at, second.ended_at, "{seed}");
             assert_eq!(first.ledger.transcript(), second.ledger.transcript(), "{seed}");
         }
+    });
+}
+
+/// Twelve minutes without a fault but for the host's clock, which is set ahead
+/// and right again, far ahead and right again, behind and right again.
+fn jumping_clock() -> Scenario {
+    let mut description = Task::new(Shape::Ec2CgroupV2, "shop", "web-service")
+        .with_container("web", Limits::default());
+    description.limits = Limits { cpu: Some(VCPU), memory_mib: Some(MEMORY_MIB) };
+    let jump = |minute, ahead_ms| {
+        (Duration::from_mins(minute), Event::Task(TaskEvent::SetClock(ahead_ms)))
+    };
+    Scenario {
+        seed: 1,
+        description,
+        cadence: Cadence::STREAMING,
+        measured: vec!["web".to_owned()],
+        variables: vec![("CONTAINER_NAME", "web".to_owned()), ("NAMESPACE", "Shop".to_owned())],
+        container_sets: 1,
+        task_sets: 1,
+        task_faults: Vec::new(),
+        task_latency: Duration::ZERO,
+        aws: AwsScript {
+            cloudwatch: Vec::new(),
+            keys: Vec::new(),
+            key_lifetime: Duration::from_hours(6),
+            refused_one_in: None,
+            latency: Duration::from_millis(30),
+        },
+        host_ahead_ms: 0,
+        events: vec![
+            // No jump further than CloudWatch lets a sample be ahead.
+            jump(2, 900_211),
+            jump(4, 0),
+            jump(6, 7_199_483),
+            jump(8, 0),
+            jump(9, -900_123),
+            jump(10, 0),
+        ],
+        settled_from: Some(Duration::from_mins(11)),
+        signal_at: Duration::from_mins(12),
+        second_signal_after: None,
+        samples: 2000,
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_forwards_and_backwards_costs_a_sample_and_a_request_each() {
+    let name = "a_clock_that_jumps_forwards_and_backwards_costs_a_sample_and_a_request_each";
+    environment::with_keys(name, || {
+        let scenario = jumping_clock();
+        let played = scenario.clone().play(|_| {});
+        assert_eq!(wrong(&scenario, &played), Vec::<String>::new());
+        let Figures { polls, missed_ticks, publisher, .. } = played.figures;
+        assert_eq!((missed_ticks, publisher.dropped()), (0, 0));
+        // Two metrics of 720 seconds, without the difference over each jump.
+        assert!(publisher.published >= 2 * (polls - 6 * 3 - 3), "{:?}", played.figures);
+        // Of the six, each is further than a signature may be off.
+        let refused = publisher.requests_with(Outcome::ClockSkew);
+        assert!((1..=6).contains(&refused), "{refused} refused");
     });
 }
 
