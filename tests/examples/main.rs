@@ -159,6 +159,21 @@ fn the_permission_is_for_one_action_in_one_namespace() {
 }
 
 #[test]
+fn the_role_is_for_tasks_of_one_account() {
+    let trust = example("iam/trust.json");
+    let [statement] = &trust["Statement"].as_array().unwrap()[..] else { panic!("{trust}") };
+    assert_eq!(statement["Effect"], "Allow");
+    assert_eq!(statement["Action"], "sts:AssumeRole");
+    let principal = serde_json::json!({ "Service": "ecs-tasks.amazonaws.com" });
+    assert_eq!(statement["Principal"], principal);
+    let account = &statement["Condition"]["StringEquals"]["aws:SourceAccount"];
+    assert!(account.as_str().is_some_and(|account| account.len() == 12), "{account}");
+    for template in ["terraform/service/main.tf", "cloudformation/service.yaml"] {
+        assert!(text(&format!("examples/{template}")).contains("ecs-tasks.amazonaws.com"));
+    }
+}
+
+#[test]
 fn the_alarms_watch_what_esp_publishes() {
     for each in Example::all() {
         let settings = each.settings();
