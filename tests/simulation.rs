@@ -26,17 +26,12 @@ use esp::{
     publisher::{OUTCOMES, Outcome},
     sidecar::Ended,
 };
-use esp_endpoints::{
-    agent::Cadence,
-    containers::{Limits, Shape, Task},
-    service::Datum,
-};
+use esp_endpoints::service::Datum;
 use simulated::{
-    aws::AwsScript,
     environment,
     ledger::{Ledger, Terms},
     scenario::{Event, Played, Scenario},
-    task::{MEMORY_MIB, TaskEvent, VCPU},
+    task::TaskEvent,
 };
 
 /// Runs that show all that may happen, and those that are played without
@@ -196,30 +191,10 @@ fn a_seed_plays_the_same_each_time() {
 /// Twelve minutes without a fault but for the host's clock, which is set ahead
 /// and right again, far ahead and right again, behind and right again.
 fn jumping_clock() -> Scenario {
-    let mut description = Task::new(Shape::Ec2CgroupV2, "shop", "web-service")
-        .with_container("web", Limits::default());
-    description.limits = Limits { cpu: Some(VCPU), memory_mib: Some(MEMORY_MIB) };
     let jump = |minute, ahead_ms| {
         (Duration::from_mins(minute), Event::Task(TaskEvent::SetClock(ahead_ms)))
     };
     Scenario {
-        seed: 1,
-        description,
-        cadence: Cadence::STREAMING,
-        measured: vec!["web".to_owned()],
-        variables: vec![("CONTAINER_NAME", "web".to_owned()), ("NAMESPACE", "Shop".to_owned())],
-        container_sets: 1,
-        task_sets: 1,
-        task_faults: Vec::new(),
-        task_latency: Duration::ZERO,
-        aws: AwsScript {
-            cloudwatch: Vec::new(),
-            keys: Vec::new(),
-            key_lifetime: Duration::from_hours(6),
-            refused_one_in: None,
-            latency: Duration::from_millis(30),
-        },
-        host_ahead_ms: 0,
         events: vec![
             // No jump further than CloudWatch lets a sample be ahead.
             jump(2, 900_211),
@@ -230,9 +205,7 @@ fn jumping_clock() -> Scenario {
             jump(10, 0),
         ],
         settled_from: Some(Duration::from_mins(11)),
-        signal_at: Duration::from_mins(12),
-        second_signal_after: None,
-        samples: 2000,
+        ..Scenario::calm(Duration::from_mins(12))
     }
 }
 

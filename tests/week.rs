@@ -14,18 +14,13 @@ use std::{
 };
 
 use esp::{publisher::Outcome, sidecar::Ended};
-use esp_endpoints::{
-    agent::Cadence,
-    containers::{Limits, Shape, Task},
-    metadata::Fault as EndpointFault,
-    service::Fault,
-};
+use esp_endpoints::{containers::Limits, metadata::Fault as EndpointFault, service::Fault};
 use simulated::{
     aws::{AwsScript, CloudWatchFault, KeyFault},
     environment,
     scenario::{Event, Scenario},
     script::Episode,
-    task::{MEMORY_MIB, TaskEvent, TaskFault, VCPU},
+    task::{TaskEvent, TaskFault},
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
@@ -49,21 +44,11 @@ fn episode<F>(hour: u64, minutes: u64, percent: u8, fault: F) -> Episode<F> {
 }
 
 fn week() -> Scenario {
-    let mut description = Task::new(Shape::Ec2CgroupV2, "shop", "web-service")
-        .with_container("web", Limits::default())
-        .with_container("proxy", Limits::default());
-    description.limits = Limits { cpu: Some(VCPU), memory_mib: Some(MEMORY_MIB) };
+    let calm = Scenario::calm(WEEK);
     let service = CloudWatchFault::Service;
     let silence = Duration::from_mins(10);
     let at = |hour, event| (Duration::from_hours(hour), event);
     Scenario {
-        seed: 1,
-        description,
-        cadence: Cadence::STREAMING,
-        measured: vec!["web".to_owned()],
-        variables: vec![("CONTAINER_NAME", "web".to_owned()), ("NAMESPACE", "Shop".to_owned())],
-        container_sets: 1,
-        task_sets: 1,
         task_faults: vec![
             episode(5, 600, 1, TaskFault::Reset),
             episode(30, 5, 100, TaskFault::Endpoint(EndpointFault::HangBeforeHead(silence))),
@@ -71,7 +56,6 @@ fn week() -> Scenario {
             episode(77, 2, 100, TaskFault::Refused),
             episode(100, 30, 30, TaskFault::Endpoint(EndpointFault::GarbageBody)),
         ],
-        task_latency: Duration::ZERO,
         aws: AwsScript {
             cloudwatch: vec![
                 episode(6, 600, 2, service(Fault::Status(500))),
@@ -82,11 +66,8 @@ fn week() -> Scenario {
                 episode(122, 30, 5, service(Fault::Huge(64 << 20))),
             ],
             keys: vec![episode(59, 90, 100, KeyFault::Status(500))],
-            key_lifetime: Duration::from_hours(6),
-            refused_one_in: None,
-            latency: Duration::from_millis(30),
+            ..calm.aws
         },
-        host_ahead_ms: 0,
         events: vec![
             at(20, Event::Task(TaskEvent::Restart("web".to_owned()))),
             at(44, Event::Task(TaskEvent::Replace("web".to_owned()))),
@@ -96,9 +77,9 @@ fn week() -> Scenario {
             at(117, Event::Task(TaskEvent::SetClock(0))),
         ],
         settled_from: Some(Duration::from_hours(124)),
-        signal_at: WEEK,
-        second_signal_after: None,
+        description: calm.description.with_container("proxy", Limits::default()),
         samples: 1_250_000,
+        ..calm
     }
 }
 

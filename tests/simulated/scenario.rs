@@ -13,7 +13,10 @@ use esp::{
     settings::Settings,
     sidecar::{self, Ended},
 };
-use esp_endpoints::{agent::Cadence, containers};
+use esp_endpoints::{
+    agent::Cadence,
+    containers::{self, Limits, Shape},
+};
 use smol::LocalExecutor;
 
 use super::{
@@ -21,7 +24,7 @@ use super::{
     clock::Clock,
     ledger::{Ledger, Terms},
     script::Episode,
-    task::{Task, TaskEvent, TaskFault, TaskScript, VALUES},
+    task::{MEMORY_MIB, Task, TaskEvent, TaskFault, TaskScript, VALUES, VCPU},
     world::{SimulatedWorld, play},
 };
 
@@ -74,6 +77,38 @@ pub(crate) struct Played {
 }
 
 impl Scenario {
+    /// Nothing goes wrong until the end at `signal_at`: the default settings, one
+    /// container on EC2, a sample each second.
+    pub(crate) fn calm(signal_at: Duration) -> Self {
+        let mut description = containers::Task::new(Shape::Ec2CgroupV2, "shop", "web-service")
+            .with_container("web", Limits::default());
+        description.limits = Limits { cpu: Some(VCPU), memory_mib: Some(MEMORY_MIB) };
+        Self {
+            seed: 1,
+            description,
+            cadence: Cadence::STREAMING,
+            measured: vec!["web".to_owned()],
+            variables: vec![("CONTAINER_NAME", "web".to_owned()), ("NAMESPACE", "Shop".to_owned())],
+            container_sets: 1,
+            task_sets: 1,
+            task_faults: Vec::new(),
+            task_latency: Duration::ZERO,
+            aws: AwsScript {
+                cloudwatch: Vec::new(),
+                keys: Vec::new(),
+                key_lifetime: Duration::from_hours(6),
+                refused_one_in: None,
+                latency: Duration::from_millis(30),
+            },
+            host_ahead_ms: 0,
+            events: Vec::new(),
+            settled_from: Some(Duration::ZERO),
+            signal_at,
+            second_signal_after: None,
+            samples: 2000,
+        }
+    }
+
     fn settings(&self) -> Settings {
         let mut variables =
             vec![("ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/0f1e2d3c")];

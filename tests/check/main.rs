@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod aws;
+#[path = "../program/mod.rs"]
 mod program;
 
 use std::{
@@ -12,10 +14,8 @@ use std::{
 
 use esp_endpoints::{
     agent::Cadence,
-    cloudwatch::{CloudWatch, Fault},
+    cloudwatch::CloudWatch,
     containers::Shape,
-    credentials::CredentialsEndpoint,
-    http::ClockOffset,
     metadata::{Fault as MetadataFault, MetadataEndpoint},
 };
 use serde_json::Value;
@@ -128,26 +128,6 @@ fn what_writes_lines_alone_needs_neither_region_nor_credentials() {
         "Ready: exit code 0\n",
     ]);
     assert!(!said.text.contains("Region") && !said.text.contains("Credentials"), "{}", said.text);
-}
-
-#[test]
-fn publish_sends_one_real_datapoint_and_says_which() {
-    let (metadata, cloudwatch) = (ec2(), CloudWatch::start());
-    let said = check(&metadata.uri(), &cloudwatch.url(), &["--publish"], &[]);
-    assert_eq!(said.code, 0, "{}", said.text);
-    let datums = cloudwatch.datums();
-    assert_eq!(datums.len(), 1);
-    let datum = &datums[0];
-    assert_eq!((datum.namespace.as_str(), datum.metric_name.as_str()), ("Shop", "CPUUtilization"));
-    assert!((datum.values[0] - 25.0).abs() < 0.5, "{datum:?}");
-    said.expect(&[
-        "Publish: ok\n",
-        &format!("CPUUtilization of web: {:.2} Percent\n", datum.values[0]),
-        &format!("{} ms since 1970\n", datum.timestamp_ms),
-        "accepted by       Shop in us-west-2\n",
-        "ClusterName=shop, ServiceName=web-service\n",
-        "Ready: exit code 0\n",
-    ]);
 }
 
 /// That every value of the document which a person would look for is in the text.
@@ -367,38 +347,6 @@ fn a_container_without_samples_is_75() {
 }
 
 #[test]
-fn each_refusal_of_a_datapoint_has_its_code_and_what_to_do() {
-    let refused = |status, name: &str| Fault::Error {
-        status,
-        type_name: format!("com.amazonaws.cloudwatch#{name}"),
-        query_code: String::new(),
-        message: "for a reason".into(),
-    };
-    for (fault, code, next) in [
-        (refused(400, "InvalidParameterValueException"), 64, "correct NAMESPACE, DIMENSIONS or"),
-        (refused(403, "InvalidClientTokenId"), 77, "see where the credentials above come from"),
-        (Fault::Throttle, 75, "try again; the sidecar does so by itself"),
-        (Fault::Status(503), 75, "try again; if it lasts, see AWS's health dashboard"),
-    ] {
-        let (metadata, cloudwatch) = (ec2(), CloudWatch::start());
-        cloudwatch.always(Some(fault.clone()));
-        let said = check(&metadata.uri(), &cloudwatch.url(), &["--publish"], &[]);
-        assert_eq!(said.code, code, "{fault:?}: {}", said.text);
-        said.expect(&["Publish: FAILED\n", next]);
-    }
-}
-
-#[test]
-fn a_wrong_clock_is_a_warning_and_its_datapoint_is_sent_all_the_same() {
-    let (metadata, cloudwatch) = (ec2(), CloudWatch::start());
-    cloudwatch.set_clock(ClockOffset::Ahead(Duration::from_hours(2)));
-    let said = check(&metadata.uri(), &cloudwatch.url(), &["--publish"], &[]);
-    assert_eq!(said.code, 0, "{}", said.text);
-    said.expect(&["Publish: ok\n", "warning", "do       set the host's clock\n"]);
-    assert_eq!(cloudwatch.datums().len(), 1);
-}
-
-#[test]
 fn a_task_of_ecs_containers_alone_is_64() {
     let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |task| {
         for container in &mut task.containers {
@@ -420,99 +368,6 @@ fn stats_that_stop_after_the_task_are_69() {
     let said = check(&metadata.uri(), NOBODY, &[], &[]);
     assert_eq!(said.code, 69, "{}", said.text);
     said.expect(&["failed   no stats of web within 22 s: ", "the log of the ECS agent says"]);
-}
-
-#[test]
-fn a_refused_permission_is_77_and_names_the_action() {
-    let (metadata, cloudwatch) = (ec2(), CloudWatch::start());
-    cloudwatch.always(Some(Fault::Error {
-        status: 403,
-        type_name: "com.amazonaws.cloudwatch#AccessDeniedException".into(),
-        query_code: "AccessDenied;Sender".into(),
-        message: "User is not authorized".into(),
-    }));
-    let said = check(&metadata.uri(), &cloudwatch.url(), &["--publish"], &[]);
-    assert_eq!(said.code, 77, "{}", said.text);
-    said.expect(&[
-        "Publish: FAILED\n",
-        "sent to           Shop in us-west-2\n",
-        "failed   AccessDenied: User is not authorized",
-        "do       allow the task role cloudwatch:PutMetricData; where the policy has a condition \
-         on cloudwatch:namespace, it is to name Shop\n",
-        "Not ready (permission): ",
-    ]);
-    assert_eq!(cloudwatch.requests().len(), 1, "one try");
-}
-
-#[test]
-fn what_may_pass_is_75_and_a_cloudwatch_out_of_reach_is_69() {
-    let (metadata, cloudwatch) = (ec2(), CloudWatch::start());
-    let uri = metadata.uri();
-    for (fault, error) in [
-        (Fault::Throttle, "Throttling: Rate exceeded"),
-        (Fault::Status(503), ""),
-        (Fault::HangBeforeHead(Duration::from_mins(2)), ""),
-    ] {
-        cloudwatch.always(Some(fault.clone()));
-        let said = check(&uri, &cloudwatch.url(), &["--publish", "--json"], &[]);
-        assert_eq!(said.code, 75, "{fault:?}: {}", said.text);
-        let json = said.json();
-        assert_eq!(json["reason"], "temporary");
-        assert_eq!(json["published"]["is_accepted"], false);
-        assert!(json["problems"][0]["what"].as_str().unwrap().contains(error), "{}", said.text);
-        assert!(said.took < Duration::from_secs(45), "{:?}", said.took);
-    }
-    let said = check(&uri, NOBODY, &["--publish"], &[]);
-    assert_eq!(said.code, 69, "{}", said.text);
-    said.expect(&["do       give the subnet a NAT gateway", "com.amazonaws.us-west-2.monitoring"]);
-}
-
-#[test]
-fn the_source_of_the_credentials_is_named() {
-    let (metadata, cloudwatch) = (ec2(), CloudWatch::start());
-    let role = CredentialsEndpoint::start("AKIDTASKROLE");
-    let directory = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let profile = directory.join("check-credentials");
-    let text = "[default]\naws_access_key_id = AKIDPROFILE\naws_secret_access_key = secret\n";
-    std::fs::write(&profile, text).unwrap();
-    let (uri, url) = (metadata.uri(), cloudwatch.url());
-    for (more, code, expected) in [
-        (
-            &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", role.uri().as_str())][..],
-            0,
-            "the container credentials endpoint (the task role)",
-        ),
-        (
-            &[("AWS_SHARED_CREDENTIALS_FILE", profile.to_str().unwrap())],
-            0,
-            "a profile in AWS's configuration files",
-        ),
-        (&[("AWS_EC2_METADATA_DISABLED", "true")], 77, "give the task definition a task role"),
-        (
-            &[("AWS_EC2_METADATA_SERVICE_ENDPOINT", NOBODY)],
-            77,
-            "give the task definition a task role",
-        ),
-        // It answers, but not as instance metadata.
-        (
-            &[("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.as_str())],
-            77,
-            "give the task definition a task role",
-        ),
-        (
-            &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:9/x")],
-            75,
-            "see whether the task definition has a task role",
-        ),
-    ] {
-        let said = check_without_key(&uri, &url, &[], more);
-        assert_eq!(said.code, code, "{more:?}: {}", said.text);
-        said.expect(&[
-            if code == 0 { "Credentials: ok\n" } else { "Credentials: FAILED\n" },
-            expected,
-        ]);
-    }
-    assert!(role.requests() > 0);
 }
 
 #[test]
