@@ -4,21 +4,17 @@
 //! in `image`; a clock that jumps is in `simulation`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
-#![allow(clippy::print_stderr, reason = "a test that was skipped must say so")]
 #![cfg(target_os = "linux")]
 
 mod program;
 
-use std::{
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 use esp_endpoints::{
     agent::Cadence, cloudwatch::CloudWatch, containers::Shape, metadata::MetadataEndpoint,
 };
 
-use program::{Esp, SOON, agent};
+use program::{Esp, SOON, agent, namespace, wait_for_polls};
 
 const EACH_SECOND: [(&str, &str); 1] = [("PUBLISH_INTERVAL", "1s")];
 
@@ -52,33 +48,17 @@ fn a_log_whose_reader_is_gone_ends_nothing() {
     assert_eq!(esp.end("TERM", Duration::from_secs(2)).code(), Some(0));
 }
 
-/// Has the command run where `/etc` is empty: no resolver's configuration, no
-/// hosts, no certificates. `None`, and a word about it, where that takes rights
-/// that we do not have.
-fn without_etc(command: &Command) -> Option<Command> {
-    const EMPTY: &str = "mount -t tmpfs none /etc";
-    let can = Command::new("unshare").args(["--mount", "sh", "-c", EMPTY]).output();
-    if !can.is_ok_and(|output| output.status.success()) {
-        assert_ne!(std::env::var("ESP_TEST_NAMES").as_deref(), Ok("required"), "no namespace");
-        eprintln!("skipped, no mount namespace of its own: that takes root on Linux");
-        return None;
-    }
-    let script = format!("{EMPTY} && exec \"$@\"");
-    let mut outer = Command::new("unshare");
-    outer.args(["--mount", "sh", "-c", &script, "sh"]);
-    outer.arg(command.get_program()).args(command.get_args());
-    outer.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    outer.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    outer.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    Some(outer)
-}
+/// No resolver's configuration, no hosts, no certificates.
+const EMPTY_ETC: &str = "mount -t tmpfs none /etc";
 
 #[test]
 fn without_a_resolv_conf_addresses_work_and_names_are_said() {
     let (metadata, cloudwatch) = (endpoint(), CloudWatch::start());
+    if namespace::or_skipped(namespace::is_possible(EMPTY_ETC, "")).is_none() {
+        return;
+    }
     let command = Esp::between(&metadata, &cloudwatch.url(), &EACH_SECOND);
-    let Some(mut command) = without_etc(&command) else { return };
-    let esp = Esp::run(&mut command);
+    let esp = Esp::run(&mut namespace::enter(&command, EMPTY_ETC, ""));
     assert!(cloudwatch.wait_for(3, SOON));
     let (status, log) = esp.stop("TERM");
     assert_eq!(status.code(), Some(0));
@@ -86,11 +66,8 @@ fn without_a_resolv_conf_addresses_work_and_names_are_said() {
 
     let more = [EACH_SECOND[0], ("SHUTDOWN_GRACE", "1s")];
     let command = Esp::between(&metadata, "https://monitoring.example", &more);
-    let esp = Esp::run(&mut without_etc(&command).unwrap());
-    let before = metadata.stats_requests();
-    while metadata.stats_requests() < before + 4 {
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let esp = Esp::run(&mut namespace::enter(&command, EMPTY_ETC, ""));
+    wait_for_polls(&metadata, 4);
     let (status, log) = esp.stop_within("TERM", Duration::from_secs(3));
     assert_eq!(status.code(), Some(0));
     let error = log.expect("publishing to CloudWatch fails")["error"].to_string();

@@ -15,7 +15,7 @@ use esp_endpoints::{
 };
 use rustix::pipe::fcntl_getpipe_size;
 
-use program::{Esp, Log, SOON, agent, assert_all_near};
+use program::{Esp, Log, SOON, agent, assert_all_near, wait_for_polls};
 
 /// A pipe without room.
 fn full_pipe() -> (PipeReader, PipeWriter) {
@@ -32,14 +32,6 @@ fn rest(mut reader: PipeReader) -> String {
     text.trim_start_matches(' ').to_owned()
 }
 
-fn wait_for_stats(metadata: &MetadataEndpoint, requests: u64) {
-    let start = Instant::now();
-    while metadata.stats_requests() < requests {
-        assert!(start.elapsed() < SOON, "{} polls of {requests}", metadata.stats_requests());
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 #[test]
 fn a_log_that_nobody_reads_stops_nothing_and_is_written_later() {
     let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
@@ -51,12 +43,12 @@ fn a_log_that_nobody_reads_stops_nothing_and_is_written_later() {
     // The command keeps the pipe's end as long as it lives.
     drop(command);
     assert!(cloudwatch.wait_for(5, SOON));
-    wait_for_stats(&metadata, 6);
+    wait_for_polls(&metadata, 6);
     assert_all_near(&cloudwatch.datums(), 25.0, 0.5);
 
     let log = std::thread::spawn(move || Log::parse(&rest(reader)));
     // Read now: the lines that waited come with one of the next ticks.
-    wait_for_stats(&metadata, metadata.stats_requests() + 3);
+    wait_for_polls(&metadata, 3);
     assert_eq!(esp.end("TERM", Duration::from_secs(2)).code(), Some(0));
     let log = log.join().unwrap();
     assert_eq!(log.lines[0]["message"], "esp starts");
@@ -73,7 +65,7 @@ fn a_log_that_is_never_read_delays_the_end_by_a_moment_only() {
     let (_reader, stderr) = full_pipe();
     let mut command = Esp::between(&metadata, &cloudwatch.url(), &[("LOG_LEVEL", "trace")]);
     let mut esp = Esp { child: command.stderr(stderr).spawn().unwrap() };
-    wait_for_stats(&metadata, 3);
+    wait_for_polls(&metadata, 3);
     assert_eq!(esp.end("TERM", Duration::from_secs(2)).code(), Some(0));
     assert!(!cloudwatch.datums().is_empty(), "what was pending is sent");
 }
@@ -95,7 +87,7 @@ fn with_both_streams_blocked_sampling_keeps_its_pace_and_the_end_its_grace() {
         let mut command = Esp::between(&metadata, &cloudwatch.url(), &more);
         let mut esp = Esp { child: command.stdout(stdout).stderr(stderr).spawn().unwrap() };
         drop(command);
-        wait_for_stats(&metadata, 1);
+        wait_for_polls(&metadata, 1);
         let before = metadata.stats_requests();
         std::thread::sleep(Duration::from_secs(5));
         let polls = metadata.stats_requests() - before;
@@ -106,7 +98,7 @@ fn with_both_streams_blocked_sampling_keeps_its_pace_and_the_end_its_grace() {
         // Now both are read, and what waited comes.
         let out = std::thread::spawn(move || rest(out_reader));
         let log = std::thread::spawn(move || Log::parse(&rest(log_reader)));
-        wait_for_stats(&metadata, metadata.stats_requests() + 3);
+        wait_for_polls(&metadata, 3);
         assert_eq!(esp.end("TERM", Duration::from_secs(4)).code(), Some(0));
         let (out, log) = (out.join().unwrap(), log.join().unwrap());
         let written = log.expect("everything is published")["stdout_lines"].as_u64().unwrap();
@@ -123,7 +115,7 @@ fn with_both_streams_blocked_to_the_end_it_comes_within_the_grace() {
     let more = [("OUTPUT", "emf"), ("EMF_RESOLUTION", "1s"), ("SHUTDOWN_GRACE", "2s")];
     let mut command = Esp::between(&metadata, &cloudwatch.url(), &more);
     let mut esp = Esp { child: command.stdout(stdout).stderr(stderr).spawn().unwrap() };
-    wait_for_stats(&metadata, 3);
+    wait_for_polls(&metadata, 3);
     let asked = Instant::now();
     // The grace, 0.2 s for the log, and what a busy machine adds.
     assert_eq!(esp.end("TERM", Duration::from_secs(5)).code(), Some(0));

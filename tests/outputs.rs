@@ -22,7 +22,7 @@ use esp_endpoints::{
     metadata::{Documents, MetadataEndpoint},
 };
 
-use program::{Esp, Log, SOON, agent, assert_all_near};
+use program::{Esp, Log, SOON, agent, assert_all_near, wait_for_polls};
 
 /// The program with no AWS around it: no key, no Region, no endpoint but the
 /// task's.
@@ -229,11 +229,7 @@ fn a_stdout_whose_reader_is_gone_is_said_and_counted_and_kills_nothing() {
     let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
     let mut esp = alone(&metadata, &[("OUTPUT", "emf"), ("EMF_RESOLUTION", "1s")]);
     drop(esp.child.stdout.take());
-    let start = Instant::now();
-    while metadata.stats_requests() < 6 {
-        assert!(start.elapsed() < SOON);
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_for_polls(&metadata, 6);
     let (status, log) = esp.stop("TERM");
     assert_eq!(status.code(), Some(0));
     let warnings: Vec<_> = log.lines.iter().filter(|line| line["level"] == "WARN").collect();
@@ -266,11 +262,7 @@ fn what_stdout_does_not_take_within_the_grace_is_said() {
     ]);
     let mut esp = Esp { child: command.stdout(stdout).spawn().unwrap() };
     drop(command);
-    let start = Instant::now();
-    while metadata.stats_requests() < 12 {
-        assert!(start.elapsed() < SOON, "sampling goes on");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_for_polls(&metadata, 12);
     let asked = Instant::now();
     let status = esp.end("TERM", Duration::from_secs(4));
     assert!(asked.elapsed() >= Duration::from_secs(1), "the grace is used");

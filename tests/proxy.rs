@@ -16,7 +16,7 @@ use esp_endpoints::{
     tls::{Certificate, NAME, Tls},
 };
 
-use program::{Esp, SOON, agent};
+use program::{Esp, SOON, agent, wait_for_polls};
 
 /// A CloudWatch over TLS that only the proxy knows the way to, and the file that
 /// vouches for it.
@@ -75,10 +75,7 @@ fn what_no_proxy_names_is_reached_without() {
     // No name server knows it, so that without the proxy it cannot be reached.
     let command = &mut Esp::between(&metadata, "https://monitoring.invalid", &more);
     let esp = Esp::run(command);
-    let before = metadata.stats_requests();
-    while metadata.stats_requests() < before + 4 {
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_for_polls(&metadata, 4);
     let (_, log) = esp.stop_within("TERM", Duration::from_secs(3));
     let error = log.expect("publishing to CloudWatch fails")["error"].to_string();
     assert!(error.contains("resolve"), "{error}");
@@ -94,10 +91,7 @@ fn a_proxy_that_is_away_is_said_and_delays_nothing() {
         ("HTTPS_PROXY", "http://127.0.0.1:9"),
     ];
     let esp = Esp::run(&mut Esp::between(&metadata, &format!("https://{NAME}"), &more));
-    let before = metadata.stats_requests();
-    while metadata.stats_requests() < before + 4 {
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_for_polls(&metadata, 4);
     let (status, log) = esp.stop_within("TERM", Duration::from_secs(3));
     assert_eq!(status.code(), Some(0));
     log.expect("publishing to CloudWatch fails");

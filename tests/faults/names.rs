@@ -8,19 +8,18 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use esp_endpoints::{cloudwatch::CloudWatch, dns::NameServer, tls::NAME};
 
+use crate::program::namespace;
 use crate::run::{PATIENCE, Run, healthy, without_connection};
 
-/// Replaces the resolver's configuration for what follows, then becomes it.
+/// Replaces the resolver's configuration for what follows by that in a directory.
 const IN_NAMESPACE: &str = r#"
     mount --bind "$1/resolv.conf" /etc/resolv.conf &&
-    { [ ! -e /etc/nsswitch.conf ] || mount --bind "$1/nsswitch.conf" /etc/nsswitch.conf; } &&
-    shift && exec "$@""#;
+    { [ ! -e /etc/nsswitch.conf ] || mount --bind "$1/nsswitch.conf" /etc/nsswitch.conf; }"#;
 
 /// A name server, and a directory with the configuration that leads to it.
 struct Names {
@@ -32,16 +31,7 @@ impl Names {
     /// A name server at this address; `None`, and a word about it, where there
     /// cannot be one.
     fn start(address: Ipv4Addr) -> Option<Self> {
-        match Self::try_start(address) {
-            Ok(names) => Some(names),
-            Err(reason) if std::env::var("ESP_TEST_NAMES").as_deref() == Ok("required") => {
-                panic!("no name server of its own: {reason}")
-            }
-            Err(reason) => {
-                eprintln!("skipped, no name server of its own: {reason}");
-                None
-            }
-        }
+        namespace::or_skipped(Self::try_start(address))
     }
 
     fn try_start(address: Ipv4Addr) -> Result<Self, String> {
@@ -54,31 +44,15 @@ impl Names {
         };
         write("resolv.conf", &format!("nameserver {address}\n"))?;
         write("nsswitch.conf", "hosts: files dns\n")?;
-        let names = Self { server, directory };
-        let mut command = Command::new("true");
-        names.enter(&mut command);
-        let output = command.output().map_err(|error| error.to_string())?;
-        if output.status.success() {
-            Ok(names)
-        } else {
-            Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
-        }
-    }
-
-    /// Has the command run where names are asked of this server alone.
-    fn enter(&self, command: &mut Command) {
-        let mut outer = Command::new("unshare");
-        outer.args(["--mount", "sh", "-c", IN_NAMESPACE, "sh"]).arg(&self.directory);
-        outer.arg(command.get_program()).args(command.get_args());
-        outer.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        outer.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        outer.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        *command = outer;
+        namespace::is_possible(IN_NAMESPACE, &directory)?;
+        Ok(Self { server, directory })
     }
 
     fn run(&self, cloudwatch: CloudWatch, more: &[(&str, &str)]) -> Run {
         let url = format!("http://{NAME}:{}", cloudwatch.address().port());
-        Run::start_with(healthy(), cloudwatch, &url, more, |command| self.enter(command))
+        Run::start_with(healthy(), cloudwatch, &url, more, |command| {
+            *command = namespace::enter(command, IN_NAMESPACE, &self.directory);
+        })
     }
 }
 

@@ -2,8 +2,10 @@
 //! what the tests of real processes share.
 
 #![allow(dead_code, reason = "each test uses some of it")]
+#![allow(clippy::print_stderr, reason = "a test that was skipped must say so")]
 
 pub(crate) mod ledger;
+pub(crate) mod namespace;
 
 use std::{
     io::Read as _,
@@ -144,6 +146,15 @@ impl Log {
 
     pub(crate) fn expect(&self, message: &str) -> &serde_json::Value {
         self.find(message).unwrap_or_else(|| panic!("no {message:?} in\n{}", self.text))
+    }
+}
+
+/// Waits until the endpoint has been polled that many times more.
+pub(crate) fn wait_for_polls(metadata: &MetadataEndpoint, polls: u64) {
+    let (before, start) = (metadata.stats_requests(), Instant::now());
+    while metadata.stats_requests() < before + polls {
+        assert!(start.elapsed() < SOON, "no {polls} polls within {SOON:?}");
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
