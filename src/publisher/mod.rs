@@ -35,7 +35,7 @@ const RETRY_MOST: Duration = Duration::from_secs(29);
 const DENIED_PAUSE: Duration = Duration::from_mins(1);
 
 /// Between two requests of which the first left something over.
-pub const BACKLOG_PAUSE: Duration = Duration::from_secs(1);
+const BACKLOG_PAUSE: Duration = Duration::from_secs(1);
 
 /// Between any two requests, where they are not wanted more often.
 const REQUEST_PAUSE: Duration = Duration::from_secs(1);
@@ -280,7 +280,8 @@ impl Publisher {
 
     /// Where the last request was less than a pause ago: when that is over. A
     /// slot's timer may be a little early, or the last one's was late.
-    fn too_soon_until(&self, now: Now) -> Option<Instant> {
+    #[must_use]
+    pub fn too_soon_until(&self, now: Now) -> Option<Instant> {
         let again_at = self.sent_at? + self.request_pause;
         let is_too_soon = now.instant + self.request_pause / 10 < again_at;
         is_too_soon.then_some(again_at)

@@ -12,12 +12,12 @@ use tracing::debug;
 
 use super::{
     Destination, Shared,
-    world::{self, Alarm as _, World},
+    world::{Alarm as _, World},
 };
 use crate::{
     cloudwatch::{CloudWatch, CorrectedClock},
     metric::Sample,
-    publisher::{Action, BACKLOG_PAUSE, Outcome},
+    publisher::{Action, Outcome},
     report::{self, Health},
 };
 
@@ -74,18 +74,18 @@ impl<W: World> Publishing<W> {
                 Action::WaitUntil(at) => self.wait_until(at).await,
             }
         }
-        loop {
-            if !self.connect().await {
-                return;
+        while self.shared.publisher.borrow().backlog() > 0 && self.connect().await {
+            // One request a second at the end too, the first one included.
+            let too_soon = self.shared.publisher.borrow().too_soon_until(self.shared.world.now());
+            if let Some(again_at) = too_soon {
+                self.alarm.until(again_at).await;
             }
             let left = self.shared.publisher.borrow_mut().drain(self.shared.world.now());
             let Some(samples) = left else { return };
             // Nobody will grant it in the seconds that are left.
-            let is_hopeless = self.send(&samples).await == Outcome::Denied;
-            if is_hopeless || self.shared.publisher.borrow().backlog() == 0 {
+            if self.send(&samples).await == Outcome::Denied {
                 return;
             }
-            world::pause(&self.shared.world, BACKLOG_PAUSE).await;
         }
     }
 

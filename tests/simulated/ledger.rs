@@ -231,7 +231,6 @@ impl Ledger {
             self.complain(at, "a request while another is under way");
         }
         if let Some(last) = self.last_request_at
-            && !self.signalled
             && at - last < REQUEST_PAUSE.min(self.terms.publish_interval).mul_f64(0.9)
         {
             let gap = (at - last).as_millis();
