@@ -24,7 +24,7 @@ use std::{
 use esp::{
     metric::{Metric, MetricSet},
     sampler::{Sampler, Selection},
-    stats::StatsParser,
+    stats::{Parts, StatsParser},
     task::TaskDocument,
     timestamp::Timestamp,
 };
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
             }
         }
         "parse" => {
-            let mut parser = StatsParser::new();
+            let mut parser = StatsParser::new(Parts::ALL);
             for _ in 0..count {
                 body.copy_from_slice(black_box(&document));
                 parser

@@ -26,7 +26,7 @@ use simd_json::{Buffers, Tape};
 use esp::{
     metric::{Metric, MetricSet},
     sampler::{Sampler, Selection},
-    stats::{Entry, StatsParser},
+    stats::{Entry, Parts, StatsParser},
     task::TaskDocument,
     timestamp::Timestamp,
     utilisation::{Counter, CpuBasis, Difference, difference},
@@ -80,7 +80,7 @@ fn parse(criterion: &mut Criterion) {
         let mut body = document.clone();
         group.throughput(Throughput::Bytes(document.len() as u64));
 
-        let mut parser = StatsParser::new();
+        let mut parser = StatsParser::new(Parts::ALL);
         group.bench_function(BenchmarkId::new("esp", containers), |bencher| {
             bencher.iter(|| {
                 body.copy_from_slice(&document);

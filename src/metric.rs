@@ -228,6 +228,18 @@ impl Metric {
         ALL.into_iter().find(|metric| metric.name() == name)
     }
 
+    /// Whether it is computed from `memory_stats`.
+    #[must_use]
+    pub const fn is_of_memory(self) -> bool {
+        matches!(self, Self::MemoryUtilization | Self::MemoryUtilized | Self::TaskMemoryUtilization)
+    }
+
+    /// Whether it is computed from `blkio_stats`.
+    #[must_use]
+    pub const fn is_of_block_io(self) -> bool {
+        matches!(self, Self::StorageReadBytes | Self::StorageWriteBytes)
+    }
+
     /// Whether it is a rate of the network: on awsvpc of the task, else of a
     /// container.
     #[must_use]

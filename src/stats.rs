@@ -6,14 +6,13 @@
 //! Every form of "no data" that the endpoint knows ends as [`Entry::NoData`],
 //! and an entry that cannot be read costs only itself.
 
+mod tape;
+
 use std::fmt;
 
-use simd_json::{
-    Buffers,
-    prelude::*,
-    tape::{Object, Tape, Value},
-};
+use simd_json::{Buffers, Tape};
 
+use self::tape::{Fields, Lengths, Value};
 use crate::timestamp::{Timestamp, TimestampError};
 
 /// One container's sample, as far as ESP reads it.
@@ -127,9 +126,26 @@ impl fmt::Display for StatsError {
 
 impl std::error::Error for StatsError {}
 
+/// Which parts of a [`ContainerStats`] are read. The others are `None`, whatever
+/// the document has there, and cost nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// [`ContainerStats::memory`].
+    pub memory: bool,
+    /// [`ContainerStats::network`].
+    pub network: bool,
+    /// [`ContainerStats::block_io`].
+    pub block_io: bool,
+}
+
+impl Parts {
+    /// Every part there is.
+    pub const ALL: Self = Self { memory: true, network: true, block_io: true };
+}
+
 /// The parser, kept from poll to poll for its buffers.
-#[derive(Default)]
 pub struct StatsParser {
+    parts: Parts,
     buffers: Buffers,
     /// Bodies up to this length find room in `buffers`.
     room_bytes: usize,
@@ -144,10 +160,10 @@ impl fmt::Debug for StatsParser {
 }
 
 impl StatsParser {
-    /// A parser with cold buffers.
+    /// A parser of these parts, with cold buffers.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(parts: Parts) -> Self {
+        Self { parts, buffers: Buffers::default(), room_bytes: 0, tape: None }
     }
 
     /// Reads `body`, which it scribbles over, and calls `visit` with the Docker
@@ -159,13 +175,13 @@ impl StatsParser {
     /// then not been called.
     ///
     /// ```
-    /// use esp::stats::{Entry, StatsParser};
+    /// use esp::stats::{Entry, Parts, StatsParser};
     ///
     /// let mut body = br#"{"4f1c": {"read": "2026-11-24T10:00:00Z",
     ///     "cpu_stats": {"cpu_usage": {"total_usage": 7}, "online_cpus": 2}}, "9d2e": null}"#
     ///     .to_vec();
     /// let mut seen = Vec::new();
-    /// StatsParser::new().parse(&mut body, |id, entry| seen.push((id.to_owned(), entry)))?;
+    /// StatsParser::new(Parts::ALL).parse(&mut body, |id, entry| seen.push((id.to_owned(), entry)))?;
     /// assert!(matches!(&seen[0], (id, Entry::Sample(stats)) if id == "4f1c"
     ///     && stats.cpu.is_some_and(|cpu| cpu.total_usage_ns == 7)));
     /// assert_eq!(seen[1], ("9d2e".to_owned(), Entry::NoData));
@@ -182,14 +198,16 @@ impl StatsParser {
             self.room_bytes = body.len() + body.len() / 4;
             self.buffers = Buffers::new(self.room_bytes);
         }
+        let parts = self.parts;
         let mut tape = self.tape.take().unwrap_or_else(Tape::null).reset();
         let result = simd_json::fill_tape(body, &mut self.buffers, &mut tape)
             .map_err(StatsError::Json)
             .and_then(|()| {
-                let document = tape.as_value();
-                let containers = document.as_object().ok_or(StatsError::NotAnObject)?;
-                for (docker_id, entry) in &containers {
-                    visit(docker_id, read_entry(entry).unwrap_or_else(Entry::Malformed));
+                let document = Value::document(&tape.0);
+                let containers = document.fields().ok_or(StatsError::NotAnObject)?;
+                for (docker_id, entry) in containers {
+                    let entry = read_entry(entry, parts).unwrap_or_else(Entry::Malformed);
+                    visit(docker_id, entry);
                 }
                 Ok(())
             });
@@ -198,7 +216,9 @@ impl StatsParser {
     }
 }
 
-fn read_entry(entry: Value<'_, '_>) -> Result<Entry, EntryError> {
+fn read_entry(entry: Value<'_, '_>, parts: Parts) -> Result<Entry, EntryError> {
+    const KEYS: Lengths =
+        Lengths::of(&["read", "cpu_stats", "memory_stats", "networks", "blkio_stats"]);
     let Some(fields) = object(entry, "entry")? else {
         return Ok(Entry::NoData);
     };
@@ -207,13 +227,13 @@ fn read_entry(entry: Value<'_, '_>) -> Result<Entry, EntryError> {
     let mut memory_stats = None;
     let mut networks = None;
     let mut blkio_stats = None;
-    for (key, value) in &fields {
+    for (key, value) in fields.of(KEYS) {
         match key {
             "read" => read = string(value, "read")?,
             "cpu_stats" => cpu_stats = object(value, "cpu_stats")?,
-            "memory_stats" => memory_stats = object(value, "memory_stats")?,
-            "networks" => networks = object(value, "networks")?,
-            "blkio_stats" => blkio_stats = object(value, "blkio_stats")?,
+            "memory_stats" if parts.memory => memory_stats = object(value, "memory_stats")?,
+            "networks" if parts.network => networks = object(value, "networks")?,
+            "blkio_stats" if parts.block_io => blkio_stats = object(value, "blkio_stats")?,
             _ => {}
         }
     }
@@ -229,23 +249,25 @@ fn read_entry(entry: Value<'_, '_>) -> Result<Entry, EntryError> {
     };
     Ok(Entry::Sample(ContainerStats {
         read,
-        cpu: read_cpu(&cpu_stats)?,
-        memory: memory_stats.map_or(Ok(None), |fields| read_memory(&fields))?,
-        network: networks.map_or(Ok(None), |fields| read_networks(&fields))?,
-        block_io: blkio_stats.map_or(Ok(None), |fields| read_block_io(&fields))?,
+        cpu: read_cpu(cpu_stats)?,
+        memory: memory_stats.map_or(Ok(None), read_memory)?,
+        network: networks.map_or(Ok(None), read_networks)?,
+        block_io: blkio_stats.map_or(Ok(None), read_block_io)?,
     }))
 }
 
-fn read_cpu(fields: &Object<'_, '_>) -> Result<Option<CpuStats>, EntryError> {
+fn read_cpu(fields: Fields<'_, '_>) -> Result<Option<CpuStats>, EntryError> {
+    const KEYS: Lengths = Lengths::of(&["online_cpus", "cpu_usage"]);
+    const USAGE_KEYS: Lengths = Lengths::of(&["total_usage", "percpu_usage"]);
     let mut total_usage_ns = 0;
     let mut online_cpus = 0;
     let mut percpu_cpus = 0;
-    for (key, value) in fields {
+    for (key, value) in fields.of(KEYS) {
         match key {
             "online_cpus" => online_cpus = unsigned(value, "cpu_stats.online_cpus")?,
             "cpu_usage" => {
                 let Some(usage) = object(value, "cpu_stats.cpu_usage")? else { continue };
-                for (key, value) in &usage {
+                for (key, value) in usage.of(USAGE_KEYS) {
                     match key {
                         "total_usage" => {
                             total_usage_ns = unsigned(value, "cpu_stats.cpu_usage.total_usage")?;
@@ -270,11 +292,21 @@ fn read_cpu(fields: &Object<'_, '_>) -> Result<Option<CpuStats>, EntryError> {
     }))
 }
 
-fn read_memory(fields: &Object<'_, '_>) -> Result<Option<MemoryStats>, EntryError> {
+fn read_memory(fields: Fields<'_, '_>) -> Result<Option<MemoryStats>, EntryError> {
+    const KEYS: Lengths = Lengths::of(&["usage", "limit", "stats"]);
+    // The rest of the map, 30 numbers, is of no use here.
+    const DETAIL_KEYS: Lengths = Lengths::of(&[
+        "cache",
+        "inactive_file",
+        "total_inactive_file",
+        "hierarchical_memory_limit",
+        "rss",
+        "total_rss",
+    ]);
     let mut usage_bytes = 0;
     let mut limit_bytes = 0;
     let mut details = None;
-    for (key, value) in fields {
+    for (key, value) in fields.of(KEYS) {
         match key {
             "usage" => usage_bytes = unsigned(value, "memory_stats.usage")?,
             "limit" => limit_bytes = unsigned(value, "memory_stats.limit")?,
@@ -284,8 +316,7 @@ fn read_memory(fields: &Object<'_, '_>) -> Result<Option<MemoryStats>, EntryErro
     }
     let mut is_v1 = false;
     let (mut cache, mut total_inactive_file, mut inactive_file, mut hierarchical) = (0, None, 0, 0);
-    for (key, value) in details.iter().flat_map(Object::iter) {
-        // The rest of the map, 30 numbers, is of no use here.
+    for (key, value) in details.into_iter().flat_map(|details| details.of(DETAIL_KEYS)) {
         let field = match key {
             "cache" => &mut cache,
             "inactive_file" => &mut inactive_file,
@@ -311,12 +342,13 @@ fn read_memory(fields: &Object<'_, '_>) -> Result<Option<MemoryStats>, EntryErro
     }))
 }
 
-fn read_networks(interfaces: &Object<'_, '_>) -> Result<Option<NetworkStats>, EntryError> {
+fn read_networks(interfaces: Fields<'_, '_>) -> Result<Option<NetworkStats>, EntryError> {
+    const KEYS: Lengths = Lengths::of(&["rx_bytes", "tx_bytes"]);
     let mut sum = None;
-    for interface in interfaces.values() {
+    for (_, interface) in interfaces {
         let Some(fields) = object(interface, "networks")? else { continue };
         let sum: &mut NetworkStats = sum.get_or_insert_default();
-        for (key, value) in &fields {
+        for (key, value) in fields.of(KEYS) {
             let (total, field) = match key {
                 "rx_bytes" => (&mut sum.rx_bytes, "networks.rx_bytes"),
                 "tx_bytes" => (&mut sum.tx_bytes, "networks.tx_bytes"),
@@ -328,19 +360,22 @@ fn read_networks(interfaces: &Object<'_, '_>) -> Result<Option<NetworkStats>, En
     Ok(sum)
 }
 
-fn read_block_io(fields: &Object<'_, '_>) -> Result<Option<BlockIoStats>, EntryError> {
+fn read_block_io(fields: Fields<'_, '_>) -> Result<Option<BlockIoStats>, EntryError> {
     const FIELD: &str = "blkio_stats.io_service_bytes_recursive";
-    let Some(entries) = fields.get("io_service_bytes_recursive") else { return Ok(None) };
+    const KEY: &str = "io_service_bytes_recursive";
+    const ENTRY_KEYS: Lengths = Lengths::of(&["op", "value"]);
+    let mut fields = fields.of(const { Lengths::of(&[KEY]) });
+    let Some((_, entries)) = fields.find(|(key, _)| *key == KEY) else { return Ok(None) };
     if entries.is_null() {
         return Ok(None);
     }
-    let entries = entries.as_array().ok_or(EntryError { field: FIELD, expected: "an array" })?;
+    let entries = entries.items().ok_or(EntryError { field: FIELD, expected: "an array" })?;
     let mut sum = None;
-    for entry in &entries {
+    for entry in entries {
         let Some(fields) = object(entry, FIELD)? else { continue };
         let mut op = None;
         let mut bytes = 0;
-        for (key, value) in &fields {
+        for (key, value) in fields.of(ENTRY_KEYS) {
             match key {
                 "op" => op = string(value, FIELD)?,
                 "value" => bytes = unsigned(value, FIELD)?,
@@ -366,10 +401,10 @@ fn read_block_io(fields: &Object<'_, '_>) -> Result<Option<BlockIoStats>, EntryE
 /// The number of CPUs in `percpu_usage`, as daemons from before `online_cpus`
 /// tell it. Some kernels pad the array with zeros for CPUs that are not there.
 fn used_cpus(value: Value<'_, '_>) -> u64 {
-    let Some(usages) = value.as_array() else { return 0 };
+    let Some(usages) = value.items() else { return 0 };
     let mut cpus = 0;
-    for (usage, position) in usages.iter().zip(1..) {
-        if usage.as_u64() != Some(0) {
+    for (usage, position) in usages.zip(1..) {
+        if usage.unsigned() != Some(0) {
             cpus = position;
         }
     }
@@ -380,9 +415,9 @@ fn used_cpus(value: Value<'_, '_>) -> u64 {
 fn object<'tape, 'body>(
     value: Value<'tape, 'body>,
     field: &'static str,
-) -> Result<Option<Object<'tape, 'body>>, EntryError> {
-    match value.as_object() {
-        Some(object) => Ok(Some(object)),
+) -> Result<Option<Fields<'tape, 'body>>, EntryError> {
+    match value.fields() {
+        Some(fields) => Ok(Some(fields)),
         None if value.is_null() => Ok(None),
         None => Err(EntryError { field, expected: "an object" }),
     }
@@ -392,7 +427,7 @@ fn string<'body>(
     value: Value<'_, 'body>,
     field: &'static str,
 ) -> Result<Option<&'body str>, EntryError> {
-    match value.into_string() {
+    match value.string() {
         Some(string) => Ok(Some(string)),
         None if value.is_null() => Ok(None),
         None => Err(EntryError { field, expected: "a string" }),
@@ -400,7 +435,7 @@ fn string<'body>(
 }
 
 fn unsigned(value: Value<'_, '_>, field: &'static str) -> Result<u64, EntryError> {
-    match value.as_u64() {
+    match value.unsigned() {
         Some(number) => Ok(number),
         None if value.is_null() => Ok(0),
         None => Err(EntryError { field, expected: "a whole number from 0 to 2^64-1" }),

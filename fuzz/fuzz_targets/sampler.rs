@@ -17,7 +17,7 @@ use esp::{
     limits,
     metric::{Metric, MetricSet, Sample},
     sampler::{Event, Sampler, SamplerFigures, Selection},
-    stats::{ContainerStats, Entry, StatsParser},
+    stats::{ContainerStats, Entry, Parts, StatsParser},
     task::TaskDocument,
     timestamp::Timestamp,
 };
@@ -103,7 +103,7 @@ impl Machine {
             wanted,
             now: Instant::now(),
             wall_ms: START_MS,
-            parser: StatsParser::new(),
+            parser: StatsParser::new(Parts::ALL),
             reads: HashMap::new(),
             names: HashMap::new(),
             seen: HashSet::new(),

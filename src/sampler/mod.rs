@@ -28,7 +28,7 @@ pub use self::{
 };
 use crate::{
     metric::{Metric, MetricSet, Sample},
-    stats::{Entry, StatsError, StatsParser},
+    stats::{Entry, Parts, StatsError, StatsParser},
     task::{TaskContainer, TaskDocument},
     timestamp::Timestamp,
 };
@@ -101,7 +101,7 @@ impl Sampler {
         Self {
             selection,
             wanted,
-            parser: StatsParser::new(),
+            parser: StatsParser::new(parts_of(wanted)),
             containers: Vec::new(),
             names,
             limits: TaskLimits::default(),
@@ -335,6 +335,15 @@ impl Sampler {
     #[must_use]
     pub fn figures(&self) -> SamplerFigures {
         self.figures
+    }
+}
+
+/// What `wanted` is made of.
+fn parts_of(wanted: MetricSet) -> Parts {
+    Parts {
+        memory: wanted.iter().any(Metric::is_of_memory),
+        network: wanted.iter().any(Metric::is_of_network),
+        block_io: wanted.iter().any(Metric::is_of_block_io),
     }
 }
 

@@ -5,7 +5,8 @@ use super::*;
 fn entries(body: &str) -> Result<Vec<(String, Entry)>, StatsError> {
     let mut body = body.as_bytes().to_vec();
     let mut entries = Vec::new();
-    StatsParser::new().parse(&mut body, |id, entry| entries.push((id.to_owned(), entry)))?;
+    StatsParser::new(Parts::ALL)
+        .parse(&mut body, |id, entry| entries.push((id.to_owned(), entry)))?;
     Ok(entries)
 }
 
@@ -224,7 +225,7 @@ fn a_bad_entry_names_its_field_and_costs_only_itself() {
 
 #[test]
 fn a_bad_document_is_an_error_and_the_parser_goes_on() {
-    let mut parser = StatsParser::new();
+    let mut parser = StatsParser::new(Parts::ALL);
     for bad in ["", "{", "nonsense", "[]", "null", "7", r#"{"a": {}"#] {
         let mut body = bad.as_bytes().to_vec();
         assert!(parser.parse(&mut body, |_, _| panic!("visited")).is_err(), "{bad}");
@@ -249,4 +250,45 @@ fn a_windows_container_breaks_nothing_and_has_no_memory_limit_or_block_io() {
     assert_eq!(stats.cpu, Some(CpuStats { total_usage_ns: 7, online_cpus: None }));
     assert_eq!((stats.memory, stats.block_io), (None, None));
     assert_eq!(stats.network, Some(NetworkStats { rx_bytes: 5, tx_bytes: 6 }));
+}
+
+#[test]
+fn a_part_that_is_not_asked_for_is_not_read() {
+    let json = format!(
+        r#"{{"id": {{{READ}, "cpu_stats": {{"cpu_usage": {{"total_usage": 7}}}},
+            "memory_stats": {{"usage": 9}}, "networks": {{"eth0": {{"rx_bytes": 3}}}},
+            "blkio_stats": {{"io_service_bytes_recursive": [{{"op": "Read", "value": 5}}]}}}}}}"#
+    );
+    let read = |json: &str, parts| {
+        let mut entries = Vec::new();
+        let mut body = json.as_bytes().to_vec();
+        StatsParser::new(parts).parse(&mut body, |_, entry| entries.push(entry)).unwrap();
+        entries[0]
+    };
+    let Entry::Sample(all) = read(&json, Parts::ALL) else { panic!("no sample") };
+    assert!(all.memory.is_some() && all.network.is_some() && all.block_io.is_some());
+    for (parts, expected) in [
+        (Parts { memory: false, ..Parts::ALL }, ContainerStats { memory: None, ..all }),
+        (Parts { network: false, ..Parts::ALL }, ContainerStats { network: None, ..all }),
+        (Parts { block_io: false, ..Parts::ALL }, ContainerStats { block_io: None, ..all }),
+    ] {
+        assert_eq!(read(&json, parts), Entry::Sample(expected), "{parts:?}");
+    }
+    // So what is wrong in it costs nothing.
+    let wrong = json.replace("[{", "{").replace("}]", "}");
+    assert!(matches!(read(&wrong, Parts::ALL), Entry::Malformed(_)));
+    let without = Parts { block_io: false, ..Parts::ALL };
+    assert_eq!(read(&wrong, without), Entry::Sample(ContainerStats { block_io: None, ..all }));
+}
+
+#[test]
+fn keys_of_a_wanted_length_are_told_apart() {
+    // Each is as long as one that is read.
+    let json = format!(
+        r#"{{{READ}, "peak_stat": 1, "cpu_stats": {{"online_cpuz": 9, "cpu_usagf": 1,
+            "cpu_usage": {{"total_usagf": 1, "total_usage": 7, "percpu_usagf": 1}}, "online_cpus": 2}},
+            "{}": 1}}"#,
+        "k".repeat(100)
+    );
+    assert_eq!(entry(&json), sample(7, Some(2)));
 }
