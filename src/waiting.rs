@@ -26,6 +26,7 @@ use std::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
+    net::{RecvFlags, SendFlags, recv, send},
 };
 use smol::io::{AsyncRead, AsyncWrite};
 
@@ -220,21 +221,32 @@ impl Drop for Wakeup {
     }
 }
 
+/// How long an answer is waited for in the read itself. The endpoint answers out
+/// of its memory, within a millisecond; whoever else runs on this thread can wait
+/// so long, and is not woken for it.
+const ANSWER_AT_ONCE: Duration = Duration::from_millis(10);
+
 /// A connection that is waited for by this thread. A `Waiting` has one at a time.
 #[derive(Debug)]
 pub struct Socket {
     stream: Rc<TcpStream>,
     waiting: Rc<Waiting>,
-    /// Something was sent and nothing received since: there is no answer yet, as
-    /// a rule, and asking for it before waiting would be in vain.
+    /// Something was sent and nothing received since.
     expects_answer: bool,
 }
 
 impl Socket {
-    /// `stream` has to be in its mode without blocking.
-    #[must_use]
-    pub fn new(stream: TcpStream, waiting: Rc<Waiting>) -> Self {
-        Self { stream: Rc::new(stream), waiting, expects_answer: false }
+    /// Takes `stream`, in whatever mode it is.
+    ///
+    /// # Errors
+    ///
+    /// Where the system refuses to change the mode.
+    pub fn new(stream: TcpStream, waiting: Rc<Waiting>) -> io::Result<Self> {
+        // All but the first read of an answer says of itself that it is not to
+        // block.
+        stream.set_nonblocking(false)?;
+        stream.set_read_timeout(Some(ANSWER_AT_ONCE))?;
+        Ok(Self { stream: Rc::new(stream), waiting, expects_answer: false })
     }
 
     /// Runs `operation`, or has the task woken when it is worth a try.
@@ -268,11 +280,12 @@ impl AsyncRead for Socket {
         context: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        if std::mem::take(&mut self.expects_answer) {
-            self.wait_for(PollFlags::IN, context);
-            return Poll::Pending;
-        }
-        self.try_io(context, PollFlags::IN, |mut stream| stream.read(buffer))
+        let is_first = std::mem::take(&mut self.expects_answer);
+        let flags = if is_first { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
+        self.try_io(context, PollFlags::IN, |stream| {
+            let (received, _) = recv(stream, &mut *buffer, flags)?;
+            Ok(received)
+        })
     }
 }
 
@@ -283,7 +296,8 @@ impl AsyncWrite for Socket {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.expects_answer = true;
-        self.try_io(context, PollFlags::OUT, |mut stream| stream.write(bytes))
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        self.try_io(context, PollFlags::OUT, |stream| Ok(send(stream, bytes, flags)?))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -309,7 +323,7 @@ mod tests {
     use smol::{
         LocalExecutor,
         channel::bounded,
-        future::FutureExt as _,
+        future::{FutureExt as _, poll_once},
         io::{AsyncReadExt as _, AsyncWriteExt as _},
     };
 
@@ -323,8 +337,7 @@ mod tests {
     fn connected(waiting: &Rc<Waiting>) -> (Socket, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        ours.set_nonblocking(true).unwrap();
-        (Socket::new(ours, Rc::clone(waiting)), listener.accept().unwrap().0)
+        (Socket::new(ours, Rc::clone(waiting)).unwrap(), listener.accept().unwrap().0)
     }
 
     #[test]
@@ -409,7 +422,7 @@ mod tests {
         let answering = thread::spawn(move || {
             let mut request = [0; 4];
             theirs.read_exact(&mut request).unwrap();
-            thread::sleep(ms(20));
+            thread::sleep(3 * ANSWER_AT_ONCE);
             theirs.write_all(b"pong").unwrap();
             theirs
         });
@@ -432,6 +445,30 @@ mod tests {
         drop(answering.join().unwrap());
         // The end of the connection is an event too.
         waiting.block_on(async { assert_eq!(ours.read(&mut [0; 4]).await.unwrap(), 0) });
+    }
+
+    #[test]
+    fn an_answer_that_comes_at_once_is_had_without_being_woken() {
+        let waiting = Waiting::new().unwrap();
+        let (mut ours, mut theirs) = connected(&waiting);
+        waiting.block_on(async {
+            let mut answer = [0; 4];
+            ours.write_all(b"ping").await.unwrap();
+            // Before it is asked for, so that the machine may be as busy as it is.
+            theirs.write_all(b"pong").unwrap();
+            assert_eq!(poll_once(ours.read(&mut answer)).await.unwrap().unwrap(), 4);
+            assert_eq!(&answer, b"pong");
+
+            // What does not come is waited for only once, and not for long.
+            ours.write_all(b"ping").await.unwrap();
+            let start = Instant::now();
+            assert!(poll_once(ours.read(&mut answer)).await.is_none());
+            assert!(start.elapsed() >= ANSWER_AT_ONCE / 2);
+            assert!(waiting.interest.borrow().is_some());
+            theirs.write_all(b"late").unwrap();
+            ours.read_exact(&mut answer).await.unwrap();
+            assert_eq!(&answer, b"late");
+        });
     }
 
     #[test]

@@ -170,7 +170,8 @@ impl EndpointClient {
         }
         if !answered {
             let stream = connect(&self.uri, &mut self.pace, now).await?;
-            let mut stream = Socket::new(stream, Rc::clone(&self.waiting));
+            let mut stream =
+                Socket::new(stream, Rc::clone(&self.waiting)).map_err(EndpointError::Connect)?;
             exchange(&mut stream, request, &mut self.reader).await?;
             self.kept = Some(stream).filter(|_| self.reader.keeps_alive());
         }
