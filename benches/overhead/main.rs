@@ -211,9 +211,10 @@ fn measure(options: &Options, esp: &Path) -> Outcome<(Vec<Measured>, u64, u64)> 
     {
         let threads = program.threads()?;
         let log = if name == "esp" { program.stop()? } else { Vec::new() };
-        let missed_ticks = log.iter().rev().find_map(|line| line["missed_ticks"].as_u64());
+        let last = |figure: &str| log.iter().rev().find_map(|line| line[figure].as_u64());
+        let (missed_ticks, ambiguous) = (last("missed_ticks"), last("ambiguous"));
         let seen = after.since(before);
-        measured.push(Measured { name, command, readings, threads, seen, missed_ticks });
+        measured.push(Measured { name, command, readings, threads, seen, missed_ticks, ambiguous });
     }
     Ok((measured, endpoints.containers, endpoints.body_bytes))
 }

@@ -20,6 +20,8 @@ pub(crate) struct Measured {
     pub(crate) seen: Seen,
     /// What it says itself in its last summary, which comes each minute.
     pub(crate) missed_ticks: Option<u64>,
+    /// Samples that CloudWatch may have got twice, by the same line.
+    pub(crate) ambiguous: Option<u64>,
 }
 
 /// All of it. The floor is the first of `measured`, `esp` the second.
@@ -219,6 +221,7 @@ impl Report {
             "datums": program.seen.accepted.iter().sum::<u64>(),
             "refused_requests": program.seen.refused,
             "missed_ticks_by_itself": program.missed_ticks,
+            "ambiguous_by_itself": program.ambiguous,
         })
     }
 }
@@ -282,6 +285,9 @@ impl fmt::Display for Report {
         }
         if let Some(missed) = self.esp().missed_ticks {
             writeln!(f, "Ticks missed, by its own count: {missed}.")?;
+        }
+        if let Some(ambiguous) = self.esp().ambiguous {
+            writeln!(f, "Samples sent again, by its own count: {ambiguous}.")?;
         }
         Ok(())
     }
