@@ -28,9 +28,9 @@ use isahc::{
     AsyncBody,
     config::{Configurable as _, ExpectContinue, VersionNegotiation},
     error::ErrorKind,
-    http::{HeaderValue, Method, header::CONNECTION},
+    http::Method,
     net::dns::DnsCache,
-    tls::{TlsConfig, TrustStore},
+    tls::{ProtocolVersion, TlsConfig, TrustStore},
 };
 use smol::io::{AsyncRead, AsyncReadExt as _, Cursor};
 use tracing::debug;
@@ -60,7 +60,38 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Connector {
     client: isahc::HttpClient,
-    lifetime: Arc<Lifetime>,
+    connections: Arc<Connections>,
+}
+
+/// What tells one connection to CloudWatch from the next one.
+///
+/// libcurl has no way to be told to connect anew, but it does so for a TLS
+/// configuration that is another's, even if only in words. The earlier connection
+/// it closes by itself: after [`IDLE_MOST`], or for want of room. To have the
+/// server close it, by `Connection: close`, is not safe: where that one takes no
+/// leave by TLS, the end reaches libcurl along with the answer, and the answer is
+/// lost in it (8.22, with rustls). The request would have to be sent again,
+/// although it had been accepted.
+#[derive(Debug)]
+struct Connections {
+    lifetime: Lifetime,
+    /// For one connection and the next, in turn.
+    tls_configs: [TlsConfig; 2],
+}
+
+impl Connections {
+    fn new(ca_bundle: Option<PathBuf>, lifetime: Lifetime) -> Self {
+        let roots = ca_bundle.map_or_else(TrustStore::webpki_roots, TrustStore::from_file);
+        let one = TlsConfig::builder().trust_store(roots.clone());
+        // There is no later version: this rules out nothing.
+        let other = TlsConfig::builder().trust_store(roots).max_version(ProtocolVersion::Tlsv13);
+        Self { lifetime, tls_configs: [one.build(), other.build()] }
+    }
+
+    /// For the request that is sent at `now`.
+    fn tls_config(&self, now: Instant) -> TlsConfig {
+        self.tls_configs[self.lifetime.connection_number(now) % 2].clone()
+    }
 }
 
 impl Connector {
@@ -72,7 +103,7 @@ impl Connector {
     ///
     /// [`isahc::Error`] where libcurl or its thread cannot be had.
     pub fn new(ca_bundle: Option<PathBuf>) -> Result<Self, isahc::Error> {
-        let roots = ca_bundle.map_or_else(TrustStore::webpki_roots, TrustStore::from_file);
+        let connections = Connections::new(ca_bundle, Lifetime::default());
         let client = isahc::HttpClient::builder()
             .version_negotiation(VersionNegotiation::http11())
             .max_connections(CONNECTIONS)
@@ -81,7 +112,7 @@ impl Connector {
             // Connections are few. Each looks the name up, and so none goes where
             // a name pointed before.
             .dns_cache(DnsCache::Disable)
-            .tls_config(TlsConfig::builder().trust_store(roots).build())
+            .tls_config(connections.tls_configs[0].clone())
             // The SDK reads what it asked for; nothing is unpacked behind it.
             .automatic_decompression(false)
             // It would cost a round trip for each large body.
@@ -91,7 +122,7 @@ impl Connector {
         // and that for a name that is being looked up, for seconds and on this
         // thread, which has to sample and to end in time.
         std::mem::forget(client.clone());
-        Ok(Self { client, lifetime: Arc::default() })
+        Ok(Self { client, connections: Arc::new(connections) })
     }
 }
 
@@ -133,7 +164,7 @@ impl HttpClient for Connector {
     ) -> SharedHttpConnector {
         SharedHttpConnector::new(TimedConnector {
             client: self.client.clone(),
-            lifetime: Arc::clone(&self.lifetime),
+            connections: Arc::clone(&self.connections),
             connect_timeout: settings.connect_timeout().unwrap_or(TIMEOUT),
             timeout: settings.read_timeout().unwrap_or(TIMEOUT),
         })
@@ -144,7 +175,7 @@ impl HttpClient for Connector {
 #[derive(Debug)]
 struct TimedConnector {
     client: isahc::HttpClient,
-    lifetime: Arc<Lifetime>,
+    connections: Arc<Connections>,
     connect_timeout: Duration,
     /// For the whole request, the answer's body included.
     timeout: Duration,
@@ -191,20 +222,21 @@ impl TimedConnector {
             .ok_or_else(|| ConnectorError::user("a streaming request body".into()))?;
         let is_direct = parts.uri.host().is_some_and(is_link_local);
         // Not where keys are asked for: that is another connection, and a seldom one.
-        let is_last = parts.method != Method::GET && self.lifetime.ends(Instant::now());
+        let tls_config =
+            (parts.method != Method::GET).then(|| self.connections.tls_config(Instant::now()));
         let mut builder = isahc::Request::builder()
             .method(parts.method)
             .uri(parts.uri)
             .connect_timeout(self.connect_timeout)
             .timeout(self.timeout);
+        if let Some(tls_config) = tls_config {
+            builder = builder.tls_config(tls_config);
+        }
         if is_direct {
             builder = builder.proxy(None);
         }
         let mut request = builder.body(body).map_err(|error| ConnectorError::user(error.into()))?;
         *request.headers_mut() = parts.headers;
-        if is_last {
-            request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
         Ok((request, is_taken))
     }
 }
@@ -274,6 +306,11 @@ fn classify(error: isahc::Error, is_taken: bool) -> ConnectionError {
 
 #[cfg(test)]
 mod tests {
+    use esp_endpoints::{
+        cloudwatch::CloudWatch,
+        tls::{Certificate, Tls},
+    };
+
     use super::*;
 
     #[test]
@@ -300,12 +337,15 @@ mod tests {
         assert!(check_ca_bundle(&file).unwrap_err().starts_with("cannot be read: "));
     }
 
-    /// The connections on which two requests go out.
+    /// The connections on which two requests go out, and are answered.
     fn connections_of_two(lifetime: Lifetime) -> u64 {
-        let server = esp_endpoints::cloudwatch::CloudWatch::start();
+        let tls = Tls::new(Certificate::Valid);
+        let server = CloudWatch::start_tls(&tls);
+        let file = std::env::temp_dir().join(format!("esp-authority-{}.pem", std::process::id()));
+        std::fs::write(&file, tls.authority_pem()).unwrap();
         let connector = TimedConnector {
             client: Connector::new(None).unwrap().client,
-            lifetime: Arc::new(lifetime),
+            connections: Arc::new(Connections::new(Some(file.clone()), lifetime)),
             connect_timeout: TIMEOUT,
             timeout: TIMEOUT,
         };
@@ -316,6 +356,7 @@ mod tests {
             let response = smol::block_on(connector.call(request)).unwrap();
             assert_eq!(response.status().as_u16(), 404);
         }
+        std::fs::remove_file(&file).unwrap();
         server.connections()
     }
 

@@ -14,8 +14,15 @@ const LIFETIME: Duration = Duration::from_mins(5);
 #[derive(Debug)]
 pub(super) struct Lifetime {
     most: Duration,
+    present: Mutex<Present>,
+}
+
+/// The connection that is used now.
+#[derive(Debug, Default)]
+struct Present {
+    number: usize,
     /// When the first request on it was sent; `None` before that.
-    began: Mutex<Option<Instant>>,
+    began: Option<Instant>,
 }
 
 impl Default for Lifetime {
@@ -26,18 +33,19 @@ impl Default for Lifetime {
 
 impl Lifetime {
     pub(super) fn new(most: Duration) -> Self {
-        Self { most, began: Mutex::default() }
+        Self { most, present: Mutex::default() }
     }
 
-    /// Whether the request that is sent at `now` is to be the connection's last.
-    pub(super) fn ends(&self, now: Instant) -> bool {
+    /// The number of the connection for the request that is sent at `now`,
+    /// counted from 0.
+    pub(super) fn connection_number(&self, now: Instant) -> usize {
         // Nothing panics while it is locked; and if, the age is still one.
-        let mut began = self.began.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let is_over = now.saturating_duration_since(*began.get_or_insert(now)) >= self.most;
-        if is_over {
-            *began = None;
+        let mut present = self.present.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let began = *present.began.get_or_insert(now);
+        if now.saturating_duration_since(began) >= self.most {
+            *present = Present { number: present.number.wrapping_add(1), began: Some(now) };
         }
-        is_over
+        present.number
     }
 }
 
@@ -46,14 +54,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_five_minutes_a_request_is_the_last_on_its_connection() {
+    fn every_five_minutes_a_connection_begins() {
         let lifetime = Lifetime::default();
         let start = Instant::now();
-        let last: Vec<_> = (0..=1000)
+        let numbers: Vec<_> = (0..=1000)
             .step_by(10)
-            .filter(|second| lifetime.ends(start + Duration::from_secs(*second)))
+            .map(|second| lifetime.connection_number(start + Duration::from_secs(second)))
             .collect();
-        // The next connection begins with the next request.
-        assert_eq!(last, [300, 610, 920]);
+        let expected: Vec<_> = (0..=100).map(|request| request / 30).collect();
+        assert_eq!(numbers, expected);
     }
 }
