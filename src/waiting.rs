@@ -221,9 +221,10 @@ impl Drop for Wakeup {
     }
 }
 
-/// How long an answer is waited for in the read itself. The endpoint answers out
-/// of its memory, within a millisecond; whoever else runs on this thread can wait
-/// so long, and is not woken for it.
+/// How long an answer is waited for in the read itself, or up to a tick of the
+/// kernel longer. The endpoint answers out of its memory, within a millisecond;
+/// whoever else runs on this thread can wait so long, and is not woken for it.
+/// Where the endpoint is slow, each request of a poll takes so long of them.
 const ANSWER_AT_ONCE: Duration = Duration::from_millis(10);
 
 /// A connection that is waited for by this thread. A `Waiting` has one at a time.
@@ -296,8 +297,9 @@ impl AsyncWrite for Socket {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.expects_answer = true;
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        self.try_io(context, PollFlags::OUT, |stream| Ok(send(stream, bytes, flags)?))
+        // A connection that is gone is an error here and no SIGPIPE: a Rust program
+        // ignores that one from its start.
+        self.try_io(context, PollFlags::OUT, |stream| Ok(send(stream, bytes, SendFlags::DONTWAIT)?))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
