@@ -4,9 +4,10 @@
 //!     instructions WHAT COUNT
 //!
 //! `copy` puts a fresh document of three containers into a buffer that is kept;
-//! `tape` has simd-json build its tape of it besides, `parse` has ESP read it, and
-//! `sample` is the whole of what the sampler does with a poll's bytes: one
-//! container and the default metrics. What they have in common at their start
+//! `tape` has simd-json build its tape of it besides, `parse` has ESP read all of
+//! it, `sample` is the whole of what the sampler does with a poll's bytes, for one
+//! container and the default metrics; `containers` is that for all containers, and
+//! `everything` for all metrics besides. What they have in common at their start
 //! falls out of the difference of two counts. simd-json chooses among its
 //! implementations by what the processor offers; the one that it chose is
 //! printed.
@@ -22,13 +23,13 @@ use std::{
 };
 
 use esp::{
-    metric::{Metric, MetricSet},
+    metric::MetricSet,
     sampler::{Sampler, Selection},
     stats::{Parts, StatsParser},
     task::TaskDocument,
     timestamp::Timestamp,
 };
-use esp_benches::{places_of_time, stats_document, task_document, time_of_day};
+use esp_benches::{default_metrics, places_of_time, stats_document, task_document, time_of_day};
 use simd_json::{Buffers, Deserializer, Tape};
 
 const CONTAINERS: usize = 3;
@@ -68,7 +69,16 @@ fn main() -> ExitCode {
                     .expect("the document is valid");
             }
         }
-        "sample" => sample(document, body, count),
+        "sample" => {
+            let one = Selection::Named(vec!["web".to_owned()]);
+            sample(Sampler::new(one, default_metrics()), document, body, count);
+        }
+        "containers" => {
+            sample(Sampler::new(Selection::All, default_metrics()), document, body, count);
+        }
+        "everything" => {
+            sample(Sampler::new(Selection::All, MetricSet::all()), document, body, count);
+        }
         _ => return usage(),
     }
     println!("{}", Deserializer::algorithm());
@@ -76,12 +86,9 @@ fn main() -> ExitCode {
 }
 
 /// A document that is new each time, as the sampler gets it.
-fn sample(mut document: Vec<u8>, mut body: Vec<u8>, count: u32) {
+fn sample(mut measuring: Sampler, mut document: Vec<u8>, mut body: Vec<u8>, count: u32) {
     let now = Instant::now();
     let (mut samples, mut events) = (Vec::new(), Vec::new());
-    let metrics: MetricSet =
-        [Metric::CpuUtilization, Metric::MemoryUtilization].into_iter().collect();
-    let mut measuring = Sampler::new(Selection::Named(vec!["web".to_owned()]), metrics);
     let task = TaskDocument::parse(&mut task_document(CONTAINERS)).expect("the task is valid");
     let wall = Timestamp::parse("2026-11-24T00:00:00Z").expect("the time is valid");
     measuring.on_task(&task, now, wall, &mut samples, &mut events);
@@ -107,6 +114,6 @@ fn sample(mut document: Vec<u8>, mut body: Vec<u8>, count: u32) {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: instructions copy|tape|parse|sample COUNT");
+    eprintln!("usage: instructions copy|tape|parse|sample|containers|everything COUNT");
     ExitCode::from(64)
 }

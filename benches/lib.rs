@@ -8,6 +8,14 @@
 
 use std::fmt::Write as _;
 
+use esp::metric::{Metric, MetricSet};
+
+/// What is published where METRICS is not set.
+#[must_use]
+pub fn default_metrics() -> MetricSet {
+    [Metric::CpuUtilization, Metric::MemoryUtilization].into_iter().collect()
+}
+
 /// Where the time of day of each `read` begins. `preread` is another key.
 #[must_use]
 pub fn places_of_time(document: &[u8]) -> Vec<usize> {

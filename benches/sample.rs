@@ -24,14 +24,14 @@ use serde::Deserialize;
 use simd_json::{Buffers, Tape};
 
 use esp::{
-    metric::{Metric, MetricSet},
+    metric::MetricSet,
     sampler::{Sampler, Selection},
     stats::{Entry, Parts, StatsParser},
     task::TaskDocument,
     timestamp::Timestamp,
     utilisation::{Counter, CpuBasis, Difference, difference},
 };
-use esp_benches::{places_of_time, stats_document, task_document, time_of_day};
+use esp_benches::{default_metrics, places_of_time, stats_document, task_document, time_of_day};
 
 const CONTAINERS: [usize; 4] = [1, 3, 10, 100];
 
@@ -153,8 +153,7 @@ fn calculate(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The whole of it: `one` container and one metric, as configured without
-/// another word, and `all` of both.
+/// The whole of it: `one` container and the default metrics, and `all` of both.
 ///
 /// A replayed sample would end early, so the seconds of each `read` are counted
 /// on in place; once a day they begin again, which the sampler takes for a
@@ -169,9 +168,8 @@ fn both(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(document.len() as u64));
 
         let one = Selection::Named(vec!["web".to_owned()]);
-        let cpu: MetricSet = [Metric::CpuUtilization].into_iter().collect();
         for (name, selection, wanted) in
-            [("one", one, cpu), ("all", Selection::All, MetricSet::all())]
+            [("one", one, default_metrics()), ("all", Selection::All, MetricSet::all())]
         {
             let now = Instant::now();
             let (mut samples, mut events) = (Vec::new(), Vec::new());
