@@ -53,8 +53,8 @@ fn compare_stats(data: &[u8]) {
     }
 }
 
-/// Why serde_json may refuse an entry that we read: a key that stands twice, of
-/// which we take the last; `-0`, which is a float to it and 0 to us; and depth.
+/// Why serde_json may refuse an entry that we read: a key that stands twice, which
+/// we do not look for; `-0`, which is a float to it and 0 to us; and depth.
 fn is_tolerated(why: &str) -> bool {
     let reasons =
         ["duplicate field", "invalid type: floating point `-0.0`", "recursion limit exceeded"];

@@ -1,9 +1,10 @@
-//! `/task/stats`: any bytes are entries or an error, and a parser that has seen
-//! other documents reads a document exactly as a new one does.
+//! `/task/stats`: any bytes are entries or an error; a parser that has seen other
+//! documents reads a document exactly as a new one does; and one that leaves parts
+//! unread reads the others exactly as one that reads all.
 
 #![no_main]
 
-use esp::stats::{Entry, Parts, StatsParser};
+use esp::stats::{ContainerStats, Entry, Parts, StatsParser};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -19,11 +20,43 @@ fuzz_target!(|data: &[u8]| {
         for (document, new) in [first, second, first].into_iter().zip([&new[0], &new[1], &new[0]]) {
             assert_eq!(read(&mut kept, document), *new);
         }
+        // Each combination for some length.
+        let has = |bit: usize| data.len() & bit != 0;
+        let parts = Parts { memory: has(1), network: has(2), block_io: has(4) };
+        compare(parts, &read(&mut StatsParser::new(parts), first), &new[0]);
     });
 });
 
-/// Everything that the document tells, or `None` where it is not read at all.
-fn read(parser: &mut StatsParser, document: &[u8]) -> Option<Vec<(String, Entry)>> {
+/// What is left unread is `None`, and cannot make an entry malformed.
+fn compare(parts: Parts, some: &Document, all: &Document) {
+    let (Some(some), Some(all)) = (some, all) else {
+        assert_eq!(some, all);
+        return;
+    };
+    assert_eq!(some.len(), all.len());
+    for ((id, some), (id_of_all, all)) in some.iter().zip(all) {
+        assert_eq!(id, id_of_all);
+        match all {
+            Entry::NoData => assert_eq!(*some, Entry::NoData),
+            Entry::Sample(all) => {
+                let expected = ContainerStats {
+                    memory: all.memory.filter(|_| parts.memory),
+                    network: all.network.filter(|_| parts.network),
+                    block_io: all.block_io.filter(|_| parts.block_io),
+                    ..*all
+                };
+                assert_eq!(*some, Entry::Sample(expected));
+            }
+            Entry::Malformed(_) => {}
+        }
+    }
+}
+
+/// The Docker ids and their entries, or `None` where it is not read at all.
+type Document = Option<Vec<(String, Entry)>>;
+
+/// Everything that the document tells.
+fn read(parser: &mut StatsParser, document: &[u8]) -> Document {
     let mut body = document.to_vec();
     let mut entries = Vec::new();
     let outcome = parser.parse(&mut body, |id, entry| {
