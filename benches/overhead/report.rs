@@ -168,6 +168,9 @@ impl Report {
         if esp.refused > 0 {
             faults.push(format!("{} requests broke a limit of CloudWatch's", esp.refused));
         }
+        if let Some(ambiguous @ 1..) = self.esp().ambiguous {
+            faults.push(format!("{ambiguous} samples were sent again, and nothing was wrong"));
+        }
         faults
     }
 
