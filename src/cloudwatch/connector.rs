@@ -38,6 +38,7 @@ use tracing::debug;
 use super::{
     connection::{ConnectionError, ConnectionErrorKind},
     lifetime::Lifetime,
+    roots,
 };
 
 /// Connections to AWS, and idle ones that are kept: one for CloudWatch, one for
@@ -81,7 +82,7 @@ struct Connections {
 
 impl Connections {
     fn new(ca_bundle: Option<PathBuf>, lifetime: Lifetime) -> Self {
-        let roots = ca_bundle.map_or_else(TrustStore::webpki_roots, TrustStore::from_file);
+        let roots = ca_bundle.map_or_else(roots::built_in, TrustStore::from_file);
         let one = TlsConfig::builder().trust_store(roots.clone());
         // There is no later version: this rules out nothing.
         let other = TlsConfig::builder().trust_store(roots).max_version(ProtocolVersion::Tlsv13);

@@ -9,6 +9,7 @@ mod credentials;
 mod departure;
 mod failure;
 mod lifetime;
+mod roots;
 mod sleep;
 
 use std::{cell::Cell, time::Duration};
