@@ -224,7 +224,7 @@ impl Drop for Wakeup {
 /// How long an answer is waited for in the read itself, or up to a tick of the
 /// kernel longer. The endpoint answers out of its memory, within a millisecond;
 /// whoever else runs on this thread can wait so long, and is not woken for it.
-/// Where the endpoint is slow, each request of a poll takes so long of them.
+/// Where the endpoint is slow, each request of a poll keeps them waiting so long.
 const ANSWER_AT_ONCE: Duration = Duration::from_millis(10);
 
 /// A connection that is waited for by this thread. A `Waiting` has one at a time.

@@ -15,8 +15,8 @@
 //! - `--outage N`: an outage of N real seconds with the default settings, in the
 //!   place of the quick one.
 //! - `--esp PATH`: measures this binary, and builds none.
-//! - `--check`: fails where threads, waits, memory or size are far from the goals.
-//!   Times are never checked.
+//! - `--check`: fails where threads, waits, memory or size are far from the goals,
+//!   or where samples were sent again. Times are never checked.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 

@@ -141,7 +141,7 @@ impl Report {
             goal("  after a backlog, MB", megabytes(drained.resident_bytes), 9.0, NEARLY),
             goal("  anonymous", megabytes(drained.anonymous_bytes), 3.0, NEARLY),
             goal("size of the program, MB", megabytes(self.program_bytes), 5.5, NEARLY),
-            goal("start to first sample, ms", self.start_ms(self.starts.len() / 2), 20.0, None),
+            goal("start to the first poll, ms", self.start_ms(self.starts.len() / 2), 20.0, None),
             goal("polls missed", float(self.missed_polls(esp)), 0.0, None),
         ]
     }
@@ -168,8 +168,10 @@ impl Report {
         if esp.refused > 0 {
             faults.push(format!("{} requests broke a limit of CloudWatch's", esp.refused));
         }
-        if let Some(ambiguous @ 1..) = self.esp().ambiguous {
-            faults.push(format!("{ambiguous} samples were sent again, and nothing was wrong"));
+        match self.esp().ambiguous {
+            Some(0) => {}
+            Some(again) => faults.push(format!("{again} samples were sent again for nothing")),
+            None => faults.push("esp's log does not say how many samples it sent again".to_owned()),
         }
         faults
     }

@@ -47,7 +47,8 @@ fn compare(parts: Parts, some: &Document, all: &Document) {
                 };
                 assert_eq!(*some, Entry::Sample(expected));
             }
-            Entry::Malformed(_) => {}
+            // By a part that is left unread, perhaps.
+            Entry::Malformed(_) => assert!(parts != Parts::ALL || some == all),
         }
     }
 }

@@ -28,7 +28,7 @@ use isahc::{
     AsyncBody,
     config::{Configurable as _, ExpectContinue, VersionNegotiation},
     error::ErrorKind,
-    http::Method,
+    http::{Method, header::CONNECTION, request::Builder, uri::Scheme},
     net::dns::DnsCache,
     tls::{ProtocolVersion, TlsConfig, TrustStore},
 };
@@ -37,7 +37,7 @@ use tracing::debug;
 
 use super::{
     connection::{ConnectionError, ConnectionErrorKind},
-    lifetime::Lifetime,
+    lifetime::{LIFETIME, Lifetime},
     roots,
 };
 
@@ -66,19 +66,22 @@ pub struct Connector {
 
 /// What tells one connection to CloudWatch from the next one.
 ///
-/// libcurl has no way to be told to connect anew, but it does so for a TLS
+/// isahc has no way to ask for a new one, but libcurl connects anew for a TLS
 /// configuration that is another's, even if only in words. The earlier connection
-/// it closes by itself: after [`IDLE_MOST`], or for want of room. To have the
-/// server close it, by `Connection: close`, is not safe: where that one takes no
-/// leave by TLS, the end reaches libcurl along with the answer, and the answer is
-/// lost in it (8.22, with rustls). The request would have to be sent again,
-/// although it had been accepted.
+/// it closes by itself, with a request that comes after [`IDLE_MOST`], or for want
+/// of room. To have the server close it, by `Connection: close`, is not safe with
+/// TLS: where the server does not say in TLS that it closes, its end reaches
+/// libcurl along with the answer, and the answer is thrown away (8.22, with
+/// rustls). The request would be sent again, although it had been accepted.
 #[derive(Debug)]
 struct Connections {
     lifetime: Lifetime,
     /// For one connection and the next, in turn.
     tls_configs: [TlsConfig; 2],
 }
+
+/// The connection that had the same configuration is not used again.
+const _: () = assert!(IDLE_MOST.as_secs() < LIFETIME.as_secs());
 
 impl Connections {
     fn new(ca_bundle: Option<PathBuf>, lifetime: Lifetime) -> Self {
@@ -89,9 +92,15 @@ impl Connections {
         Self { lifetime, tls_configs: [one.build(), other.build()] }
     }
 
-    /// For the request that is sent at `now`.
-    fn tls_config(&self, now: Instant) -> TlsConfig {
-        self.tls_configs[self.lifetime.connection_number(now) % 2].clone()
+    /// Has `request`, sent at `now`, go out on the connection whose turn it is.
+    fn choose(&self, request: Builder, now: Instant) -> Builder {
+        let turn = self.lifetime.turn(now);
+        if request.uri_ref().is_some_and(|uri| uri.scheme() != Some(&Scheme::HTTP)) {
+            let tls_config = &self.tls_configs[turn.connection_number % 2];
+            return request.tls_config(tls_config.clone());
+        }
+        // The server closes it, and so the next request is the first on another.
+        if turn.is_next { request.header(CONNECTION, "close") } else { request }
     }
 }
 
@@ -222,22 +231,23 @@ impl TimedConnector {
             .map(unrewindable)
             .ok_or_else(|| ConnectorError::user("a streaming request body".into()))?;
         let is_direct = parts.uri.host().is_some_and(is_link_local);
-        // Not where keys are asked for: that is another connection, and a seldom one.
-        let tls_config =
-            (parts.method != Method::GET).then(|| self.connections.tls_config(Instant::now()));
+        let is_publishing = parts.method != Method::GET;
         let mut builder = isahc::Request::builder()
             .method(parts.method)
             .uri(parts.uri)
             .connect_timeout(self.connect_timeout)
             .timeout(self.timeout);
-        if let Some(tls_config) = tls_config {
-            builder = builder.tls_config(tls_config);
+        if let Some(headers) = builder.headers_mut() {
+            *headers = parts.headers;
+        }
+        // Not where keys are asked for: that is another connection, and a seldom one.
+        if is_publishing {
+            builder = self.connections.choose(builder, Instant::now());
         }
         if is_direct {
             builder = builder.proxy(None);
         }
-        let mut request = builder.body(body).map_err(|error| ConnectorError::user(error.into()))?;
-        *request.headers_mut() = parts.headers;
+        let request = builder.body(body).map_err(|error| ConnectorError::user(error.into()))?;
         Ok((request, is_taken))
     }
 }
@@ -339,14 +349,10 @@ mod tests {
     }
 
     /// The connections on which two requests go out, and are answered.
-    fn connections_of_two(lifetime: Lifetime) -> u64 {
-        let tls = Tls::new(Certificate::Valid);
-        let server = CloudWatch::start_tls(&tls);
-        let file = std::env::temp_dir().join(format!("esp-authority-{}.pem", std::process::id()));
-        std::fs::write(&file, tls.authority_pem()).unwrap();
+    fn connections_of_two(server: &CloudWatch, bundle: Option<&Path>, lifetime: Lifetime) -> u64 {
         let connector = TimedConnector {
             client: Connector::new(None).unwrap().client,
-            connections: Arc::new(Connections::new(Some(file.clone()), lifetime)),
+            connections: Arc::new(Connections::new(bundle.map(Path::to_owned), lifetime)),
             connect_timeout: TIMEOUT,
             timeout: TIMEOUT,
         };
@@ -357,14 +363,24 @@ mod tests {
             let response = smol::block_on(connector.call(request)).unwrap();
             assert_eq!(response.status().as_u16(), 404);
         }
-        std::fs::remove_file(&file).unwrap();
         server.connections()
     }
 
     #[test]
     fn a_connection_is_kept_until_its_time_is_over() {
-        assert_eq!(connections_of_two(Lifetime::default()), 1);
-        assert_eq!(connections_of_two(Lifetime::new(Duration::ZERO)), 2);
+        let tls = Tls::new(Certificate::Valid);
+        let file = std::env::temp_dir().join(format!("esp-authority-{}.pem", std::process::id()));
+        std::fs::write(&file, tls.authority_pem()).unwrap();
+        for (lifetime, expected) in [(LIFETIME, 1), (Duration::ZERO, 2)] {
+            // The one closes without a word of it in TLS.
+            let servers =
+                [(CloudWatch::start_tls(&tls), Some(file.as_path())), (CloudWatch::start(), None)];
+            for (server, bundle) in servers {
+                let connections = connections_of_two(&server, bundle, Lifetime::new(lifetime));
+                assert_eq!(connections, expected, "{bundle:?}, {lifetime:?}");
+            }
+        }
+        std::fs::remove_file(&file).unwrap();
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
 /// A connection that is always busy would live for ever, and the addresses that
 /// its name has by now would never be asked for. A handshake costs about as much
 /// as three requests.
-const LIFETIME: Duration = Duration::from_mins(5);
+pub(super) const LIFETIME: Duration = Duration::from_mins(5);
 
 /// The age of the connection that requests share.
 #[derive(Debug)]
@@ -25,6 +25,15 @@ struct Present {
     began: Option<Instant>,
 }
 
+/// Which connection a request belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    /// Counted from 0.
+    pub(super) connection_number: usize,
+    /// The last request belonged to the connection before.
+    pub(super) is_next: bool,
+}
+
 impl Default for Lifetime {
     fn default() -> Self {
         Self::new(LIFETIME)
@@ -36,16 +45,16 @@ impl Lifetime {
         Self { most, present: Mutex::default() }
     }
 
-    /// The number of the connection for the request that is sent at `now`,
-    /// counted from 0.
-    pub(super) fn connection_number(&self, now: Instant) -> usize {
+    /// The turn of the request that is sent at `now`.
+    pub(super) fn turn(&self, now: Instant) -> Turn {
         // Nothing panics while it is locked; and if, the age is still one.
         let mut present = self.present.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let began = *present.began.get_or_insert(now);
-        if now.saturating_duration_since(began) >= self.most {
+        let is_next = now.saturating_duration_since(began) >= self.most;
+        if is_next {
             *present = Present { number: present.number.wrapping_add(1), began: Some(now) };
         }
-        present.number
+        Turn { connection_number: present.number, is_next }
     }
 }
 
@@ -57,11 +66,11 @@ mod tests {
     fn every_five_minutes_a_connection_begins() {
         let lifetime = Lifetime::default();
         let start = Instant::now();
-        let numbers: Vec<_> = (0..=1000)
-            .step_by(10)
-            .map(|second| lifetime.connection_number(start + Duration::from_secs(second)))
-            .collect();
-        let expected: Vec<_> = (0..=100).map(|request| request / 30).collect();
-        assert_eq!(numbers, expected);
+        for request in 0..=100 {
+            let turn = lifetime.turn(start + Duration::from_secs(10) * request);
+            let connection_number = usize::try_from(request / 30).unwrap();
+            let is_next = request > 0 && request % 30 == 0;
+            assert_eq!(turn, Turn { connection_number, is_next });
+        }
     }
 }

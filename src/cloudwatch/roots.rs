@@ -1,6 +1,8 @@
 //! The certificates that are trusted where no bundle is named: Mozilla's, which
 //! are in the program.
 
+use std::sync::LazyLock;
+
 use isahc::tls::TrustStore;
 use tracing::debug;
 
@@ -10,13 +12,15 @@ use tracing::debug;
 /// is handed as bytes, libcurl keeps a copy for each connection, and compares all
 /// of it with that copy for each request; a file it reads at the handshake.
 pub(super) fn built_in() -> TrustStore {
-    match file::of(webpki_root_certs::TLS_SERVER_ROOT_CERTS) {
-        Ok(path) => TrustStore::from_file(path),
-        Err(error) => {
-            debug!(%error, "no file in memory for the roots");
-            TrustStore::webpki_roots()
-        }
-    }
+    static BUILT_IN: LazyLock<TrustStore> =
+        LazyLock::new(|| match file::of(webpki_root_certs::TLS_SERVER_ROOT_CERTS) {
+            Ok(path) => TrustStore::from_file(path),
+            Err(error) => {
+                debug!(%error, "no file in memory for the roots");
+                TrustStore::webpki_roots()
+            }
+        });
+    BUILT_IN.clone()
 }
 
 #[cfg(target_os = "linux")]
