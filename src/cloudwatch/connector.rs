@@ -5,7 +5,7 @@
 use std::{
     io,
     net::IpAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     pin::Pin,
     sync::{
         Arc,
@@ -30,7 +30,7 @@ use isahc::{
     error::ErrorKind,
     http::{Method, header::CONNECTION, request::Builder, uri::Scheme},
     net::dns::DnsCache,
-    tls::{ProtocolVersion, TlsConfig, TrustStore},
+    tls::{ProtocolVersion, TlsConfig},
 };
 use smol::io::{AsyncRead, AsyncReadExt as _, Cursor};
 use tracing::debug;
@@ -38,7 +38,7 @@ use tracing::debug;
 use super::{
     connection::{ConnectionError, ConnectionErrorKind},
     lifetime::{LIFETIME, Lifetime},
-    roots,
+    trust,
 };
 
 /// Connections to AWS, and idle ones that are kept: one for CloudWatch, one for
@@ -85,10 +85,10 @@ const _: () = assert!(IDLE_MOST.as_secs() < LIFETIME.as_secs());
 
 impl Connections {
     fn new(ca_bundle: Option<PathBuf>, lifetime: Lifetime) -> Self {
-        let roots = ca_bundle.map_or_else(roots::built_in, TrustStore::from_file);
-        let one = TlsConfig::builder().trust_store(roots.clone());
+        let trusted = trust::store(ca_bundle);
+        let one = TlsConfig::builder().trust_store(trusted.clone());
         // There is no later version: this rules out nothing.
-        let other = TlsConfig::builder().trust_store(roots).max_version(ProtocolVersion::Tlsv13);
+        let other = TlsConfig::builder().trust_store(trusted).max_version(ProtocolVersion::Tlsv13);
         Self { lifetime, tls_configs: [one.build(), other.build()] }
     }
 
@@ -99,8 +99,8 @@ impl Connections {
             let tls_config = &self.tls_configs[turn.connection_number % 2];
             return request.tls_config(tls_config.clone());
         }
-        // The server closes it, and so the next request is the first on another.
-        if turn.is_next { request.header(CONNECTION, "close") } else { request }
+        // It goes out on the connection before, which the server then closes.
+        if turn.takes_over { request.header(CONNECTION, "close") } else { request }
     }
 }
 
@@ -113,7 +113,7 @@ impl Connector {
     ///
     /// [`isahc::Error`] where libcurl or its thread cannot be had.
     pub fn new(ca_bundle: Option<PathBuf>) -> Result<Self, isahc::Error> {
-        let connections = Connections::new(ca_bundle, Lifetime::default());
+        let connections = Connections::new(ca_bundle, Lifetime::new(LIFETIME));
         let client = isahc::HttpClient::builder()
             .version_negotiation(VersionNegotiation::http11())
             .max_connections(CONNECTIONS)
@@ -134,36 +134,6 @@ impl Connector {
         std::mem::forget(client.clone());
         Ok(Self { client, connections: Arc::new(connections) })
     }
-}
-
-/// Whether `path` holds at least one certificate; for the configuration.
-///
-/// # Errors
-///
-/// One line that says why not.
-pub fn check_ca_bundle(path: &Path) -> Result<(), String> {
-    let text = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
-    let text = String::from_utf8_lossy(&text);
-    let mut certificates = text.split("-----BEGIN CERTIFICATE-----").skip(1).peekable();
-    if certificates.peek().is_none() {
-        return Err("holds no certificate in PEM form".to_owned());
-    }
-    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
-    for (certificate, number) in certificates.zip(1..) {
-        let body = certificate.split_once("-----END CERTIFICATE-----").map(|(body, _)| body.trim());
-        // The shortest there are have some hundred bytes, and begin like this.
-        let is_whole = body.is_some_and(|body| {
-            body.starts_with("MI")
-                && body.len() > 100
-                && body.chars().all(|c| is_base64(c) || c.is_ascii_whitespace())
-        });
-        if !is_whole {
-            return Err(format!(
-                "holds something else than a certificate in its PEM block {number}"
-            ));
-        }
-    }
-    Ok(())
 }
 
 impl HttpClient for Connector {
@@ -317,36 +287,14 @@ fn classify(error: isahc::Error, is_taken: bool) -> ConnectionError {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use esp_endpoints::{
         cloudwatch::CloudWatch,
         tls::{Certificate, Tls},
     };
 
     use super::*;
-
-    #[test]
-    fn a_bundle_is_certificates_or_an_error() {
-        let whole = format!("MII{}", "A".repeat(200));
-        let block = |body: &str| {
-            format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
-        };
-        let file = std::env::temp_dir().join(format!("esp-bundle-{}", std::process::id()));
-        for (text, expected) in [
-            (block(&whole), Ok(())),
-            (format!("# roots\n{}{}", block(&whole), block(&whole)), Ok(())),
-            ("nothing".to_owned(), Err("holds no certificate in PEM form")),
-            (block("garbage"), Err("holds something else than a certificate in its PEM block 1")),
-            (
-                block(&whole) + &block("MII!")[..30],
-                Err("holds something else than a certificate in its PEM block 2"),
-            ),
-        ] {
-            std::fs::write(&file, &text).unwrap();
-            assert_eq!(check_ca_bundle(&file), expected.map_err(str::to_owned), "{text}");
-        }
-        std::fs::remove_file(&file).unwrap();
-        assert!(check_ca_bundle(&file).unwrap_err().starts_with("cannot be read: "));
-    }
 
     /// The connections on which two requests go out, and are answered.
     fn connections_of_two(server: &CloudWatch, bundle: Option<&Path>, lifetime: Lifetime) -> u64 {

@@ -30,14 +30,8 @@ struct Present {
 pub(super) struct Turn {
     /// Counted from 0.
     pub(super) connection_number: usize,
-    /// The last request belonged to the connection before.
-    pub(super) is_next: bool,
-}
-
-impl Default for Lifetime {
-    fn default() -> Self {
-        Self::new(LIFETIME)
-    }
+    /// The request before it belonged to another one.
+    pub(super) takes_over: bool,
 }
 
 impl Lifetime {
@@ -50,11 +44,11 @@ impl Lifetime {
         // Nothing panics while it is locked; and if, the age is still one.
         let mut present = self.present.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let began = *present.began.get_or_insert(now);
-        let is_next = now.saturating_duration_since(began) >= self.most;
-        if is_next {
+        let takes_over = now.saturating_duration_since(began) >= self.most;
+        if takes_over {
             *present = Present { number: present.number.wrapping_add(1), began: Some(now) };
         }
-        Turn { connection_number: present.number, is_next }
+        Turn { connection_number: present.number, takes_over }
     }
 }
 
@@ -64,13 +58,13 @@ mod tests {
 
     #[test]
     fn every_five_minutes_a_connection_begins() {
-        let lifetime = Lifetime::default();
+        let lifetime = Lifetime::new(LIFETIME);
         let start = Instant::now();
         for request in 0..=100 {
             let turn = lifetime.turn(start + Duration::from_secs(10) * request);
             let connection_number = usize::try_from(request / 30).unwrap();
-            let is_next = request > 0 && request % 30 == 0;
-            assert_eq!(turn, Turn { connection_number, is_next });
+            let takes_over = request > 0 && request % 30 == 0;
+            assert_eq!(turn, Turn { connection_number, takes_over });
         }
     }
 }

@@ -9,8 +9,8 @@ mod credentials;
 mod departure;
 mod failure;
 mod lifetime;
-mod roots;
 mod sleep;
+mod trust;
 
 use std::{cell::Cell, time::Duration};
 
@@ -29,10 +29,11 @@ use aws_smithy_types::retry::ReconnectMode;
 pub use self::{
     clock::CorrectedClock,
     connection::{ConnectionError, ConnectionErrorKind},
-    connector::{Connector, check_ca_bundle},
+    connector::Connector,
     credentials::{CredentialsSource, NoCredentials},
     failure::PutError,
     sleep::TimerSleep,
+    trust::check_ca_bundle,
 };
 use self::{
     departure::Departure,
