@@ -8,12 +8,16 @@
 
 use std::fmt::Write as _;
 
-use esp::metric::{Metric, MetricSet};
+use esp::{
+    metric::{Metric, MetricSet},
+    settings::variable,
+};
 
 /// What is published where METRICS is not set.
 #[must_use]
 pub fn default_metrics() -> MetricSet {
-    [Metric::CpuUtilization, Metric::MemoryUtilization].into_iter().collect()
+    let names = variable::METRICS.default.into_iter().flat_map(|names| names.split(','));
+    names.filter_map(Metric::by_name).collect()
 }
 
 /// Where the time of day of each `read` begins. `preread` is another key.
