@@ -80,7 +80,8 @@ struct Connections {
     tls_configs: [TlsConfig; 2],
 }
 
-/// The connection that had the same configuration is not used again.
+/// The connection before the last had the same configuration as the next one, and has
+/// by then been idle for too long to be taken for it.
 const _: () = assert!(IDLE_MOST.as_secs() < LIFETIME.as_secs());
 
 impl Connections {
