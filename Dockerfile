@@ -6,7 +6,7 @@ ARG RUST_IMAGE=rust:1.95-bookworm
 FROM ${RUST_IMAGE} AS build
 WORKDIR /esp
 COPY . .
-RUN mkdir /out && cp "$(.ci/static target)" /out/esp
+RUN mkdir /out && cp "$(build/static target)" /out/esp
 
 FROM scratch
 LABEL org.opencontainers.image.title="ESP" \

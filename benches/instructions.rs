@@ -23,11 +23,13 @@ use std::{
 };
 
 use esp::{
-    metric::MetricSet,
+    endpoint::{
+        stats::{Parts, StatsParser},
+        task::TaskDocument,
+    },
+    sample::metric::MetricSet,
     sampler::{Sampler, Selection},
-    stats::{Parts, StatsParser},
-    task::TaskDocument,
-    timestamp::Timestamp,
+    time::timestamp::Timestamp,
 };
 use esp_benches::{default_metrics, places_of_time, stats_document, task_document, time_of_day};
 use simd_json::{Buffers, Deserializer, Tape};

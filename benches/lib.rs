@@ -9,7 +9,7 @@
 use std::fmt::Write as _;
 
 use esp::{
-    metric::{Metric, MetricSet},
+    sample::metric::{Metric, MetricSet},
     settings::variable,
 };
 

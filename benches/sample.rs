@@ -24,12 +24,16 @@ use serde::Deserialize;
 use simd_json::{Buffers, Tape};
 
 use esp::{
-    metric::MetricSet,
-    sampler::{Sampler, Selection},
-    stats::{Entry, Parts, StatsParser},
-    task::TaskDocument,
-    timestamp::Timestamp,
-    utilisation::{Counter, CpuBasis, Difference, difference},
+    endpoint::{
+        stats::{Entry, Parts, StatsParser},
+        task::TaskDocument,
+    },
+    sample::metric::MetricSet,
+    sampler::{
+        Sampler, Selection,
+        utilisation::{Counter, CpuBasis, Difference, difference},
+    },
+    time::timestamp::Timestamp,
 };
 use esp_benches::{default_metrics, places_of_time, stats_document, task_document, time_of_day};
 

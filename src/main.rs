@@ -14,9 +14,12 @@ use smol::stream::StreamExt as _;
 use esp::{
     check,
     cloudwatch::check_ca_bundle,
-    command_line::{CommandLine, Order},
-    exit, health, log,
-    settings::{Environment, Settings, SettingsError},
+    exit, health,
+    report::log,
+    settings::{
+        Environment, Settings, SettingsError,
+        command_line::{CommandLine, Order},
+    },
     sidecar::{self, Ended},
 };
 

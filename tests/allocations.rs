@@ -20,7 +20,7 @@ use std::{
 };
 
 use esp::{
-    log,
+    report::log,
     settings::Settings,
     sidecar::{self, world::RealWorld},
 };

@@ -22,8 +22,8 @@ use std::{
 };
 
 use esp::{
-    figures::Figures,
     publisher::{OUTCOMES, Outcome},
+    report::figures::Figures,
     sidecar::Ended,
 };
 use esp_endpoints::service::Datum;
@@ -138,7 +138,7 @@ fn random_runs_keep_the_books() {
         let runs = if cfg!(debug_assertions) { SOME_RUNS } else { ALL_RUNS };
         let runs = std::env::var("ESP_SEEDS").map_or(runs, |text| text.parse().unwrap());
         if let Some(seed) = alone {
-            esp::log::init(esp::settings::LogLevel::Debug, esp::settings::LogFormat::Text);
+            esp::report::log::init(esp::settings::LogLevel::Debug, esp::settings::LogFormat::Text);
             let scenario = Scenario::of_seed(seed);
             println!("{scenario:#?}");
             let played = scenario.clone().play(|_| {});

@@ -12,10 +12,10 @@ use std::{
 };
 
 use esp::{
-    metric::{Metric, MetricSet},
+    endpoint::task::TaskDocument,
+    sample::metric::{Metric, MetricSet},
     sampler::{Sampler, Selection},
-    task::TaskDocument,
-    timestamp::Timestamp,
+    time::timestamp::Timestamp,
 };
 use esp_endpoints::random::Random;
 

@@ -5,7 +5,7 @@
 //!
 //!     cargo bench -p esp-benches --bench overhead
 //!
-//! builds `esp` as the image has it (`.ci/static`, some minutes), measures for two
+//! builds `esp` as the image has it (`build/static`, some minutes), measures for two
 //! minutes and needs two more for its start and a backlog. After `--`:
 //!
 //! - `--seconds N`: how long to measure (120), in tens.
@@ -151,7 +151,7 @@ fn build() -> Outcome<PathBuf> {
     let this = env::current_exe()?;
     let target = this.ancestors().nth(3).ok_or("this program is in no target directory")?;
     let built =
-        Command::new(root.join(".ci/static")).arg(target).stderr(Stdio::inherit()).output()?;
+        Command::new(root.join("build/static")).arg(target).stderr(Stdio::inherit()).output()?;
     if !built.status.success() {
         return Err("esp cannot be built".into());
     }

@@ -107,7 +107,7 @@ fn run(docker: Option<&str>) -> ExitCode {
             return ExitCode::from(64);
         }
     };
-    esp::log::init(settings.log_level, settings.log_format);
+    esp::report::log::init(settings.log_level, settings.log_format);
     introduce(&settings, &metadata_uri, &cloudwatch_url, docker);
 
     let (interrupted, interrupts) = channel();

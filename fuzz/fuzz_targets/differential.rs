@@ -8,12 +8,12 @@
 use std::{fmt, marker::PhantomData};
 
 use esp::{
-    stats::{
+    endpoint::stats::{
         BlockIoStats, ContainerStats, CpuStats, Entry, MemoryStats, NetworkStats, Parts,
         StatsParser,
     },
-    task::TaskDocument,
-    timestamp::{Timestamp, TimestampError},
+    endpoint::task::TaskDocument,
+    time::timestamp::{Timestamp, TimestampError},
 };
 use libfuzzer_sys::fuzz_target;
 use serde::{

@@ -14,12 +14,12 @@ use std::{
 };
 
 use esp::{
-    limits,
-    metric::{Metric, MetricSet, Sample},
+    sample::limits,
+    sample::metric::{Metric, MetricSet, Sample},
     sampler::{Event, Sampler, SamplerFigures, Selection},
-    stats::{ContainerStats, Entry, Parts, StatsParser},
-    task::TaskDocument,
-    timestamp::Timestamp,
+    endpoint::stats::{ContainerStats, Entry, Parts, StatsParser},
+    endpoint::task::TaskDocument,
+    time::timestamp::Timestamp,
 };
 use libfuzzer_sys::fuzz_target;
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use esp::{
     endpoint::EndpointUri,
-    limits,
-    metric::{Metric, MetricSet},
+    sample::limits,
+    sample::metric::{Metric, MetricSet},
     sampler::Selection,
     settings::{Given, Lookup, Settings, SettingsError, Variable, parse_duration, variable},
 };

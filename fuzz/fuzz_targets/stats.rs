@@ -4,7 +4,7 @@
 
 #![no_main]
 
-use esp::stats::{ContainerStats, Entry, Parts, StatsParser};
+use esp::endpoint::stats::{ContainerStats, Entry, Parts, StatsParser};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -4,9 +4,9 @@
 #![no_main]
 
 use esp::{
-    dimension::{DimensionOverrides, DimensionSets, ResolvedDimensions},
-    limits,
-    task::TaskDocument,
+    sample::dimension::{DimensionOverrides, DimensionSets, ResolvedDimensions},
+    sample::limits,
+    endpoint::task::TaskDocument,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -44,7 +44,7 @@ fn ask_task(task: &TaskDocument) {
     for name in [task.cluster_name(), task.task_id()] {
         assert!(!name.is_some_and(|name| name.contains('/')));
     }
-    assert!(task.region().is_none_or(esp::region::is_region));
+    assert!(task.region().is_none_or(esp::endpoint::region::is_region));
     let launch_type = task.launch_type().unwrap_or_default();
     assert!(!launch_type.contains(|c: char| c.is_ascii_lowercase()));
     assert!(task.cpu_limit_vcpu().is_none_or(|vcpu| vcpu.is_finite() && vcpu > 0.0));

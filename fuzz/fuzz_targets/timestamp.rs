@@ -5,7 +5,7 @@
 
 #![no_main]
 
-use esp::timestamp::{Timestamp, TimestampError};
+use esp::time::timestamp::{Timestamp, TimestampError};
 use libfuzzer_sys::fuzz_target;
 
 const NS_PER_SECOND: u64 = 1_000_000_000;

@@ -11,9 +11,8 @@ use super::{
 };
 use crate::{
     cloudwatch::{CloudWatch, CorrectedClock, CredentialsSource, NoCredentials, PutError},
-    dimension::ResolvedDimensions,
-    metric::Sample,
     publisher::Outcome,
+    sample::{dimension::ResolvedDimensions, metric::Sample},
     sidecar::world::{Alarm as _, World},
 };
 

@@ -12,16 +12,18 @@ use super::{
     report::{self, Problem, Reason, Report, Step},
 };
 use crate::{
-    dimension::{self, KnownDimension, ResolvedDimensions},
-    metric::{Metric, Sample},
+    endpoint::task::{NetworkMode, TaskContainer, TaskDocument},
+    sample::{
+        dimension::{self, KnownDimension, ResolvedDimensions},
+        metric::{Metric, Sample},
+    },
     sampler::{Event, Selection, Unseen},
     settings::{Settings, SettingsError},
     sidecar::{
         polling::{PollError, Poller},
         world::{Alarm as _, World},
     },
-    task::{NetworkMode, TaskContainer, TaskDocument},
-    ticker::Ticker,
+    time::ticker::Ticker,
 };
 
 /// How long the endpoint may stay silent.

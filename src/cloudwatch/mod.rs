@@ -39,7 +39,10 @@ use self::{
     departure::Departure,
     failure::{HostClock, clock_ahead_seconds},
 };
-use crate::{dimension::ResolvedDimensions, metric::Sample, publisher::Outcome};
+use crate::{
+    publisher::Outcome,
+    sample::{dimension::ResolvedDimensions, metric::Sample},
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);

@@ -20,7 +20,7 @@ use super::{
     response::{Progress, ResponseError, ResponseReader},
     uri::EndpointUri,
 };
-use crate::waiting::{Socket, Waiting};
+use crate::time::waiting::{Socket, Waiting};
 
 /// The longest body that is read. Three containers are about 7 kB.
 pub const BODY_LIMIT: usize = 1024 * 1024;

@@ -3,7 +3,10 @@
 //! What the answers say is read elsewhere (`stats`, `task`).
 
 pub mod client;
+pub mod region;
 pub mod response;
+pub mod stats;
+pub mod task;
 pub mod uri;
 
 pub use client::{EndpointClient, EndpointError, Resource};

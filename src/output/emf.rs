@@ -7,9 +7,10 @@
 
 use std::fmt::Write as _;
 
-use crate::{
+use crate::sample::{
     dimension::{Dimensions, ResolvedDimensions},
-    metric::{ALL, OWN, Sample},
+    limits::EMF_METADATA,
+    metric::Sample,
 };
 
 /// Bytes of a line, with its line feed: Docker's log drivers cut at 16,384.
@@ -24,20 +25,6 @@ const METRICS_MOST: usize = 100;
 
 /// Values of one metric of a document.
 const VALUES_MOST: usize = 100;
-
-/// Characters of a dimension's name: 5 fewer than `PutMetricData` takes.
-const DIMENSION_NAME_CHARACTERS: usize = 250;
-
-/// The member of the root that is the format's own.
-const METADATA: &str = "_aws";
-
-/// Whether `name` may be a dimension's: dimensions and metrics are members of
-/// one object, so a metric's name is taken, whether it is published or not.
-#[must_use]
-pub fn is_dimension_name(name: &str) -> bool {
-    let is_taken = || ALL.iter().chain(&OWN).any(|metric| metric.name() == name);
-    name.len() <= DIMENSION_NAME_CHARACTERS && name != METADATA && !is_taken()
-}
 
 /// What is in no document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,7 +106,7 @@ impl Formatter {
         // Writing to a `String` cannot fail, here and below.
         let _ = write!(
             self.head,
-            "{{\"{METADATA}\":{{\"Timestamp\":{unix_ms},\"CloudWatchMetrics\":[{{\"Namespace\":"
+            "{{\"{EMF_METADATA}\":{{\"Timestamp\":{unix_ms},\"CloudWatchMetrics\":[{{\"Namespace\":"
         );
         push_json(&mut self.head, &self.namespace);
         self.head.push_str(",\"Dimensions\":[");

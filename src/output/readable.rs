@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{
+use crate::sample::{
     dimension::ResolvedDimensions,
     metric::{Metric, Sample},
 };

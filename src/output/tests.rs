@@ -15,10 +15,12 @@ use esp_endpoints::{cloudwatch::Datum, emf::extract, random::Random};
 
 use super::*;
 use crate::{
-    dimension::{DimensionOverrides, DimensionSets},
-    metric::{ALL, Metric},
-    task::TaskDocument,
-    timestamp::Timestamp,
+    endpoint::task::TaskDocument,
+    sample::{
+        dimension::{DimensionOverrides, DimensionSets},
+        metric::{ALL, Metric},
+    },
+    time::timestamp::Timestamp,
 };
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{metric::Sample, publisher::Now};
+use crate::{sample::metric::Sample, time::Now};
 
 /// The length of a window, which is the shortest period of an alarm: aligned to
 /// the wall clock's multiples of it, as the periods are, each period gets its

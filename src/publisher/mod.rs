@@ -15,9 +15,11 @@ use std::time::{Duration, Instant};
 
 use self::{backoff::Backoff, schedule::Schedule, store::Store};
 use crate::{
-    limits::{self, Refusal},
-    metric::Sample,
-    timestamp::Timestamp,
+    sample::{
+        limits::{self, Refusal},
+        metric::Sample,
+    },
+    time::{Now, Timestamp},
 };
 
 /// What a sample takes in the store, bytes.
@@ -39,15 +41,6 @@ const BACKLOG_PAUSE: Duration = Duration::from_secs(1);
 
 /// Between any two requests, where they are not wanted more often.
 const REQUEST_PAUSE: Duration = Duration::from_secs(1);
-
-/// The time as the state machines are told it.
-#[derive(Clone, Copy, Debug)]
-pub struct Now {
-    /// For waiting: never set back.
-    pub instant: Instant,
-    /// For alignment with the wall clock, and with it CloudWatch's periods.
-    pub wall: Timestamp,
-}
 
 /// What to do now.
 #[derive(Clone, Debug, PartialEq)]
@@ -178,7 +171,7 @@ pub struct Publisher {
     /// Dropped before the present spell of dropping; `None` outside one.
     dropped_before: Option<u64>,
     /// Metrics of which a dropped sample has been named.
-    named: crate::metric::MetricSet,
+    named: crate::sample::metric::MetricSet,
     figures: PublisherFigures,
     events: Vec<PublisherEvent>,
 }
@@ -198,7 +191,7 @@ impl Publisher {
             sent_at: None,
             is_fresh_due: false,
             dropped_before: None,
-            named: crate::metric::MetricSet::default(),
+            named: crate::sample::metric::MetricSet::default(),
             figures: PublisherFigures::default(),
             events: Vec::new(),
         }

@@ -3,8 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Now;
-use crate::timestamp::Timestamp;
+use crate::time::{Now, Timestamp};
 
 /// The most by which a task's requests are moved off the wall clock's multiples
 /// of the interval: later than that the alarm would judge without them.

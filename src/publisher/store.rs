@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{limits::DATUMS_PER_REQUEST, metric::Sample};
+use crate::sample::{limits::DATUMS_PER_REQUEST, metric::Sample};
 
 /// Where the samples under way were taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,7 +173,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{metric::Metric, timestamp::Timestamp};
+    use crate::{sample::metric::Metric, time::timestamp::Timestamp};
 
     fn sample(number: u64) -> Sample {
         let read = Timestamp::from_unix_ns(number);

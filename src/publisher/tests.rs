@@ -3,7 +3,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "small random numbers")]
 
 use super::*;
-use crate::metric::Metric;
+use crate::sample::metric::Metric;
 
 const SECOND: Duration = Duration::from_secs(1);
 const CAPACITY: usize = 3600;

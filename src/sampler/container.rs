@@ -8,16 +8,22 @@ use super::{
     network::{NetworkOutcome, NetworkRates},
 };
 use crate::{
-    cadence::Cadence,
-    limits,
-    metric::{Metric, MetricSet, Sample},
-    stats::{BlockIoStats, ContainerStats, Entry, MemoryStats, NetworkStats},
-    task::{NetworkMode, TaskContainer, TaskDocument},
-    timestamp::Timestamp,
-    utilisation::{
-        Counter, CpuBasis, Difference, MEBIBYTE, MemoryBasis, difference, percent_of_bytes,
-        working_set_bytes,
+    endpoint::{
+        stats::{BlockIoStats, ContainerStats, Entry, MemoryStats, NetworkStats},
+        task::{NetworkMode, TaskContainer, TaskDocument},
     },
+    sample::{
+        limits,
+        metric::{Metric, MetricSet, Sample},
+    },
+    sampler::{
+        cadence::Cadence,
+        utilisation::{
+            Counter, CpuBasis, Difference, MEBIBYTE, MemoryBasis, difference, percent_of_bytes,
+            working_set_bytes,
+        },
+    },
+    time::timestamp::Timestamp,
 };
 
 /// A container is silent after this many cadences without a new sample, but not

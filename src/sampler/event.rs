@@ -4,9 +4,9 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    metric::{Metric, MetricSet},
-    stats::EntryError,
-    utilisation::CpuBasis,
+    endpoint::stats::EntryError,
+    sample::metric::{Metric, MetricSet},
+    sampler::utilisation::CpuBasis,
 };
 
 /// How often a lasting trouble is said again.

@@ -9,8 +9,8 @@ use super::{
     totals::{cpu_whole, memory_whole},
 };
 use crate::{
-    metric::Metric,
-    utilisation::{CpuBasis, MemoryBasis},
+    sample::metric::Metric,
+    sampler::utilisation::{CpuBasis, MemoryBasis},
 };
 
 /// A metric that was asked for and of which there is no value.

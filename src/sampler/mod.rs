@@ -6,11 +6,13 @@
 //! What becomes of one container's sample is in `container`, what all of them
 //! add up to in `totals`.
 
+pub mod cadence;
 mod container;
 mod event;
 mod inspection;
 mod network;
 mod totals;
+pub mod utilisation;
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -27,10 +29,12 @@ pub use self::{
     inspection::Unseen,
 };
 use crate::{
-    metric::{Metric, MetricSet, Sample},
-    stats::{Entry, Parts, StatsError, StatsParser},
-    task::{TaskContainer, TaskDocument},
-    timestamp::Timestamp,
+    endpoint::{
+        stats::{Entry, Parts, StatsError, StatsParser},
+        task::{TaskContainer, TaskDocument},
+    },
+    sample::metric::{Metric, MetricSet, Sample},
+    time::timestamp::Timestamp,
 };
 
 /// Between two readings of `/task` while a container has no Docker id yet:

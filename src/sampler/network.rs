@@ -2,7 +2,7 @@
 //! from all others in one point: on awsvpc EC2 they are renewed every 10 s, in
 //! samples that are renewed every second.
 
-use crate::{metric::Metric, stats::NetworkStats, timestamp::Timestamp};
+use crate::{endpoint::stats::NetworkStats, sample::metric::Metric, time::timestamp::Timestamp};
 
 const NS_PER_SECOND: f64 = 1e9;
 

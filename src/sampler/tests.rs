@@ -1,7 +1,7 @@
 //! The sampler as a state machine, on documents written here.
 
 use super::*;
-use crate::utilisation::CpuBasis;
+use crate::sampler::utilisation::CpuBasis;
 
 const LIMITED: &str = r#"{"Limits": {"CPU": 0.5}, "Containers": [
     {"DockerId": "pause", "Name": "~internal~ecs~pause", "Type": "CNI_PAUSE"},

@@ -9,11 +9,13 @@ use super::{
     network::{NetworkOutcome, NetworkRates},
 };
 use crate::{
-    limits,
-    metric::{Metric, MetricSet},
-    task::{CPU_UNITS_PER_VCPU, NetworkMode},
-    timestamp::Timestamp,
-    utilisation::{ecs_memory_bytes, percent_of_bytes},
+    endpoint::task::{CPU_UNITS_PER_VCPU, NetworkMode},
+    sample::{
+        limits,
+        metric::{Metric, MetricSet},
+    },
+    sampler::utilisation::{ecs_memory_bytes, percent_of_bytes},
+    time::timestamp::Timestamp,
 };
 
 /// So many new samples of the source of the network counters may lack them before

@@ -2,13 +2,16 @@
 //! (the environment, flags, a test's table) is behind [`Lookup`]; nothing here
 //! reads the environment by itself.
 
+pub mod command_line;
 mod duration;
+mod outputs;
 mod parse;
 pub mod variable;
 
 use std::{fmt, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 pub use duration::parse_duration;
+pub use outputs::{CLOUDWATCH, EMF, EmfResolution, LineFormat, Outputs, STDOUT};
 pub use variable::Variable;
 
 use self::parse::{
@@ -16,13 +19,13 @@ use self::parse::{
     parse_log_level, parse_metrics, parse_outputs, parse_selection, parse_switch, required,
 };
 use crate::{
-    dimension::{DimensionOverrides, DimensionSets},
-    endpoint::EndpointUri,
-    limits,
-    metric::{MetricSet, OWN},
-    output::{Outputs, emf},
+    endpoint::{EndpointUri, region::is_region},
     publisher::{SAMPLE_BYTES, STORE_BYTES_MOST},
-    region::is_region,
+    sample::{
+        dimension::{DimensionOverrides, DimensionSets},
+        limits,
+        metric::{MetricSet, OWN},
+    },
     sampler::Selection,
 };
 
@@ -329,7 +332,7 @@ fn check_emf_dimensions(
     lookup: &(impl Lookup + ?Sized),
     dimensions: &DimensionSets,
 ) -> Result<(), SettingsError> {
-    let Some(bad) = dimensions.constants().find(|name| !emf::is_dimension_name(name)) else {
+    let Some(bad) = dimensions.constants().find(|name| !limits::is_emf_dimension_name(name)) else {
         return Ok(());
     };
     let given = given(lookup, &variable::DIMENSIONS);

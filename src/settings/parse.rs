@@ -1,10 +1,12 @@
 //! From a variable's text to its value, and the error where there is none. What
 //! follows from several variables together is in `Settings::read`.
 
-use super::{Given, LogFormat, LogLevel, Lookup, SettingsError, Variable, parse_duration};
+use super::{
+    CLOUDWATCH, EMF, EmfResolution, Given, LineFormat, LogFormat, LogLevel, Lookup, Outputs,
+    STDOUT, SettingsError, Variable, parse_duration,
+};
 use crate::{
-    metric::{Metric, MetricSet},
-    output::{self, EmfResolution, LineFormat, Outputs},
+    sample::metric::{Metric, MetricSet},
     sampler::Selection,
 };
 
@@ -87,12 +89,12 @@ pub(super) fn parse_outputs(text: &str, resolution: EmfResolution) -> Option<Out
     let mut outputs = Outputs { cloudwatch: false, lines: None };
     for name in text.split(',').map(str::trim) {
         let format = match name {
-            output::CLOUDWATCH => {
+            CLOUDWATCH => {
                 outputs.cloudwatch = true;
                 continue;
             }
-            output::EMF => LineFormat::Emf(resolution),
-            output::STDOUT => LineFormat::Readable,
+            EMF => LineFormat::Emf(resolution),
+            STDOUT => LineFormat::Readable,
             _ => return None,
         };
         if outputs.lines.is_some_and(|other| other != format) {

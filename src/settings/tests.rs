@@ -1,10 +1,7 @@
 //! Tests of the configuration as a whole: what is accepted, what each error says.
 
 use super::*;
-use crate::{
-    metric::Metric,
-    output::{EmfResolution, LineFormat},
-};
+use crate::sample::metric::Metric;
 
 const LEAST: [(&str, &str); 3] = [
     ("CONTAINER_NAME", "web"),
@@ -120,7 +117,7 @@ fn containers_and_metrics_are_lists() {
         assert_eq!(metrics, expected, "{text}");
     }
     let error = read(&[("METRICS", "CPU")]).unwrap_err().to_string();
-    for metric in crate::metric::ALL {
+    for metric in crate::sample::metric::ALL {
         assert!(error.contains(metric.name()), "{error}");
     }
     assert!(read(&[("DIMENSIONS", "Cluster")]).unwrap_err().to_string().contains("TaskId"));

@@ -66,7 +66,7 @@ pub const NAMESPACE: Variable = Variable {
     default: None,
     otherwise: Some("none, it is required"),
     unit: None,
-    limits: crate::limits::NAMESPACE_EXPECTED,
+    limits: crate::sample::limits::NAMESPACE_EXPECTED,
     example: "Shop",
     help: "The CloudWatch namespace to publish to.",
 };
@@ -124,7 +124,7 @@ pub const CLUSTER_NAME: Variable = Variable {
     default: None,
     otherwise: Some("from the endpoint"),
     unit: None,
-    limits: crate::limits::DIMENSION_VALUE_EXPECTED,
+    limits: crate::sample::limits::DIMENSION_VALUE_EXPECTED,
     example: "shop",
     help: "The value of the dimension ClusterName.",
 };
@@ -137,7 +137,7 @@ pub const SERVICE_NAME: Variable = Variable {
     default: None,
     otherwise: Some("from the endpoint"),
     unit: None,
-    limits: crate::limits::DIMENSION_VALUE_EXPECTED,
+    limits: crate::sample::limits::DIMENSION_VALUE_EXPECTED,
     example: "web",
     help: "The value of the dimension ServiceName. Set it on Fargate and on EC2 agents before \
            1.63.1, which may not say it; without any, the metric is published with \

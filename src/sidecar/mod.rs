@@ -34,12 +34,12 @@ use self::{
 };
 use crate::{
     cloudwatch::Access,
-    dimension::ResolvedDimensions,
-    figures::Figures,
     health::{Record, Rules, judge},
     output::LineOutput,
     publisher::Publisher,
     report,
+    report::figures::Figures,
+    sample::dimension::ResolvedDimensions,
     settings::Settings,
 };
 

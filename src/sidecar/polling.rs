@@ -7,11 +7,10 @@ use smol::future::FutureExt as _;
 
 use super::world::{Alarm, Endpoint, World};
 use crate::{
-    endpoint::{EndpointError, Resource},
-    metric::Sample,
+    endpoint::{EndpointError, Resource, task::TaskDocument},
+    sample::metric::Sample,
     sampler::{Event, Sampler},
     settings::Settings,
-    task::TaskDocument,
 };
 
 /// For one whole request to the endpoint.

@@ -16,9 +16,9 @@ use super::{
 };
 use crate::{
     cloudwatch::{CloudWatch, CorrectedClock},
-    metric::Sample,
     publisher::{Action, Outcome},
     report::{self, Health},
+    sample::metric::Sample,
 };
 
 /// How often a client that cannot be had is tried.

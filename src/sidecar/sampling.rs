@@ -15,12 +15,10 @@ use super::{
     world::{Alarm as _, World},
 };
 use crate::{
-    dimension::ResolvedDimensions,
-    figures::Figures,
-    log,
-    report::{self, Health},
-    task::TaskDocument,
-    ticker::Ticker,
+    endpoint::task::TaskDocument,
+    report::{self, Health, figures::Figures, log},
+    sample::dimension::ResolvedDimensions,
+    time::ticker::Ticker,
 };
 
 /// How often an unknown Region is said.

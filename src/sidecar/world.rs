@@ -19,10 +19,12 @@ use crate::{
     cloudwatch::{Connector, TimerSleep},
     endpoint::{EndpointClient, EndpointError, EndpointUri, Resource},
     health::socket_name,
-    publisher::Now,
-    stdio::Stream,
-    timestamp::Timestamp,
-    waiting::{Waiting, Wakeup},
+    output::stdio::Stream,
+    time::{
+        Now,
+        timestamp::Timestamp,
+        waiting::{Waiting, Wakeup},
+    },
 };
 
 /// The world around one sidecar. Nothing in `sidecar` asks the system for the

@@ -12,8 +12,10 @@ mod program;
 mod running;
 
 use esp::{
-    dimension::ResolvedDimensions, metric::Metric, sampler::Selection, settings::variable,
-    task::TaskDocument,
+    endpoint::task::TaskDocument,
+    sample::{dimension::ResolvedDimensions, metric::Metric},
+    sampler::Selection,
+    settings::variable,
 };
 use esp_endpoints::containers::{Shape, Task};
 use serde_json::{Value, json};

@@ -13,8 +13,10 @@ use std::{
 
 use esp_endpoints::{cloudwatch::CloudWatch, dns::NameServer, tls::NAME};
 
-use crate::program::namespace;
-use crate::run::{PATIENCE, Run, healthy, without_connection};
+use crate::{
+    program::namespace,
+    run::{PATIENCE, Run, healthy, without_connection},
+};
 
 /// Replaces the resolver's configuration for what follows by that in a directory.
 const IN_NAMESPACE: &str = r#"

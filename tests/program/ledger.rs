@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use esp::timestamp::Timestamp;
+use esp::time::timestamp::Timestamp;
 use esp_endpoints::{cloudwatch::CloudWatch, metadata::MetadataEndpoint};
 
 use super::Log;

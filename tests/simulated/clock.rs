@@ -15,7 +15,10 @@ use aws_smithy_async::{
     rt::sleep::{AsyncSleep, Sleep},
     time::TimeSource,
 };
-use esp::{publisher::Now, sidecar::world::Alarm, timestamp::Timestamp};
+use esp::{
+    sidecar::world::Alarm,
+    time::{Now, timestamp::Timestamp},
+};
 
 /// 2026-11-24 10:00:00 UTC: when every simulation begins.
 const START: Duration = Duration::from_hours(498_754);

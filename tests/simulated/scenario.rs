@@ -9,7 +9,7 @@ use std::{
 };
 
 use esp::{
-    figures::Figures,
+    report::figures::Figures,
     settings::Settings,
     sidecar::{self, Ended},
 };

@@ -19,8 +19,8 @@ use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use esp::{
     endpoint::{EndpointError, EndpointUri, Resource},
-    publisher::Now,
     sidecar::world::{Endpoint, World},
+    time::Now,
 };
 use smol::LocalExecutor;
 

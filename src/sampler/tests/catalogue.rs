@@ -56,7 +56,7 @@ pub(super) fn task_with(limits: &str, mode: &str, containers: &[(&str, &str)]) -
 
 #[test]
 fn one_sample_gives_every_metric_of_its_container() {
-    let mut bench = Bench::measuring(&["web"], &crate::metric::ALL);
+    let mut bench = Bench::measuring(&["web"], &crate::sample::metric::ALL);
     bench.task(&task_with(r#"{"CPU": 0.5, "Memory": 200}"#, r#""bridge""#, &[("web", "{}")]));
     let document = |read, cpu, net| format!("{{{}}}", full("web", read, cpu, 60, Some(net), net));
     assert_eq!(all_values(&mut bench, &document(10, 1000, 500)), [], "the first is a base");
@@ -291,7 +291,7 @@ fn a_star_measures_all_but_those_of_ecs() {
 
 #[test]
 fn what_the_platform_does_not_give_is_named_with_the_reason() {
-    let mut bench = Bench::measuring(&["web"], &crate::metric::ALL);
+    let mut bench = Bench::measuring(&["web"], &crate::sample::metric::ALL);
     // Windows without limits: no online_cpus, no usage, no blkio.
     bench.task(r#"{"Containers": [{"DockerId": "w1", "Name": "web"}]}"#);
     let mut said = Vec::new();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use esp::{
-    figures::Figures,
     publisher::{OUTCOMES, Outcome},
+    report::figures::Figures,
 };
 
 use super::{Fate, Ledger};

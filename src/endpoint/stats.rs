@@ -13,7 +13,7 @@ use std::fmt;
 use simd_json::{Buffers, Tape};
 
 use self::tape::{Fields, Lengths, Value};
-use crate::timestamp::{Timestamp, TimestampError};
+use crate::time::timestamp::{Timestamp, TimestampError};
 
 /// One container's sample, as far as ESP reads it.
 ///
@@ -175,7 +175,7 @@ impl StatsParser {
     /// then not been called.
     ///
     /// ```
-    /// use esp::stats::{Entry, Parts, StatsParser};
+    /// use esp::endpoint::stats::{Entry, Parts, StatsParser};
     ///
     /// let mut body = br#"{"4f1c": {"read": "2026-11-24T10:00:00Z",
     ///     "cpu_stats": {"cpu_usage": {"total_usage": 7}, "online_cpus": 2}}, "9d2e": null}"#
@@ -185,7 +185,7 @@ impl StatsParser {
     /// assert!(matches!(&seen[0], (id, Entry::Sample(stats)) if id == "4f1c"
     ///     && stats.cpu.is_some_and(|cpu| cpu.total_usage_ns == 7)));
     /// assert_eq!(seen[1], ("9d2e".to_owned(), Entry::NoData));
-    /// # Ok::<(), esp::stats::StatsError>(())
+    /// # Ok::<(), esp::endpoint::stats::StatsError>(())
     /// ```
     pub fn parse<'body>(
         &mut self,

@@ -29,7 +29,7 @@ impl Cadence {
     /// ```
     /// use std::time::Duration;
     ///
-    /// let mut cadence = esp::cadence::Cadence::default();
+    /// let mut cadence = esp::sampler::cadence::Cadence::default();
     /// for seconds in [10, 20, 10] {
     ///     cadence.observe(seconds * 1_000_000_000);
     /// }

@@ -159,7 +159,7 @@ impl TaskDocument {
         let is_ecs_arn = parts.next() == Some("arn")
             && parts.next().is_some_and(|partition| partition.starts_with("aws"))
             && parts.next() == Some("ecs");
-        parts.next().filter(|region| is_ecs_arn && crate::region::is_region(region))
+        parts.next().filter(|region| is_ecs_arn && crate::endpoint::region::is_region(region))
     }
 
     /// `EC2`, `FARGATE` or `EXTERNAL`, upper-cased; old agents leave it out.

@@ -3,7 +3,10 @@
 
 use std::fmt;
 
-use crate::{stats::MemoryStats, task::CPU_UNITS_PER_VCPU, timestamp::Timestamp};
+use crate::{
+    endpoint::{stats::MemoryStats, task::CPU_UNITS_PER_VCPU},
+    time::timestamp::Timestamp,
+};
 
 /// A counter that only grows, at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +39,7 @@ pub enum Difference {
 /// endpoint replays its last sample, and `system_cpu_usage` has ticks of 10 ms.
 ///
 /// ```
-/// use esp::{timestamp::Timestamp, utilisation::{Counter, Difference, difference}};
+/// use esp::{time::timestamp::Timestamp, sampler::utilisation::{Counter, Difference, difference}};
 ///
 /// let at = |ms: u64, total: u64| Counter { read: Timestamp::from_unix_ns(ms * 1_000_000), total };
 /// // 501.5 ms of CPU time in 1.003 s are half a CPU.

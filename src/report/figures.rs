@@ -2,10 +2,12 @@
 //! its metrics about itself, and for the end.
 
 use crate::{
-    metric::{Metric, OWN, Sample},
-    output::{LineFigures, Outputs},
-    publisher::{Now, OUTCOMES, PublisherFigures},
+    output::LineFigures,
+    publisher::{OUTCOMES, PublisherFigures},
+    sample::metric::{Metric, OWN, Sample},
     sampler::SamplerFigures,
+    settings::Outputs,
+    time::Now,
 };
 
 /// All of it, since the start.
@@ -110,7 +112,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::{output::LineFormat, publisher::Outcome, timestamp::Timestamp};
+    use crate::{publisher::Outcome, settings::LineFormat, time::timestamp::Timestamp};
 
     #[test]
     fn counts_are_since_the_last_time_and_the_backlog_is_now() {

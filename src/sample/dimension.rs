@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::{limits, task::TaskDocument};
+use crate::{endpoint::task::TaskDocument, sample::limits};
 
 /// A dimension whose value the task says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

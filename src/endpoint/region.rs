@@ -6,8 +6,8 @@
 /// host name, so nothing else may pass.
 ///
 /// ```
-/// assert!(esp::region::is_region("ap-southeast-2"));
-/// assert!(!esp::region::is_region("eu-west-1.example.com"));
+/// assert!(esp::endpoint::region::is_region("ap-southeast-2"));
+/// assert!(!esp::endpoint::region::is_region("eu-west-1.example.com"));
 /// ```
 #[must_use]
 pub fn is_region(text: &str) -> bool {

@@ -1,18 +1,24 @@
 //! What is said to the operator: the log lines of start, changes and summaries,
 //! and how often a lasting trouble is repeated. Nothing is said each second.
 
+pub mod figures;
+pub mod log;
+
 use std::time::{Duration, Instant};
 
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    dimension::{KnownDimension, ResolvedDimensions},
-    figures::Figures,
-    metric::{Metric, MetricSet, Sample},
     output::LineEvent,
-    publisher::{Now, Outcome, PublisherEvent},
+    publisher::{Outcome, PublisherEvent},
+    report::figures::Figures,
+    sample::{
+        dimension::{KnownDimension, ResolvedDimensions},
+        metric::{Metric, MetricSet, Sample},
+    },
     sampler::{Event, Selection},
     settings::Settings,
+    time::Now,
 };
 
 /// How often a lasting trouble is said again.

@@ -20,8 +20,8 @@ use tracing_subscriber::{
 };
 
 use crate::{
+    output::stdio::{LineQueue, Stream},
     settings::{LogFormat, LogLevel},
-    stdio::{LineQueue, Stream},
 };
 
 /// What waits of the log while stderr is blocked, bytes: an hour and more of

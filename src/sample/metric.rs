@@ -2,7 +2,7 @@
 //! them. How a value comes about is in `utilisation` and `sampler`; whose it is,
 //! in `dimension`.
 
-use crate::timestamp::Timestamp;
+use crate::time::timestamp::Timestamp;
 
 /// A metric by its meaning. Each has one unit for ever: CloudWatch keeps values
 /// of different units apart.

@@ -1,7 +1,11 @@
-//! What `PutMetricData` accepts. One bad datum fails a whole request and the
-//! SDK checks nothing, so the rules stand here, before anything is sent.
+//! What CloudWatch accepts, by `PutMetricData` and in documents of the embedded
+//! metric format. One bad datum fails a whole request and the SDK checks nothing,
+//! so the rules stand here, before anything is sent.
 
-use crate::timestamp::Timestamp;
+use crate::{
+    sample::metric::{ALL, OWN},
+    time::Timestamp,
+};
 
 /// Datums in one request.
 pub const DATUMS_PER_REQUEST: usize = 1000;
@@ -25,6 +29,12 @@ pub const DIMENSION_NAME_CHARACTERS: usize = 255;
 /// Characters of a dimension's value.
 pub const DIMENSION_VALUE_CHARACTERS: usize = 1024;
 
+/// Characters of a dimension's name in a document of the embedded metric format.
+const EMF_DIMENSION_NAME_CHARACTERS: usize = 250;
+
+/// The member of such a document that is the format's own.
+pub const EMF_METADATA: &str = "_aws";
+
 /// What a namespace must look like, for an error's one line.
 pub const NAMESPACE_EXPECTED: &str = "1 to 255 printable ASCII characters with a non-blank one, not \
      beginning with ':' or 'AWS/'";
@@ -36,8 +46,8 @@ pub const DIMENSION_VALUE_EXPECTED: &str =
 /// Whether `text` may be a namespace. `AWS/` is reserved for AWS's own.
 ///
 /// ```
-/// assert!(esp::limits::is_namespace("Shop/Web"));
-/// assert!(!esp::limits::is_namespace("AWS/ECS"));
+/// assert!(esp::sample::limits::is_namespace("Shop/Web"));
+/// assert!(!esp::sample::limits::is_namespace("AWS/ECS"));
 /// ```
 #[must_use]
 pub fn is_namespace(text: &str) -> bool {
@@ -54,6 +64,15 @@ pub fn is_dimension_value(text: &str) -> bool {
 #[must_use]
 pub fn is_dimension_name(text: &str) -> bool {
     is_ascii_text(text, DIMENSION_NAME_CHARACTERS)
+}
+
+/// Whether `name` may be a dimension's in a document of the embedded metric format:
+/// dimensions and metrics are members of one object, so a metric's name is taken,
+/// whether it is published or not.
+#[must_use]
+pub fn is_emf_dimension_name(name: &str) -> bool {
+    let is_taken = || ALL.iter().chain(&OWN).any(|metric| metric.name() == name);
+    name.len() <= EMF_DIMENSION_NAME_CHARACTERS && name != EMF_METADATA && !is_taken()
 }
 
 /// Whether `value` may be a datum's: finite and within ±2^360.
