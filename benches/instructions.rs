@@ -27,9 +27,10 @@ use esp::{
         stats::{Parts, StatsParser},
         task::TaskDocument,
     },
+    reading::Entry,
     sample::metric::MetricSet,
     sampler::{Sampler, Selection},
-    time::timestamp::Timestamp,
+    time::{Now, Timestamp},
 };
 use esp_benches::{default_metrics, places_of_time, stats_document, task_document, time_of_day};
 use simd_json::{Buffers, Deserializer, Tape};
@@ -73,13 +74,13 @@ fn main() -> ExitCode {
         }
         "sample" => {
             let one = Selection::Named(vec!["web".to_owned()]);
-            sample(Sampler::new(one, default_metrics()), document, body, count);
+            sample((one, default_metrics()), document, body, count);
         }
         "containers" => {
-            sample(Sampler::new(Selection::All, default_metrics()), document, body, count);
+            sample((Selection::All, default_metrics()), document, body, count);
         }
         "everything" => {
-            sample(Sampler::new(Selection::All, MetricSet::all()), document, body, count);
+            sample((Selection::All, MetricSet::all()), document, body, count);
         }
         _ => return usage(),
     }
@@ -88,12 +89,23 @@ fn main() -> ExitCode {
 }
 
 /// A document that is new each time, as the sampler gets it.
-fn sample(mut measuring: Sampler, mut document: Vec<u8>, mut body: Vec<u8>, count: u32) {
-    let now = Instant::now();
+fn sample(
+    (selection, wanted): (Selection, MetricSet),
+    mut document: Vec<u8>,
+    mut body: Vec<u8>,
+    count: u32,
+) {
+    let mut measuring = Sampler::new(selection, wanted);
+    let mut parser = StatsParser::new(Parts::of(wanted));
+    let start = Instant::now();
+    let midnight = Timestamp::parse("2026-11-24T00:00:00Z").expect("the time is valid");
+    let at = |second: u32| Now {
+        instant: start + Duration::from_secs(second.into()),
+        wall: Timestamp::from_unix_ns(midnight.unix_ns() + u64::from(second) * 1_000_000_000),
+    };
     let (mut samples, mut events) = (Vec::new(), Vec::new());
     let task = TaskDocument::parse(&mut task_document(CONTAINERS)).expect("the task is valid");
-    let wall = Timestamp::parse("2026-11-24T00:00:00Z").expect("the time is valid");
-    measuring.on_task(&task, now, wall, &mut samples, &mut events);
+    measuring.on_task(&task, at(0), &mut samples, &mut events);
     let places = places_of_time(&document);
     for second in 0..count {
         let time = time_of_day(second % 86_400);
@@ -103,13 +115,9 @@ fn sample(mut measuring: Sampler, mut document: Vec<u8>, mut body: Vec<u8>, coun
         body.copy_from_slice(black_box(&document));
         samples.clear();
         events.clear();
+        let read = |visit: &mut dyn FnMut(&str, Entry)| parser.parse(&mut body, visit);
         measuring
-            .on_stats(
-                &mut body,
-                now + Duration::from_secs(second.into()),
-                &mut samples,
-                &mut events,
-            )
+            .on_readings(read, at(second), &mut samples, &mut events)
             .expect("the document is valid");
         black_box((&samples, &events));
     }

@@ -25,15 +25,16 @@ use simd_json::{Buffers, Tape};
 
 use esp::{
     endpoint::{
-        stats::{Entry, Parts, StatsParser},
+        stats::{Parts, StatsParser},
         task::TaskDocument,
     },
+    reading::Entry,
     sample::metric::MetricSet,
     sampler::{
         Sampler, Selection,
         utilisation::{Counter, CpuBasis, Difference, difference},
     },
-    time::timestamp::Timestamp,
+    time::{Now, Timestamp},
 };
 use esp_benches::{default_metrics, places_of_time, stats_document, task_document, time_of_day};
 
@@ -91,7 +92,7 @@ fn parse(criterion: &mut Criterion) {
                 let mut samples = 0;
                 parser
                     .parse(&mut body, |docker_id, entry| {
-                        samples += usize::from(matches!(entry, Entry::Sample(_)));
+                        samples += usize::from(matches!(entry, Entry::Reading(_)));
                         black_box((docker_id, entry));
                     })
                     .expect("the document is valid");
@@ -175,13 +176,14 @@ fn both(criterion: &mut Criterion) {
         for (name, selection, wanted) in
             [("one", one, default_metrics()), ("all", Selection::All, MetricSet::all())]
         {
-            let now = Instant::now();
             let (mut samples, mut events) = (Vec::new(), Vec::new());
             let mut measuring = Sampler::new(selection, wanted);
             let task =
                 TaskDocument::parse(&mut task_document(containers)).expect("the task is valid");
             let wall = Timestamp::parse("2026-11-24T00:00:00Z").expect("the time is valid");
-            measuring.on_task(&task, now, wall, &mut samples, &mut events);
+            let now = Now { instant: Instant::now(), wall };
+            let mut parser = StatsParser::new(Parts::of(wanted));
+            measuring.on_task(&task, now, &mut samples, &mut events);
 
             let mut second = 0;
             group.bench_function(BenchmarkId::new(name, containers), |bencher| {
@@ -194,8 +196,9 @@ fn both(criterion: &mut Criterion) {
                     body.copy_from_slice(&document);
                     samples.clear();
                     events.clear();
+                    let read = |visit: &mut dyn FnMut(&str, Entry)| parser.parse(&mut body, visit);
                     measuring
-                        .on_stats(&mut body, now, &mut samples, &mut events)
+                        .on_readings(read, now, &mut samples, &mut events)
                         .expect("the document is valid");
                     black_box((&samples, &events));
                 });

@@ -1,8 +1,8 @@
 //! ESP, the ECS Stats Plotter: the stats of an ECS task's containers, each second,
 //! as high-resolution metrics in CloudWatch.
 //!
-//! The data flows one way. [`endpoint`] asks the task metadata endpoint and reads
-//! what it answers; [`sampler`] turns that into [`sample`]s; [`publisher`] decides
+//! The data flows one way. [`endpoint`] asks the task metadata endpoint and makes
+//! [`reading`]s of what it answers; [`sampler`] turns those into [`sample`]s; [`publisher`] decides
 //! when they are sent; `cloudwatch` sends them. [`output`] makes lines of them for
 //! stdout, if that is wanted. These are state machines that are told the [`time`];
 //! `sidecar` has the clock, the sockets and the tasks, and wires the rest together.
@@ -20,6 +20,7 @@ pub mod exit;
 pub mod health;
 pub mod output;
 pub mod publisher;
+pub mod reading;
 pub mod report;
 pub mod sample;
 pub mod sampler;

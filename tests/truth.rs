@@ -12,10 +12,14 @@ use std::{
 };
 
 use esp::{
-    endpoint::task::TaskDocument,
+    endpoint::{
+        stats::{Parts, StatsParser},
+        task::TaskDocument,
+    },
+    reading::Entry,
     sample::metric::{Metric, MetricSet},
     sampler::{Sampler, Selection},
-    time::timestamp::Timestamp,
+    time::{Now, Timestamp},
 };
 use esp_endpoints::random::Random;
 
@@ -190,8 +194,13 @@ impl Model {
         let task = TaskDocument::parse(&mut json.into_bytes()).unwrap();
         let mut given = Vec::new();
         let mut events = Vec::new();
-        let wall = Timestamp::from_unix_ns(START_MS * 1_000_000);
-        sampler.on_task(&task, self.start, wall, &mut given, &mut events);
+        let start = self.start;
+        let at = |elapsed_ms: u64| Now {
+            instant: start + Duration::from_millis(elapsed_ms),
+            wall: Timestamp::from_unix_ns((START_MS + elapsed_ms) * 1_000_000),
+        };
+        let mut parser = StatsParser::new(Parts::ALL);
+        sampler.on_task(&task, at(0), &mut given, &mut events);
         let mut last_read: HashMap<(Metric, u16), u64> = HashMap::new();
         // The sidecar starts some time after the containers, and so the first
         // sample that it sees may be as old as a cadence.
@@ -221,8 +230,8 @@ impl Model {
             }
             let shown_before: Vec<_> = self.containers.iter().map(|c| c.shown).collect();
             let mut body = self.document().into_bytes();
-            let now = self.start + Duration::from_millis(elapsed_ms);
-            sampler.on_stats(&mut body, now, &mut given, &mut events).unwrap();
+            let read = |visit: &mut dyn FnMut(&str, Entry)| parser.parse(&mut body, visit);
+            sampler.on_readings(read, at(elapsed_ms), &mut given, &mut events).unwrap();
             for sample in given.drain(..) {
                 let place = sample.container.unwrap();
                 let container = &mut self.containers[usize::from(place)];

@@ -8,11 +8,11 @@
 use std::{fmt, marker::PhantomData};
 
 use esp::{
-    endpoint::stats::{
-        BlockIoStats, ContainerStats, CpuStats, Entry, MemoryStats, NetworkStats, Parts,
-        StatsParser,
+    endpoint::{
+        stats::{Parts, StatsParser},
+        task::TaskDocument,
     },
-    endpoint::task::TaskDocument,
+    reading::{BlockIoReading, CpuReading, Entry, MemoryReading, NetworkReading, Reading},
     time::timestamp::{Timestamp, TimestampError},
 };
 use libfuzzer_sys::fuzz_target;
@@ -230,7 +230,7 @@ fn read_entry(json: &RawValue) -> Result<Entry, String> {
     let networks: Option<Pairs<Object<OwnedInterface>>> =
         networks.as_deref().map(read).transpose()?;
     let block_io: Option<OwnedBlockIo> = blkio_stats.as_deref().map(read).transpose()?;
-    Ok(Entry::Sample(ContainerStats {
+    Ok(Entry::Reading(Reading {
         read: time,
         cpu: read::<OwnedCpu>(&cpu)?.stats(),
         memory: memory.and_then(OwnedMemory::stats),
@@ -244,7 +244,7 @@ fn read<T: DeserializeOwned>(json: &RawValue) -> Result<T, String> {
 }
 
 impl OwnedCpu {
-    fn stats(self) -> Option<CpuStats> {
+    fn stats(self) -> Option<CpuReading> {
         let OnlyObject(usage) = self.cpu_usage?;
         let per_cpu = match usage.percpu_usage {
             Some(serde_json::Value::Array(per_cpu)) => per_cpu,
@@ -256,7 +256,7 @@ impl OwnedCpu {
             0 => u64::try_from(counted).unwrap(),
             cpus => cpus,
         };
-        (usage.total_usage.0 > 0).then(|| CpuStats {
+        (usage.total_usage.0 > 0).then(|| CpuReading {
             total_usage_ns: usage.total_usage.0,
             online_cpus: u32::try_from(cpus).ok().filter(|&cpus| cpus > 0),
         })
@@ -264,7 +264,7 @@ impl OwnedCpu {
 }
 
 impl OwnedMemory {
-    fn stats(self) -> Option<MemoryStats> {
+    fn stats(self) -> Option<MemoryReading> {
         let details = self.stats.map(|OnlyObject(details)| details).unwrap_or_default();
         let is_v1 = details.cache.is_some()
             || details.total_inactive_file.is_some()
@@ -272,7 +272,7 @@ impl OwnedMemory {
             || details.rss.is_some()
             || details.total_rss.is_some();
         let positive = |bytes: u64| (bytes > 0).then_some(bytes);
-        Some(MemoryStats {
+        Some(MemoryReading {
             usage_bytes: positive(self.usage.0)?,
             inactive_file_bytes: details.total_inactive_file.unwrap_or(details.inactive_file).0,
             cache_bytes: is_v1.then_some(details.cache.unwrap_or_default().0),
@@ -284,20 +284,20 @@ impl OwnedMemory {
     }
 }
 
-fn sum_of_interfaces(interfaces: &[(String, Object<OwnedInterface>)]) -> Option<NetworkStats> {
+fn sum_of_interfaces(interfaces: &[(String, Object<OwnedInterface>)]) -> Option<NetworkReading> {
     let present: Vec<_> =
         interfaces.iter().filter_map(|(_, interface)| interface.as_ref()).collect();
     let sum = |bytes: fn(&OwnedInterface) -> Count| {
         present.iter().fold(0_u64, |sum, interface| sum.wrapping_add(bytes(&interface.0).0))
     };
-    (!present.is_empty()).then(|| NetworkStats {
+    (!present.is_empty()).then(|| NetworkReading {
         rx_bytes: sum(|interface| interface.rx_bytes),
         tx_bytes: sum(|interface| interface.tx_bytes),
     })
 }
 
 impl OwnedBlockIo {
-    fn stats(self) -> Option<BlockIoStats> {
+    fn stats(self) -> Option<BlockIoReading> {
         let operations = self.io_service_bytes_recursive?;
         let present: Vec<_> = operations.into_iter().flatten().map(|OnlyObject(op)| op).collect();
         let sum = |name: &str| {
@@ -308,6 +308,6 @@ impl OwnedBlockIo {
             values.fold(0_u64, u64::wrapping_add)
         };
         (!present.is_empty())
-            .then(|| BlockIoStats { read_bytes: sum("read"), write_bytes: sum("write") })
+            .then(|| BlockIoReading { read_bytes: sum("read"), write_bytes: sum("write") })
     }
 }

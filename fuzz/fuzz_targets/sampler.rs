@@ -14,12 +14,17 @@ use std::{
 };
 
 use esp::{
-    sample::limits,
-    sample::metric::{Metric, MetricSet, Sample},
+    endpoint::{
+        stats::{Parts, StatsParser},
+        task::TaskDocument,
+    },
+    reading::{Entry, Reading},
+    sample::{
+        limits,
+        metric::{Metric, MetricSet, Sample},
+    },
     sampler::{Event, Sampler, SamplerFigures, Selection},
-    endpoint::stats::{ContainerStats, Entry, Parts, StatsParser},
-    endpoint::task::TaskDocument,
-    time::timestamp::Timestamp,
+    time::{Now, Timestamp},
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -62,6 +67,8 @@ struct Machine {
     wanted: MetricSet,
     now: Instant,
     wall_ms: u64,
+    /// The sampler's.
+    read: StatsParser,
     parser: StatsParser,
     /// `read` of the last sample under each id.
     reads: HashMap<String, Timestamp>,
@@ -103,6 +110,7 @@ impl Machine {
             wanted,
             now: Instant::now(),
             wall_ms: START_MS,
+            read: StatsParser::new(Parts::of(wanted)),
             parser: StatsParser::new(Parts::ALL),
             reads: HashMap::new(),
             names: HashMap::new(),
@@ -115,6 +123,10 @@ impl Machine {
             longest: 0,
             memory_before,
         }
+    }
+
+    fn both_clocks(&self) -> Now {
+        Now { instant: self.now, wall: Timestamp::from_unix_ns(self.wall_ms * 1_000_000) }
     }
 
     fn pass(&mut self, ms: u64) {
@@ -133,8 +145,8 @@ impl Machine {
         self.pass(ms);
         self.longest = self.longest.max(body.len());
         let Ok(task) = TaskDocument::parse(&mut body.to_vec()) else { return self.task_fails() };
-        let wall = Timestamp::from_unix_ns(self.wall_ms * 1_000_000);
-        self.sampler.on_task(&task, self.now, wall, &mut self.samples, &mut self.events);
+        let now = self.both_clocks();
+        self.sampler.on_task(&task, now, &mut self.samples, &mut self.events);
         assert!(self.sampler.knows_task() && !self.sampler.wants_task(self.now));
         // An id keeps the name under which it was first listed.
         let before = std::mem::take(&mut self.names);
@@ -147,7 +159,7 @@ impl Machine {
         // A place may have gone to another container.
         self.seen.clear();
         for sample in &self.samples {
-            assert!(sample.metric.is_from_task_document() && sample.read == wall, "{sample:?}");
+            assert!(sample.metric.is_from_task_document() && sample.read == now.wall, "{sample:?}");
         }
         self.take();
     }
@@ -157,9 +169,11 @@ impl Machine {
         self.longest = self.longest.max(body.len());
         let before = self.sampler.figures();
         let wanted_task = self.sampler.wants_task(self.now);
-        let outcome = self.sampler.on_stats(
-            &mut body.to_vec(),
-            self.now,
+        let now = self.both_clocks();
+        let mut scribbled = body.to_vec();
+        let outcome = self.sampler.on_readings(
+            |visit| self.read.parse(&mut scribbled, visit),
+            now,
             &mut self.samples,
             &mut self.events,
         );
@@ -180,12 +194,12 @@ impl Machine {
     }
 
     /// What a document has under each id, the first of which counts.
-    fn entries(&mut self, body: &[u8]) -> HashMap<String, ContainerStats> {
+    fn entries(&mut self, body: &[u8]) -> HashMap<String, Reading> {
         let mut entries = HashMap::new();
         let mut ids = HashSet::new();
         let visit = |id: &str, entry| {
             if ids.insert(id.to_owned())
-                && let Entry::Sample(stats) = entry
+                && let Entry::Reading(stats) = entry
             {
                 entries.insert(id.to_owned(), stats);
             }
@@ -215,7 +229,7 @@ impl Machine {
 
     /// A sample is of a moment that a document has named, a container's of one in
     /// this document, and no more than that bears out.
-    fn check_moment(&self, sample: &Sample, entries: &HashMap<String, ContainerStats>) {
+    fn check_moment(&self, sample: &Sample, entries: &HashMap<String, Reading>) {
         let Some(place) = sample.container else {
             // A sum may have waited for a container that has fallen silent; idle
             // networks are zero up to the last renewal that is certain.
@@ -224,7 +238,7 @@ impl Machine {
             return;
         };
         let name = &self.sampler.names()[usize::from(place)];
-        let is_borne_out = |stats: &ContainerStats| match sample.metric {
+        let is_borne_out = |stats: &Reading| match sample.metric {
             Metric::CpuUsage => stats.cpu.is_some_and(|cpu| {
                 cpu.online_cpus.is_none_or(|cpus| sample.value <= 110.1 * f64::from(cpus))
             }),

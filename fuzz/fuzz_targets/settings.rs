@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use esp::{
     endpoint::EndpointUri,
-    sample::limits,
-    sample::metric::{Metric, MetricSet},
+    sample::{
+        limits,
+        metric::{Metric, MetricSet},
+    },
     sampler::Selection,
     settings::{Given, Lookup, Settings, SettingsError, Variable, parse_duration, variable},
 };

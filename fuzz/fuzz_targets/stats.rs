@@ -4,7 +4,10 @@
 
 #![no_main]
 
-use esp::endpoint::stats::{ContainerStats, Entry, Parts, StatsParser};
+use esp::{
+    endpoint::stats::{Parts, StatsParser},
+    reading::{Entry, Reading},
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -38,14 +41,14 @@ fn compare(parts: Parts, some: &Document, all: &Document) {
         assert_eq!(id, id_of_all);
         match all {
             Entry::NoData => assert_eq!(*some, Entry::NoData),
-            Entry::Sample(all) => {
-                let expected = ContainerStats {
+            Entry::Reading(all) => {
+                let expected = Reading {
                     memory: all.memory.filter(|_| parts.memory),
                     network: all.network.filter(|_| parts.network),
                     block_io: all.block_io.filter(|_| parts.block_io),
                     ..*all
                 };
-                assert_eq!(*some, Entry::Sample(expected));
+                assert_eq!(*some, Entry::Reading(expected));
             }
             // By a part that is left unread, perhaps.
             Entry::Malformed(_) => assert!(parts != Parts::ALL || some == all),
@@ -63,7 +66,7 @@ fn read(parser: &mut StatsParser, document: &[u8]) -> Document {
     let outcome = parser.parse(&mut body, |id, entry| {
         match entry {
             Entry::NoData => {}
-            Entry::Sample(stats) => {
+            Entry::Reading(stats) => {
                 if let Some(cpu) = stats.cpu {
                     assert_ne!(cpu.total_usage_ns, 0);
                     assert_ne!(cpu.online_cpus, Some(0));

@@ -4,9 +4,11 @@
 #![no_main]
 
 use esp::{
-    sample::dimension::{DimensionOverrides, DimensionSets, ResolvedDimensions},
-    sample::limits,
     endpoint::task::TaskDocument,
+    sample::{
+        dimension::{DimensionOverrides, DimensionSets, ResolvedDimensions},
+        limits,
+    },
 };
 use libfuzzer_sys::fuzz_target;
 

@@ -1,6 +1,6 @@
-//! `/task/stats` as a borrowed view: one [`ContainerStats`] for each container
-//! that has data, read straight off simd-json's tape. Nothing is copied out of
-//! the body but numbers, and once the buffers are warm nothing is allocated.
+//! `/task/stats`, the endpoint's document of counters: a [`Reading`] for each
+//! container that has data, taken straight off simd-json's tape. Only numbers are
+//! copied out of the body, and once the buffers are warm nothing is allocated.
 //!
 //! What the numbers mean is not decided here: no differences, no percentages.
 //! Every form of "no data" that the endpoint knows ends as [`Entry::NoData`],
@@ -13,98 +13,13 @@ use std::fmt;
 use simd_json::{Buffers, Tape};
 
 use self::tape::{Fields, Lengths, Value};
-use crate::time::timestamp::{Timestamp, TimestampError};
-
-/// One container's sample, as far as ESP reads it.
-///
-/// Each part is `None` where the document does not have it; within a part a
-/// missing key counts as 0, since old agents leave zero-valued keys out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ContainerStats {
-    /// When the counters were read, by the clock of the host.
-    pub read: Timestamp,
-    /// `cpu_stats`; `None` while the container has used no CPU at all, which is
-    /// how a sample without the counter looks as well.
-    pub cpu: Option<CpuStats>,
-    /// `memory_stats`; `None` where it has no `usage` (Windows).
-    pub memory: Option<MemoryStats>,
-    /// `networks`, all interfaces together; `None` in the modes `host` and
-    /// `none`, and on awsvpc for the first 10 s.
-    pub network: Option<NetworkStats>,
-    /// `blkio_stats`; `None` where it lists no operation.
-    pub block_io: Option<BlockIoStats>,
-}
-
-/// `memory_stats`, bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MemoryStats {
-    /// Memory in use, the page cache included. Never 0.
-    pub usage_bytes: u64,
-    /// The part of the page cache that the kernel gives up first:
-    /// `total_inactive_file` in cgroup v1, `inactive_file` in v2.
-    pub inactive_file_bytes: u64,
-    /// The whole page cache, which only cgroup v1 has under this name.
-    pub cache_bytes: Option<u64>,
-    /// The container's limit. Absurdly large where it has none.
-    pub limit_bytes: Option<u64>,
-    /// The least limit on the way up to the root; cgroup v1.
-    pub hierarchical_limit_bytes: Option<u64>,
-}
-
-/// `networks`, bytes since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NetworkStats {
-    /// Received.
-    pub rx_bytes: u64,
-    /// Sent.
-    pub tx_bytes: u64,
-}
-
-/// `blkio_stats.io_service_bytes_recursive`, bytes since the start, over all
-/// devices.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BlockIoStats {
-    /// Read from devices.
-    pub read_bytes: u64,
-    /// Written to devices.
-    pub write_bytes: u64,
-}
-
-/// `cpu_stats`. `precpu_stats` is deliberately not read: it is zero in first
-/// samples, and always on early Fargate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CpuStats {
-    /// CPU time used since the container started, ns, over all CPUs. Never 0.
-    pub total_usage_ns: u64,
-    /// CPUs of the host. On a 0.25 vCPU Fargate task it still says 2. `None`
-    /// where neither `online_cpus` nor `percpu_usage` tells (Windows).
-    pub online_cpus: Option<u32>,
-}
-
-/// What the document says of one Docker id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entry {
-    /// `null`, `{}`, no `cpu_stats`, or a `read` that is missing or before 1970.
-    /// Not an error and not zero.
-    NoData,
-    /// A sample.
-    Sample(ContainerStats),
-    /// An entry that is not what the endpoint documents.
-    Malformed(EntryError),
-}
-
-/// Which field made an entry unreadable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EntryError {
-    field: &'static str,
-    expected: &'static str,
-}
-
-impl fmt::Display for EntryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is not {}", self.field, self.expected)
-    }
-}
+use crate::{
+    reading::{
+        BlockIoReading, CpuReading, Entry, MemoryReading, NetworkReading, Reading, ReadingError,
+    },
+    sample::{Metric, MetricSet},
+    time::timestamp::{Timestamp, TimestampError},
+};
 
 /// Why a whole document was unreadable.
 #[derive(Debug)]
@@ -126,21 +41,31 @@ impl fmt::Display for StatsError {
 
 impl std::error::Error for StatsError {}
 
-/// Which parts of a [`ContainerStats`] are read. The others are `None`, whatever
+/// Which parts of a [`Reading`] are read. The others are `None`, whatever
 /// the document has there, and cost nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parts {
-    /// [`ContainerStats::memory`].
+    /// [`Reading::memory`].
     pub memory: bool,
-    /// [`ContainerStats::network`].
+    /// [`Reading::network`].
     pub network: bool,
-    /// [`ContainerStats::block_io`].
+    /// [`Reading::block_io`].
     pub block_io: bool,
 }
 
 impl Parts {
     /// Every part there is.
     pub const ALL: Self = Self { memory: true, network: true, block_io: true };
+
+    /// What `wanted` is made of.
+    #[must_use]
+    pub fn of(wanted: MetricSet) -> Self {
+        Self {
+            memory: wanted.iter().any(Metric::is_of_memory),
+            network: wanted.iter().any(Metric::is_of_network),
+            block_io: wanted.iter().any(Metric::is_of_block_io),
+        }
+    }
 }
 
 /// The parser, kept from poll to poll for its buffers.
@@ -182,7 +107,7 @@ impl StatsParser {
     ///     .to_vec();
     /// let mut seen = Vec::new();
     /// StatsParser::new(Parts::ALL).parse(&mut body, |id, entry| seen.push((id.to_owned(), entry)))?;
-    /// assert!(matches!(&seen[0], (id, Entry::Sample(stats)) if id == "4f1c"
+    /// assert!(matches!(&seen[0], (id, Entry::Reading(stats)) if id == "4f1c"
     ///     && stats.cpu.is_some_and(|cpu| cpu.total_usage_ns == 7)));
     /// assert_eq!(seen[1], ("9d2e".to_owned(), Entry::NoData));
     /// # Ok::<(), esp::endpoint::stats::StatsError>(())
@@ -216,7 +141,7 @@ impl StatsParser {
     }
 }
 
-fn read_entry(entry: Value<'_, '_>, parts: Parts) -> Result<Entry, EntryError> {
+fn read_entry(entry: Value<'_, '_>, parts: Parts) -> Result<Entry, ReadingError> {
     const KEYS: Lengths =
         Lengths::of(&["read", "cpu_stats", "memory_stats", "networks", "blkio_stats"]);
     let Some(fields) = object(entry, "entry")? else {
@@ -244,10 +169,10 @@ fn read_entry(entry: Value<'_, '_>, parts: Parts) -> Result<Entry, EntryError> {
         Ok(read) => read,
         Err(TimestampError::BeforeEpoch) => return Ok(Entry::NoData),
         Err(TimestampError::Malformed) => {
-            return Err(EntryError { field: "read", expected: "an RFC 3339 timestamp" });
+            return Err(ReadingError { field: "read", expected: "an RFC 3339 timestamp" });
         }
     };
-    Ok(Entry::Sample(ContainerStats {
+    Ok(Entry::Reading(Reading {
         read,
         cpu: read_cpu(cpu_stats)?,
         memory: memory_stats.map_or(Ok(None), read_memory)?,
@@ -256,7 +181,7 @@ fn read_entry(entry: Value<'_, '_>, parts: Parts) -> Result<Entry, EntryError> {
     }))
 }
 
-fn read_cpu(fields: Fields<'_, '_>) -> Result<Option<CpuStats>, EntryError> {
+fn read_cpu(fields: Fields<'_, '_>) -> Result<Option<CpuReading>, ReadingError> {
     const KEYS: Lengths = Lengths::of(&["online_cpus", "cpu_usage"]);
     const USAGE_KEYS: Lengths = Lengths::of(&["total_usage", "percpu_usage"]);
     let mut total_usage_ns = 0;
@@ -286,13 +211,13 @@ fn read_cpu(fields: Fields<'_, '_>) -> Result<Option<CpuStats>, EntryError> {
         return Ok(None);
     }
     let online_cpus = if online_cpus == 0 { percpu_cpus } else { online_cpus };
-    Ok(Some(CpuStats {
+    Ok(Some(CpuReading {
         total_usage_ns,
         online_cpus: u32::try_from(online_cpus).ok().filter(|&cpus| cpus > 0),
     }))
 }
 
-fn read_memory(fields: Fields<'_, '_>) -> Result<Option<MemoryStats>, EntryError> {
+fn read_memory(fields: Fields<'_, '_>) -> Result<Option<MemoryReading>, ReadingError> {
     const KEYS: Lengths = Lengths::of(&["usage", "limit", "stats"]);
     // The rest of the map, 30 numbers, is of no use here.
     const DETAIL_KEYS: Lengths = Lengths::of(&[
@@ -333,7 +258,7 @@ fn read_memory(fields: Fields<'_, '_>) -> Result<Option<MemoryStats>, EntryError
     if usage_bytes == 0 {
         return Ok(None);
     }
-    Ok(Some(MemoryStats {
+    Ok(Some(MemoryReading {
         usage_bytes,
         inactive_file_bytes: total_inactive_file.unwrap_or(inactive_file),
         cache_bytes: is_v1.then_some(cache),
@@ -342,12 +267,12 @@ fn read_memory(fields: Fields<'_, '_>) -> Result<Option<MemoryStats>, EntryError
     }))
 }
 
-fn read_networks(interfaces: Fields<'_, '_>) -> Result<Option<NetworkStats>, EntryError> {
+fn read_networks(interfaces: Fields<'_, '_>) -> Result<Option<NetworkReading>, ReadingError> {
     const KEYS: Lengths = Lengths::of(&["rx_bytes", "tx_bytes"]);
     let mut sum = None;
     for (_, interface) in interfaces {
         let Some(fields) = object(interface, "networks")? else { continue };
-        let sum: &mut NetworkStats = sum.get_or_insert_default();
+        let sum: &mut NetworkReading = sum.get_or_insert_default();
         for (key, value) in fields.of(KEYS) {
             let (total, field) = match key {
                 "rx_bytes" => (&mut sum.rx_bytes, "networks.rx_bytes"),
@@ -360,7 +285,7 @@ fn read_networks(interfaces: Fields<'_, '_>) -> Result<Option<NetworkStats>, Ent
     Ok(sum)
 }
 
-fn read_block_io(fields: Fields<'_, '_>) -> Result<Option<BlockIoStats>, EntryError> {
+fn read_block_io(fields: Fields<'_, '_>) -> Result<Option<BlockIoReading>, ReadingError> {
     const FIELD: &str = "blkio_stats.io_service_bytes_recursive";
     const KEY: &str = "io_service_bytes_recursive";
     const ENTRY_KEYS: Lengths = Lengths::of(&["op", "value"]);
@@ -369,7 +294,7 @@ fn read_block_io(fields: Fields<'_, '_>) -> Result<Option<BlockIoStats>, EntryEr
     if entries.is_null() {
         return Ok(None);
     }
-    let entries = entries.items().ok_or(EntryError { field: FIELD, expected: "an array" })?;
+    let entries = entries.items().ok_or(ReadingError { field: FIELD, expected: "an array" })?;
     let mut sum = None;
     for entry in entries {
         let Some(fields) = object(entry, FIELD)? else { continue };
@@ -384,7 +309,7 @@ fn read_block_io(fields: Fields<'_, '_>) -> Result<Option<BlockIoStats>, EntryEr
         }
         // Total, Sync and Async count the same bytes again. cgroup v2 writes
         // the operations in lower case.
-        let sum: &mut BlockIoStats = sum.get_or_insert_default();
+        let sum: &mut BlockIoReading = sum.get_or_insert_default();
         match op {
             Some(op) if op.eq_ignore_ascii_case("read") => {
                 sum.read_bytes = sum.read_bytes.wrapping_add(bytes);
@@ -415,30 +340,30 @@ fn used_cpus(value: Value<'_, '_>) -> u64 {
 fn object<'tape, 'body>(
     value: Value<'tape, 'body>,
     field: &'static str,
-) -> Result<Option<Fields<'tape, 'body>>, EntryError> {
+) -> Result<Option<Fields<'tape, 'body>>, ReadingError> {
     match value.fields() {
         Some(fields) => Ok(Some(fields)),
         None if value.is_null() => Ok(None),
-        None => Err(EntryError { field, expected: "an object" }),
+        None => Err(ReadingError { field, expected: "an object" }),
     }
 }
 
 fn string<'body>(
     value: Value<'_, 'body>,
     field: &'static str,
-) -> Result<Option<&'body str>, EntryError> {
+) -> Result<Option<&'body str>, ReadingError> {
     match value.string() {
         Some(string) => Ok(Some(string)),
         None if value.is_null() => Ok(None),
-        None => Err(EntryError { field, expected: "a string" }),
+        None => Err(ReadingError { field, expected: "a string" }),
     }
 }
 
-fn unsigned(value: Value<'_, '_>, field: &'static str) -> Result<u64, EntryError> {
+fn unsigned(value: Value<'_, '_>, field: &'static str) -> Result<u64, ReadingError> {
     match value.unsigned() {
         Some(number) => Ok(number),
         None if value.is_null() => Ok(0),
-        None => Err(EntryError { field, expected: "a whole number from 0 to 2^64-1" }),
+        None => Err(ReadingError { field, expected: "a whole number from 0 to 2^64-1" }),
     }
 }
 

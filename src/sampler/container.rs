@@ -8,10 +8,8 @@ use super::{
     network::{NetworkOutcome, NetworkRates},
 };
 use crate::{
-    endpoint::{
-        stats::{BlockIoStats, ContainerStats, Entry, MemoryStats, NetworkStats},
-        task::{NetworkMode, TaskContainer, TaskDocument},
-    },
+    endpoint::task::{NetworkMode, TaskContainer, TaskDocument},
+    reading::{BlockIoReading, Entry, MemoryReading, NetworkReading, Reading},
     sample::{
         limits,
         metric::{Metric, MetricSet, Sample},
@@ -118,9 +116,9 @@ pub(super) struct Container {
     /// `read` of the last sample.
     pub(super) read: Option<Timestamp>,
     pub(super) cpu: Option<Counter>,
-    pub(super) memory: Option<MemoryStats>,
+    pub(super) memory: Option<MemoryReading>,
     /// Of the last sample; `None` where that had none.
-    pub(super) network: Option<NetworkStats>,
+    pub(super) network: Option<NetworkReading>,
     /// What it has used since the task's last sum.
     pub(super) since_sum: Option<SinceSum>,
     platform: Platform,
@@ -131,7 +129,7 @@ pub(super) struct Container {
     /// The number of the last document that had its id.
     pub(super) visited_in: u64,
     network_rates: NetworkRates,
-    block_io: Option<(Timestamp, BlockIoStats)>,
+    block_io: Option<(Timestamp, BlockIoReading)>,
     cadence: Cadence,
     /// What 100 % of its CPU is.
     pub(super) basis: Option<CpuBasis>,
@@ -247,10 +245,10 @@ impl Container {
         now: Instant,
         output: &mut Output<'_>,
     ) {
-        self.is_present = matches!(entry, Entry::Sample(_));
+        self.is_present = matches!(entry, Entry::Reading(_));
         let is_measured = self.place.is_some();
         match entry {
-            Entry::Sample(stats) => {
+            Entry::Reading(stats) => {
                 self.on_sample(stats, limits, wanted, now, output);
                 // A poll without data says nothing of when a sample was new.
                 self.polled_at = now;
@@ -274,7 +272,7 @@ impl Container {
 
     fn on_sample(
         &mut self,
-        stats: ContainerStats,
+        stats: Reading,
         limits: TaskLimits,
         wanted: MetricSet,
         now: Instant,
@@ -332,7 +330,7 @@ impl Container {
         self.introduce(output.events);
     }
 
-    fn on_cpu(&mut self, stats: ContainerStats, wanted: MetricSet, output: &mut Output<'_>) {
+    fn on_cpu(&mut self, stats: Reading, wanted: MetricSet, output: &mut Output<'_>) {
         let Some(cpu) = stats.cpu else {
             // Its part of the sum that this sample is in is not known.
             if let Some(since) = self.since_sum.as_mut().filter(|_| self.cpu.is_some()) {
@@ -378,7 +376,7 @@ impl Container {
     #[expect(clippy::cast_precision_loss, reason = "memory has far fewer than 2^53 bytes")]
     fn on_memory(
         &mut self,
-        memory: MemoryStats,
+        memory: MemoryReading,
         read: Timestamp,
         limits: TaskLimits,
         wanted: MetricSet,
@@ -396,7 +394,7 @@ impl Container {
 
     fn on_block_io(
         &mut self,
-        block_io: BlockIoStats,
+        block_io: BlockIoReading,
         read: Timestamp,
         wanted: MetricSet,
         output: &mut Output<'_>,

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    endpoint::stats::EntryError,
+    reading::ReadingError,
     sample::metric::{Metric, MetricSet},
     sampler::utilisation::CpuBasis,
 };
@@ -75,7 +75,7 @@ pub enum Event {
         /// The container's name.
         container: String,
         /// What is wrong with the entry.
-        error: EntryError,
+        error: ReadingError,
     },
 }
 

@@ -1,5 +1,5 @@
-//! From the endpoint's documents to samples: a state machine that is handed
-//! documents and the time, and hands back samples and events. It knows which
+//! From readings to samples: a state machine that is handed the readings of a
+//! source, task documents and the time, and hands back samples and events. It knows which
 //! containers there are and which of them are measured, and says when `/task`
 //! has to be read again. It does no I/O, reads no clock and writes no log.
 //!
@@ -29,12 +29,10 @@ pub use self::{
     inspection::Unseen,
 };
 use crate::{
-    endpoint::{
-        stats::{Entry, Parts, StatsError, StatsParser},
-        task::{TaskContainer, TaskDocument},
-    },
+    endpoint::task::{TaskContainer, TaskDocument},
+    reading::Entry,
     sample::metric::{Metric, MetricSet, Sample},
-    time::timestamp::Timestamp,
+    time::Now,
 };
 
 /// Between two readings of `/task` while a container has no Docker id yet:
@@ -71,7 +69,6 @@ impl Selection {
 pub struct Sampler {
     selection: Selection,
     wanted: MetricSet,
-    parser: StatsParser,
     /// By Docker id, so that ten thousand of them are found as well as three.
     containers: Vec<Container>,
     /// The names of the measured containers, by place. A place is never given
@@ -105,7 +102,6 @@ impl Sampler {
         Self {
             selection,
             wanted,
-            parser: StatsParser::new(parts_of(wanted)),
             containers: Vec::new(),
             names,
             limits: TaskLimits::default(),
@@ -165,15 +161,15 @@ impl Sampler {
         self.task_read_at.is_some()
     }
 
-    /// Takes in a task document. `wall` stamps the metrics that are its own.
+    /// Takes in a task document. The wall clock stamps the metrics that are its own.
     pub fn on_task(
         &mut self,
         task: &TaskDocument,
-        now: Instant,
-        wall: Timestamp,
+        now: Now,
         samples: &mut Vec<Sample>,
         events: &mut Vec<Event>,
     ) {
+        let Now { instant: now, wall } = now;
         self.task_read_at = Some(now);
         self.is_task_due = false;
         self.tolerated_ids = self.unknown_ids;
@@ -278,25 +274,26 @@ impl Sampler {
         }
     }
 
-    /// Takes in the body of `/task/stats`, which it scribbles over, and appends
-    /// what is new to `samples`.
+    /// Takes in one answer of a source and appends what is new to `samples`. `read`
+    /// is handed a function and calls it with each container's id and entry.
     ///
     /// # Errors
     ///
-    /// [`StatsError`] where the document as a whole cannot be read; the state
-    /// is then what it was.
-    pub fn on_stats(
+    /// That of `read`, if the answer as a whole cannot be read. It has then called
+    /// nothing, and the state is what it was.
+    pub fn on_readings<E>(
         &mut self,
-        body: &mut [u8],
-        now: Instant,
+        read: impl FnOnce(&mut dyn FnMut(&str, Entry)) -> Result<(), E>,
+        now: Now,
         samples: &mut Vec<Sample>,
         events: &mut Vec<Event>,
-    ) -> Result<(), StatsError> {
+    ) -> Result<(), E> {
+        let now = now.instant;
         let poll = self.polls.wrapping_add(1);
         let Self { containers, limits, wanted, figures, .. } = self;
         let mut output = Output { samples, events, figures };
         let mut unknown_ids = 0;
-        self.parser.parse(body, |docker_id, entry| {
+        read(&mut |docker_id, entry| {
             match position_of(containers, docker_id) {
                 // An id that stands twice would be its own past or future: the
                 // first counts.
@@ -339,15 +336,6 @@ impl Sampler {
     #[must_use]
     pub fn figures(&self) -> SamplerFigures {
         self.figures
-    }
-}
-
-/// What `wanted` is made of.
-fn parts_of(wanted: MetricSet) -> Parts {
-    Parts {
-        memory: wanted.iter().any(Metric::is_of_memory),
-        network: wanted.iter().any(Metric::is_of_network),
-        block_io: wanted.iter().any(Metric::is_of_block_io),
     }
 }
 

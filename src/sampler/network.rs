@@ -2,7 +2,7 @@
 //! from all others in one point: on awsvpc EC2 they are renewed every 10 s, in
 //! samples that are renewed every second.
 
-use crate::{endpoint::stats::NetworkStats, sample::metric::Metric, time::timestamp::Timestamp};
+use crate::{reading::NetworkReading, sample::metric::Metric, time::timestamp::Timestamp};
 
 const NS_PER_SECOND: f64 = 1e9;
 
@@ -22,7 +22,7 @@ pub(super) struct NetworkRates {
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     read: Timestamp,
-    network: NetworkStats,
+    network: NetworkReading,
 }
 
 /// What a new sample of the counters came to.
@@ -44,7 +44,7 @@ impl NetworkRates {
     pub(super) fn on_sample(
         &mut self,
         read: Timestamp,
-        network: NetworkStats,
+        network: NetworkReading,
         held: bool,
     ) -> NetworkOutcome {
         let current = Seen { read, network };
@@ -120,8 +120,8 @@ mod tests {
         Timestamp::from_unix_ns(second * 1_000_000_000)
     }
 
-    fn bytes(rx_bytes: u64) -> NetworkStats {
-        NetworkStats { rx_bytes, tx_bytes: 2 * rx_bytes }
+    fn bytes(rx_bytes: u64) -> NetworkReading {
+        NetworkReading { rx_bytes, tx_bytes: 2 * rx_bytes }
     }
 
     /// What a row of `(second, total)` comes to: `(until, rx)`.

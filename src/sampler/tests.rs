@@ -1,7 +1,11 @@
 //! The sampler as a state machine, on documents written here.
 
 use super::*;
-use crate::sampler::utilisation::CpuBasis;
+use crate::{
+    endpoint::stats::{Parts, StatsError, StatsParser},
+    sampler::utilisation::CpuBasis,
+    time::Timestamp,
+};
 
 const LIMITED: &str = r#"{"Limits": {"CPU": 0.5}, "Containers": [
     {"DockerId": "pause", "Name": "~internal~ecs~pause", "Type": "CNI_PAUSE"},
@@ -27,15 +31,29 @@ impl Bench {
         Self { sampler, start: Instant::now(), second: 0 }
     }
 
-    fn now(&self) -> Instant {
-        self.start + Duration::from_secs(self.second)
+    fn now(&self) -> Now {
+        Now {
+            instant: self.start + Duration::from_secs(self.second),
+            wall: Timestamp::from_unix_ns(self.second * 1_000_000_000),
+        }
+    }
+
+    /// Takes in this document at the present second.
+    fn take(
+        &mut self,
+        json: &str,
+        samples: &mut Vec<Sample>,
+        events: &mut Vec<Event>,
+    ) -> Result<(), StatsError> {
+        let mut parser = StatsParser::new(Parts::ALL);
+        let (mut body, now) = (json.as_bytes().to_vec(), self.now());
+        self.sampler.on_readings(|visit| parser.parse(&mut body, visit), now, samples, events)
     }
 
     fn task(&mut self, json: &str) -> Vec<Event> {
         let mut events = Vec::new();
         let task = TaskDocument::parse(&mut json.as_bytes().to_vec()).unwrap();
-        let wall = Timestamp::from_unix_ns(self.second * 1_000_000_000);
-        self.sampler.on_task(&task, self.now(), wall, &mut Vec::new(), &mut events);
+        self.sampler.on_task(&task, self.now(), &mut Vec::new(), &mut events);
         events
     }
 
@@ -43,8 +61,7 @@ impl Bench {
     fn stats(&mut self, json: &str) -> (Vec<(u64, f64)>, Vec<Event>) {
         self.second += 1;
         let (mut samples, mut events) = (Vec::new(), Vec::new());
-        let mut body = json.as_bytes().to_vec();
-        self.sampler.on_stats(&mut body, self.now(), &mut samples, &mut events).unwrap();
+        self.take(json, &mut samples, &mut events).unwrap();
         let samples = samples.iter().map(|sample| (sample.read.unix_ms() / 1000, sample.value));
         (samples.collect(), events)
     }
@@ -138,10 +155,10 @@ fn a_replaced_container_starts_anew_under_its_name() {
     let mut bench = Bench::new();
     bench.task(LIMITED);
     bench.values(&one("w1", 10, 9000));
-    assert!(!bench.sampler.wants_task(bench.now()));
+    assert!(!bench.sampler.wants_task(bench.now().instant));
     // Its id turns up in the stats first: now the task has to be read.
     bench.values(&one("w2", 11, 9100));
-    assert!(bench.sampler.wants_task(bench.now()));
+    assert!(bench.sampler.wants_task(bench.now().instant));
     let events = bench.task(&LIMITED.replace("w1", "w2"));
     assert_eq!(events, [found("w2", true)]);
     assert_eq!(bench.values(&one("w2", 12, 9200)), []);
@@ -151,16 +168,16 @@ fn a_replaced_container_starts_anew_under_its_name() {
 #[test]
 fn an_unknown_id_makes_the_task_be_read_once() {
     let mut bench = Bench::new();
-    assert!(bench.sampler.wants_task(bench.now()), "at the start");
+    assert!(bench.sampler.wants_task(bench.now().instant), "at the start");
     bench.task(LIMITED);
     let with = |ids: [&str; 2]| format!("{{{}, {}}}", entry(ids[0], 10, 5), entry(ids[1], 10, 5));
     bench.values(&with(["w1", "new"]));
-    assert!(bench.sampler.wants_task(bench.now()));
+    assert!(bench.sampler.wants_task(bench.now().instant));
     bench.task(LIMITED);
     bench.values(&with(["new", "w1"]));
-    assert!(!bench.sampler.wants_task(bench.now()), "asked already, to no avail");
+    assert!(!bench.sampler.wants_task(bench.now().instant), "asked already, to no avail");
     bench.values(&with(["w1", "newer"]));
-    assert!(bench.sampler.wants_task(bench.now()));
+    assert!(bench.sampler.wants_task(bench.now().instant));
 }
 
 #[test]
@@ -170,7 +187,7 @@ fn a_wrong_name_lists_the_right_ones_at_once_and_each_minute() {
     let mut read_at = Vec::new();
     for second in 0..130 {
         bench.second = second;
-        if bench.sampler.wants_task(bench.now()) {
+        if bench.sampler.wants_task(bench.now().instant) {
             read_at.push(second);
             for event in bench.task(LIMITED) {
                 let names = vec!["esp".to_owned(), "web".to_owned()];
@@ -189,7 +206,7 @@ fn a_container_that_is_being_pulled_is_not_missing() {
     let pulling = r#"{"Containers": [{"DockerId": "", "Name": "web", "KnownStatus": "PULLED"}]}"#;
     assert_eq!(bench.task(pulling), []);
     bench.values(&one("w1", 10, 5));
-    assert!(bench.sampler.wants_task(bench.now()), "its id has turned up");
+    assert!(bench.sampler.wants_task(bench.now().instant), "its id has turned up");
     assert_eq!(bench.task(LIMITED), [found("w1", false)]);
 }
 
@@ -270,7 +287,7 @@ fn a_silent_container_is_noticed_and_looked_for() {
         events,
         [Event::ContainerSilent { container: "web".into(), since: Duration::from_secs(11) }]
     );
-    assert!(bench.sampler.wants_task(bench.now()));
+    assert!(bench.sampler.wants_task(bench.now().instant));
     bench.second = 50;
     let (samples, events) = bench.stats(&one("w1", 60, 1500));
     assert_eq!(
@@ -297,8 +314,7 @@ fn a_malformed_document_changes_nothing() {
     bench.task(LIMITED);
     bench.values(&one("w1", 10, 1000));
     let (mut samples, mut events) = (Vec::new(), Vec::new());
-    let outcome =
-        bench.sampler.on_stats(&mut b"{\"w1\": ".to_vec(), bench.now(), &mut samples, &mut events);
+    let outcome = bench.take(r#"{"w1": "#, &mut samples, &mut events);
     assert!(outcome.is_err());
     assert_eq!(bench.values(&one("w1", 11, 1500)), [(11, 100.0)]);
 }

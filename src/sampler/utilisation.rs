@@ -4,8 +4,7 @@
 use std::fmt;
 
 use crate::{
-    endpoint::{stats::MemoryStats, task::CPU_UNITS_PER_VCPU},
-    time::timestamp::Timestamp,
+    endpoint::task::CPU_UNITS_PER_VCPU, reading::MemoryReading, time::timestamp::Timestamp,
 };
 
 /// A counter that only grows, at one moment.
@@ -137,7 +136,7 @@ const LIMIT_INSANE: u64 = 1 << 62;
 /// Memory that the kernel could not take back without the container noticing:
 /// usage without the inactive page cache. Bytes.
 #[must_use]
-pub fn working_set_bytes(memory: MemoryStats) -> u64 {
+pub fn working_set_bytes(memory: MemoryReading) -> u64 {
     // Read one after the other, the two may cross.
     memory.usage_bytes.checked_sub(memory.inactive_file_bytes).unwrap_or(memory.usage_bytes)
 }
@@ -145,7 +144,7 @@ pub fn working_set_bytes(memory: MemoryStats) -> u64 {
 /// Memory as `AWS/ECS` counts it: usage without the page cache (cgroup v1) or
 /// without its inactive part (v2). Bytes.
 #[must_use]
-pub fn ecs_memory_bytes(memory: MemoryStats) -> u64 {
+pub fn ecs_memory_bytes(memory: MemoryReading) -> u64 {
     let cache_bytes = memory.cache_bytes.unwrap_or(memory.inactive_file_bytes);
     memory.usage_bytes.checked_sub(cache_bytes).unwrap_or(memory.usage_bytes)
 }
@@ -178,7 +177,7 @@ impl MemoryBasis {
     pub fn choose(
         container_limit_bytes: Option<u64>,
         task_limit_bytes: Option<u64>,
-        memory: MemoryStats,
+        memory: MemoryReading,
     ) -> Option<Self> {
         let kernel = |bytes| Self::KernelLimit { bytes };
         [
@@ -261,8 +260,12 @@ mod tests {
         assert!(rate.is_finite() && rate > 1e19);
     }
 
-    fn memory(usage_bytes: u64, inactive_file_bytes: u64, cache_bytes: Option<u64>) -> MemoryStats {
-        MemoryStats {
+    fn memory(
+        usage_bytes: u64,
+        inactive_file_bytes: u64,
+        cache_bytes: Option<u64>,
+    ) -> MemoryReading {
+        MemoryReading {
             usage_bytes,
             inactive_file_bytes,
             cache_bytes,
@@ -301,7 +304,7 @@ mod tests {
             (None, None, Some(300), Some(200), kernel(200)),
             (Some(0), None, None, None, None),
         ] {
-            let stats = MemoryStats {
+            let stats = MemoryReading {
                 limit_bytes: limit,
                 hierarchical_limit_bytes: hierarchical,
                 ..memory(1, 0, None)

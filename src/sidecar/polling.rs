@@ -7,10 +7,15 @@ use smol::future::FutureExt as _;
 
 use super::world::{Alarm, Endpoint, World};
 use crate::{
-    endpoint::{EndpointError, Resource, task::TaskDocument},
+    endpoint::{
+        EndpointError, Resource,
+        stats::{Parts, StatsParser},
+        task::TaskDocument,
+    },
     sample::metric::Sample,
     sampler::{Event, Sampler},
     settings::Settings,
+    time::Now,
 };
 
 /// For one whole request to the endpoint.
@@ -21,6 +26,7 @@ const LATENESS: Duration = Duration::from_millis(100);
 /// The endpoint's client and the sampler behind it.
 pub(crate) struct Poller<W: World> {
     client: W::Endpoint,
+    parser: StatsParser,
     pub(crate) sampler: Sampler,
     /// The one timer: a poll's deadline is, as a rule, the next tick.
     pub(crate) alarm: W::Alarm,
@@ -50,6 +56,7 @@ impl<W: World> Poller<W> {
     pub(crate) fn new(world: &W, settings: &Settings) -> Self {
         Self {
             client: world.endpoint(settings.endpoint.clone()),
+            parser: StatsParser::new(Parts::of(settings.metrics)),
             sampler: Sampler::new(settings.containers.clone(), settings.metrics),
             alarm: world.alarm(),
             samples: Vec::new(),
@@ -118,7 +125,8 @@ impl<W: World> Poller<W> {
             return Err(PollError("GET /task: the document lists no containers".to_owned()));
         }
         let wall = world.now().wall;
-        self.sampler.on_task(&task, tick, wall, &mut self.samples, &mut self.events);
+        let now = Now { instant: tick, wall };
+        self.sampler.on_task(&task, now, &mut self.samples, &mut self.events);
         Ok(task)
     }
 
@@ -129,9 +137,9 @@ impl<W: World> Poller<W> {
         deadline: Instant,
     ) -> Result<(), PollError> {
         let body = get(&mut self.client, Resource::Stats, tick, deadline, &mut self.alarm).await?;
-        let now = world.now().instant;
-        self.sampler
-            .on_stats(body, now, &mut self.samples, &mut self.events)
+        let Self { parser, sampler, samples, events, .. } = self;
+        sampler
+            .on_readings(|visit| parser.parse(body, visit), world.now(), samples, events)
             .map_err(|error| PollError(error.to_string()))
     }
 }

@@ -20,9 +20,9 @@ fn entry(json: &str) -> Entry {
 const READ: &str = r#""read": "2026-11-24T10:00:00.5Z""#;
 
 fn sample(total_usage_ns: u64, online_cpus: Option<u32>) -> Entry {
-    Entry::Sample(ContainerStats {
+    Entry::Reading(Reading {
         read: Timestamp::from_unix_ns(1_795_514_400_500_000_000),
-        cpu: Some(CpuStats { total_usage_ns, online_cpus }),
+        cpu: Some(CpuReading { total_usage_ns, online_cpus }),
         memory: None,
         network: None,
         block_io: None,
@@ -75,9 +75,9 @@ fn reads_the_counters_and_nothing_of_precpu() {
 }
 
 /// The entry with `cpu_stats` and these parts besides.
-fn stats(parts: &str) -> ContainerStats {
+fn stats(parts: &str) -> Reading {
     match entry(&format!(r#"{{{READ}, "cpu_stats": {{}}, {parts}}}"#)) {
-        Entry::Sample(stats) => stats,
+        Entry::Reading(stats) => stats,
         other => panic!("{parts}: {other:?}"),
     }
 }
@@ -93,7 +93,7 @@ fn memory_has_two_dialects() {
     for (parts, expected) in [
         (
             v1,
-            MemoryStats {
+            MemoryReading {
                 usage_bytes: 900,
                 inactive_file_bytes: 200,
                 cache_bytes: Some(300),
@@ -103,7 +103,7 @@ fn memory_has_two_dialects() {
         ),
         (
             v2,
-            MemoryStats {
+            MemoryReading {
                 usage_bytes: 900,
                 inactive_file_bytes: 250,
                 cache_bytes: None,
@@ -114,7 +114,7 @@ fn memory_has_two_dialects() {
         // An old daemon on v1 leaves out what is zero.
         (
             old,
-            MemoryStats {
+            MemoryReading {
                 usage_bytes: 900,
                 inactive_file_bytes: 0,
                 cache_bytes: Some(0),
@@ -147,7 +147,7 @@ fn interfaces_are_summed() {
         (r#""networks": null"#, None),
         (r#""network_rate_stats": {"rx_bytes_per_sec": 1e19}"#, None),
     ] {
-        let expected = expected.map(|(rx_bytes, tx_bytes)| NetworkStats { rx_bytes, tx_bytes });
+        let expected = expected.map(|(rx_bytes, tx_bytes)| NetworkReading { rx_bytes, tx_bytes });
         assert_eq!(stats(parts).network, expected, "{parts}");
     }
 }
@@ -167,7 +167,7 @@ fn reads_and_writes_are_summed_over_devices_and_nothing_twice() {
     ] {
         let parts = format!(r#""blkio_stats": {{"io_service_bytes_recursive": {entries}}}"#);
         let expected =
-            expected.map(|(read_bytes, write_bytes)| BlockIoStats { read_bytes, write_bytes });
+            expected.map(|(read_bytes, write_bytes)| BlockIoReading { read_bytes, write_bytes });
         assert_eq!(stats(&parts).block_io, expected, "{entries}");
     }
     assert_eq!(stats(r#""blkio_stats": {}"#).block_io, None);
@@ -178,7 +178,7 @@ fn reads_and_writes_are_summed_over_devices_and_nothing_twice() {
 fn a_counter_left_out_is_no_counter() {
     for cpu_stats in [r"{}", r#"{"cpu_usage": {}}"#, r#"{"cpu_usage": {"total_usage": 0}}"#] {
         let json = format!(r#"{{{READ}, "cpu_stats": {cpu_stats}}}"#);
-        assert!(matches!(entry(&json), Entry::Sample(ContainerStats { cpu: None, .. })), "{json}");
+        assert!(matches!(entry(&json), Entry::Reading(Reading { cpu: None, .. })), "{json}");
     }
 }
 
@@ -247,9 +247,9 @@ fn a_windows_container_breaks_nothing_and_has_no_memory_limit_or_block_io() {
             "storage_stats": {"read_count_normalized": 2, "write_size_bytes": 9},
             "networks": {"b2c3": {"rx_bytes": 5, "tx_bytes": 6, "endpoint_id": "x"}}"#,
     );
-    assert_eq!(stats.cpu, Some(CpuStats { total_usage_ns: 7, online_cpus: None }));
+    assert_eq!(stats.cpu, Some(CpuReading { total_usage_ns: 7, online_cpus: None }));
     assert_eq!((stats.memory, stats.block_io), (None, None));
-    assert_eq!(stats.network, Some(NetworkStats { rx_bytes: 5, tx_bytes: 6 }));
+    assert_eq!(stats.network, Some(NetworkReading { rx_bytes: 5, tx_bytes: 6 }));
 }
 
 #[test]
@@ -265,20 +265,20 @@ fn a_part_that_is_not_asked_for_is_not_read() {
         StatsParser::new(parts).parse(&mut body, |_, entry| entries.push(entry)).unwrap();
         entries[0]
     };
-    let Entry::Sample(all) = read(&json, Parts::ALL) else { panic!("no sample") };
+    let Entry::Reading(all) = read(&json, Parts::ALL) else { panic!("no sample") };
     assert!(all.memory.is_some() && all.network.is_some() && all.block_io.is_some());
     for (parts, expected) in [
-        (Parts { memory: false, ..Parts::ALL }, ContainerStats { memory: None, ..all }),
-        (Parts { network: false, ..Parts::ALL }, ContainerStats { network: None, ..all }),
-        (Parts { block_io: false, ..Parts::ALL }, ContainerStats { block_io: None, ..all }),
+        (Parts { memory: false, ..Parts::ALL }, Reading { memory: None, ..all }),
+        (Parts { network: false, ..Parts::ALL }, Reading { network: None, ..all }),
+        (Parts { block_io: false, ..Parts::ALL }, Reading { block_io: None, ..all }),
     ] {
-        assert_eq!(read(&json, parts), Entry::Sample(expected), "{parts:?}");
+        assert_eq!(read(&json, parts), Entry::Reading(expected), "{parts:?}");
     }
     // So what is wrong in it costs nothing.
     let wrong = json.replace("[{", "{").replace("}]", "}");
     assert!(matches!(read(&wrong, Parts::ALL), Entry::Malformed(_)));
     let without = Parts { block_io: false, ..Parts::ALL };
-    assert_eq!(read(&wrong, without), Entry::Sample(ContainerStats { block_io: None, ..all }));
+    assert_eq!(read(&wrong, without), Entry::Reading(Reading { block_io: None, ..all }));
 }
 
 #[test]

@@ -36,8 +36,7 @@ pub(super) fn full(
 pub(super) fn all_values(bench: &mut Bench, json: &str) -> Vec<(&'static str, Option<u16>, f64)> {
     bench.second += 1;
     let (mut samples, mut events) = (Vec::new(), Vec::new());
-    let mut body = json.as_bytes().to_vec();
-    bench.sampler.on_stats(&mut body, bench.now(), &mut samples, &mut events).unwrap();
+    bench.take(json, &mut samples, &mut events).unwrap();
     samples.iter().map(|sample| (sample.metric.name(), sample.container, sample.value)).collect()
 }
 
@@ -251,18 +250,17 @@ fn the_task_document_has_metrics_of_its_own() {
     let mut read_at = Vec::new();
     for second in 0..61 {
         bench.second = second;
-        if bench.sampler.wants_task(bench.now()) {
+        if bench.sampler.wants_task(bench.now().instant) {
             let task = TaskDocument::parse(&mut json.as_bytes().to_vec()).unwrap();
-            let wall = Timestamp::from_unix_ns(second);
             let (mut samples, mut events) = (Vec::new(), Vec::new());
-            bench.sampler.on_task(&task, bench.now(), wall, &mut samples, &mut events);
+            bench.sampler.on_task(&task, bench.now(), &mut samples, &mut events);
             let values: Vec<_> =
                 samples.iter().map(|s| (s.metric.name(), s.container, s.value, s.read)).collect();
             assert_eq!(
                 values,
                 [
-                    ("EphemeralStorageUtilization", None, 25.0, wall),
-                    ("RestartCount", Some(0), 3.0, wall)
+                    ("EphemeralStorageUtilization", None, 25.0, bench.now().wall),
+                    ("RestartCount", Some(0), 3.0, bench.now().wall)
                 ]
             );
             read_at.push(second);

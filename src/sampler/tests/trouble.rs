@@ -278,9 +278,9 @@ fn a_task_document_that_fails_is_asked_for_less_and_less_often() {
     let mut asked_at = Vec::new();
     for second in 2..100 {
         bench.second = second;
-        if bench.sampler.wants_task(bench.now()) {
+        if bench.sampler.wants_task(bench.now().instant) {
             asked_at.push(second);
-            bench.sampler.on_task_failed(bench.now());
+            bench.sampler.on_task_failed(bench.now().instant);
         }
     }
     assert_eq!(asked_at, [2, 4, 8, 16, 32, 62, 92]);
@@ -389,7 +389,7 @@ fn an_id_that_stays_unknown_is_asked_for_every_half_minute() {
     let mut asked_at = Vec::new();
     for second in 1..70 {
         bench.stats(&format!("{{{}, \"x\": null}}", entry("w1", second, second)));
-        if bench.sampler.wants_task(bench.now()) {
+        if bench.sampler.wants_task(bench.now().instant) {
             bench.task(LIMITED);
             asked_at.push(second);
         }
@@ -420,8 +420,8 @@ fn of_task(json: &str) -> (Vec<String>, Vec<(Metric, f64)>) {
     let mut machine = Sampler::new(Selection::All, MetricSet::all());
     let task = TaskDocument::parse(&mut json.as_bytes().to_vec()).unwrap();
     let (mut samples, mut events) = (Vec::new(), Vec::new());
-    let wall = Timestamp::from_unix_ns(0);
-    machine.on_task(&task, Instant::now(), wall, &mut samples, &mut events);
+    let now = Now { instant: Instant::now(), wall: Timestamp::from_unix_ns(0) };
+    machine.on_task(&task, now, &mut samples, &mut events);
     let samples = samples.iter().map(|sample| (sample.metric, sample.value)).collect();
     (machine.names().to_vec(), samples)
 }

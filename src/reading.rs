@@ -1,0 +1,100 @@
+//! What every source of counters gives: which moment, which counters. A source (the
+//! task metadata endpoint) makes readings, the sampler takes them, and neither knows
+//! more of the other. No differences, no percentages: those are the sampler's.
+
+use std::fmt;
+
+use crate::time::Timestamp;
+
+/// One container's counters at one moment.
+///
+/// Each part is `None` where the document does not have it; within a part a
+/// missing key counts as 0, since old agents leave zero-valued keys out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// When the counters were read, by the clock of the host.
+    pub read: Timestamp,
+    /// `cpu_stats`; `None` while the container has used no CPU at all, which is
+    /// how a sample without the counter looks as well.
+    pub cpu: Option<CpuReading>,
+    /// `memory_stats`; `None` where it has no `usage` (Windows).
+    pub memory: Option<MemoryReading>,
+    /// `networks`, all interfaces together; `None` in the modes `host` and
+    /// `none`, and on awsvpc for the first 10 s.
+    pub network: Option<NetworkReading>,
+    /// `blkio_stats`; `None` where it lists no operation.
+    pub block_io: Option<BlockIoReading>,
+}
+
+/// `memory_stats`, bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryReading {
+    /// Memory in use, the page cache included. Never 0.
+    pub usage_bytes: u64,
+    /// The part of the page cache that the kernel gives up first:
+    /// `total_inactive_file` in cgroup v1, `inactive_file` in v2.
+    pub inactive_file_bytes: u64,
+    /// The whole page cache, which only cgroup v1 has under this name.
+    pub cache_bytes: Option<u64>,
+    /// The container's limit. Absurdly large where it has none.
+    pub limit_bytes: Option<u64>,
+    /// The least limit on the way up to the root; cgroup v1.
+    pub hierarchical_limit_bytes: Option<u64>,
+}
+
+/// `networks`, bytes since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NetworkReading {
+    /// Received.
+    pub rx_bytes: u64,
+    /// Sent.
+    pub tx_bytes: u64,
+}
+
+/// `blkio_stats.io_service_bytes_recursive`, bytes since the start, over all
+/// devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlockIoReading {
+    /// Read from devices.
+    pub read_bytes: u64,
+    /// Written to devices.
+    pub write_bytes: u64,
+}
+
+/// `cpu_stats`. `precpu_stats` is deliberately not read: it is zero in first
+/// samples, and always on early Fargate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CpuReading {
+    /// CPU time used since the container started, ns, over all CPUs. Never 0.
+    pub total_usage_ns: u64,
+    /// CPUs of the host. On a 0.25 vCPU Fargate task it still says 2. `None`
+    /// where neither `online_cpus` nor `percpu_usage` tells (Windows).
+    pub online_cpus: Option<u32>,
+}
+
+/// What a source says of one container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// `null`, `{}`, no `cpu_stats`, or a `read` that is missing or before 1970.
+    /// Not an error and not zero.
+    NoData,
+    /// Its counters.
+    Reading(Reading),
+    /// An entry that is not what the endpoint documents.
+    Malformed(ReadingError),
+}
+
+/// Which field made an entry unreadable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadingError {
+    /// The field, by its path.
+    pub(crate) field: &'static str,
+    /// What it should be, with its article.
+    pub(crate) expected: &'static str,
+}
+
+impl fmt::Display for ReadingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not {}", self.field, self.expected)
+    }
+}
