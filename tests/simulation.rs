@@ -266,7 +266,7 @@ fn give(books: &mut Ledger, ms: u64) {
 
 fn send(books: &mut Ledger, ms: u64, datums: &[Datum], outcome: Outcome) {
     books.on_request(at(ms), datums, false);
-    if matches!(outcome, Outcome::Accepted | Outcome::Ambiguous) {
+    if matches!(outcome, Outcome::Accepted | Outcome::NoAnswer) {
         books.on_accepted(at(ms));
     }
     books.on_told(at(ms), outcome);
@@ -274,13 +274,13 @@ fn send(books: &mut Ledger, ms: u64, datums: &[Datum], outcome: Outcome) {
 
 /// What an ESP says that had so many accepted in one request, after one without an
 /// answer.
-fn accepted(published: u64, ambiguous: u64) -> Figures {
+fn accepted(published: u64, sent_again: u64) -> Figures {
     let mut figures = Figures::default();
     figures.publisher.taken = published;
     figures.publisher.published = published;
-    figures.publisher.ambiguous = ambiguous;
+    figures.publisher.sent_again = sent_again;
     figures.publisher.requests[Outcome::Accepted as usize] = published.min(1);
-    figures.publisher.requests[Outcome::Ambiguous as usize] = ambiguous.min(1);
+    figures.publisher.requests[Outcome::NoAnswer as usize] = sent_again.min(1);
     figures
 }
 
@@ -294,7 +294,7 @@ fn the_books_notice_what_must_not_be() {
             give(books, 1000);
             give(books, 2000);
             let both = [datum(1000, 25.0), datum(2000, 25.0)];
-            send(books, 10_000, &both, Outcome::Ambiguous);
+            send(books, 10_000, &both, Outcome::NoAnswer);
             send(books, 20_000, &both, Outcome::Accepted);
             books.balance(at(30_000), &accepted(2, 2), 100);
         }),

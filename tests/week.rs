@@ -129,12 +129,12 @@ fn a_week_takes_no_more_memory_at_its_end() {
         assert!((14_000..15_000).contains(&lost), "{lost}");
         assert_eq!(publisher.taken, publisher.published + lost);
         println!(
-            "a week in {:.1} s: {} samples, {} requests accepted, {} ambiguous samples, \
+            "a week in {:.1} s: {} samples, {} requests accepted, {} samples sent again, \
              {} accepted again; live bytes: hour 2 {:?}, hour 28 (outage) {:?}, hour {} {:?}",
             took.as_secs_f64(),
             publisher.taken,
             played.ledger.told(Outcome::Accepted),
-            publisher.ambiguous,
+            publisher.sent_again,
             played.ledger.accepted_again(),
             hours[1],
             hours[27],

@@ -212,9 +212,17 @@ fn measure(options: &Options, esp: &Path) -> Outcome<(Vec<Measured>, u64, u64)> 
         let threads = program.threads()?;
         let log = if name == "esp" { program.stop()? } else { Vec::new() };
         let last = |figure: &str| log.iter().rev().find_map(|line| line[figure].as_u64());
-        let (missed_ticks, ambiguous) = (last("missed_ticks"), last("ambiguous"));
+        let (missed_ticks, sent_again) = (last("missed_ticks"), last("sent_again"));
         let seen = after.since(before);
-        measured.push(Measured { name, command, readings, threads, seen, missed_ticks, ambiguous });
+        measured.push(Measured {
+            name,
+            command,
+            readings,
+            threads,
+            seen,
+            missed_ticks,
+            sent_again,
+        });
     }
     Ok((measured, endpoints.containers, endpoints.body_bytes))
 }

@@ -21,7 +21,7 @@ pub(crate) struct Measured {
     /// What it says itself in its last summary, which comes each minute.
     pub(crate) missed_ticks: Option<u64>,
     /// Samples that CloudWatch may have got twice, by the same line.
-    pub(crate) ambiguous: Option<u64>,
+    pub(crate) sent_again: Option<u64>,
 }
 
 /// All of it. The floor is the first of `measured`, `esp` the second.
@@ -168,7 +168,7 @@ impl Report {
         if esp.refused > 0 {
             faults.push(format!("{} requests broke a limit of CloudWatch's", esp.refused));
         }
-        match self.esp().ambiguous {
+        match self.esp().sent_again {
             Some(0) => {}
             Some(again) => faults.push(format!("{again} samples were sent again for nothing")),
             None => faults.push("esp's log does not say how many samples it sent again".to_owned()),
@@ -226,7 +226,7 @@ impl Report {
             "datums": program.seen.accepted.iter().sum::<u64>(),
             "refused_requests": program.seen.refused,
             "missed_ticks_by_itself": program.missed_ticks,
-            "ambiguous_by_itself": program.ambiguous,
+            "sent_again_by_itself": program.sent_again,
         })
     }
 }
@@ -291,8 +291,8 @@ impl fmt::Display for Report {
         if let Some(missed) = self.esp().missed_ticks {
             writeln!(f, "Ticks missed, by its own count: {missed}.")?;
         }
-        if let Some(ambiguous) = self.esp().ambiguous {
-            writeln!(f, "Samples sent again, by its own count: {ambiguous}.")?;
+        if let Some(again) = self.esp().sent_again {
+            writeln!(f, "Samples sent again, by its own count: {again}.")?;
         }
         Ok(())
     }

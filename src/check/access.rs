@@ -169,7 +169,7 @@ impl<W: World> Check<'_, W> {
         let answer = self.within(PUBLISH_PATIENCE, cloudwatch.put(&[sample])).await;
         answer.unwrap_or_else(|| {
             let message = format!("no answer within {} s", PUBLISH_PATIENCE.as_secs());
-            Err(PutError { outcome: Outcome::Ambiguous, message })
+            Err(PutError { outcome: Outcome::NoAnswer, message })
         })
     }
 
@@ -215,7 +215,7 @@ fn advice(outcome: Outcome, region: &str, namespace: &str) -> (Reason, String) {
         Outcome::Throttled => {
             (Reason::Temporary, "try again; the sidecar does so by itself".to_owned())
         }
-        Outcome::Accepted | Outcome::ServerError | Outcome::Ambiguous => {
+        Outcome::Accepted | Outcome::ServerError | Outcome::ConnectionLost | Outcome::NoAnswer => {
             (Reason::Temporary, "try again; if it lasts, see AWS's health dashboard".to_owned())
         }
     }

@@ -6,6 +6,8 @@ use std::{error::Error, fmt};
 
 use aws_smithy_runtime_api::client::result::ConnectorError;
 
+use crate::publisher::Outcome;
+
 /// Where a request ended that got no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionErrorKind {
@@ -35,10 +37,15 @@ impl ConnectionError {
         Self { kind, cause: cause.into() }
     }
 
-    /// Whether the request may have arrived all the same.
-    #[must_use]
-    pub fn may_have_arrived(&self) -> bool {
-        matches!(self.kind, ConnectionErrorKind::Broken | ConnectionErrorKind::TimedOut)
+    /// What it says of the request: whether CloudWatch may have it all the same.
+    pub(super) fn outcome(&self) -> Outcome {
+        match self.kind {
+            ConnectionErrorKind::Unusable
+            | ConnectionErrorKind::NotConnected
+            | ConnectionErrorKind::ConnectTimedOut => Outcome::Unreachable,
+            ConnectionErrorKind::Broken => Outcome::ConnectionLost,
+            ConnectionErrorKind::TimedOut => Outcome::NoAnswer,
+        }
     }
 }
 

@@ -77,7 +77,7 @@ impl PutError {
                 }
                 outcome => (outcome, chain(error)),
             },
-            SdkError::TimeoutError(_) => (Outcome::Ambiguous, chain(error)),
+            SdkError::TimeoutError(_) => (Outcome::NoAnswer, chain(error)),
             // An answer that is no error of CloudWatch's: a proxy's, a cut one.
             _ => (Outcome::ServerError, chain(error)),
         };
@@ -158,11 +158,11 @@ fn by_connection(failure: &DispatchFailure) -> Outcome {
     let Some(error) = failure.as_connector_error() else { return Outcome::ServerError };
     let source = error.source().and_then(|source| source.downcast_ref::<ConnectionError>());
     match source {
-        Some(error) if error.may_have_arrived() => Outcome::Ambiguous,
-        Some(_) => Outcome::Unreachable,
+        Some(error) => error.outcome(),
         // Not the connector's at all, but the identity resolver's.
         None if error.is_other() => Outcome::Credentials,
-        None => Outcome::Ambiguous,
+        None if error.is_timeout() => Outcome::NoAnswer,
+        None => Outcome::ConnectionLost,
     }
 }
 
@@ -260,13 +260,13 @@ mod tests {
     }
 
     #[test]
-    fn what_may_have_arrived_is_ambiguous() {
+    fn how_the_connection_failed_says_whether_the_request_may_have_arrived() {
         for (kind, outcome) in [
             (ConnectionErrorKind::Unusable, Outcome::Unreachable),
             (ConnectionErrorKind::NotConnected, Outcome::Unreachable),
             (ConnectionErrorKind::ConnectTimedOut, Outcome::Unreachable),
-            (ConnectionErrorKind::Broken, Outcome::Ambiguous),
-            (ConnectionErrorKind::TimedOut, Outcome::Ambiguous),
+            (ConnectionErrorKind::Broken, Outcome::ConnectionLost),
+            (ConnectionErrorKind::TimedOut, Outcome::NoAnswer),
         ] {
             let error = ConnectionError::new(kind, "the cause");
             let error = SdkError::dispatch_failure(error.into());

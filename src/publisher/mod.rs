@@ -62,9 +62,12 @@ pub enum Outcome {
     ServerError,
     /// There was no connection: nothing was sent.
     Unreachable,
-    /// It was sent, and no answer came: it may have been accepted. It is sent
-    /// again, since CloudWatch has no way to ask.
-    Ambiguous,
+    /// The connection ended after the request was sent: CloudWatch may have
+    /// accepted it, and there is no way to ask.
+    ConnectionLost,
+    /// The request was sent, and no whole answer came in time: CloudWatch may
+    /// have accepted it, and there is no way to ask.
+    NoAnswer,
     /// The permission is missing.
     Denied,
     /// There are no credentials, or they are not valid any more.
@@ -77,12 +80,13 @@ pub enum Outcome {
 }
 
 /// All outcomes, for the figures.
-pub const OUTCOMES: [Outcome; 9] = [
+pub const OUTCOMES: [Outcome; 10] = [
     Outcome::Accepted,
     Outcome::Throttled,
     Outcome::ServerError,
     Outcome::Unreachable,
-    Outcome::Ambiguous,
+    Outcome::ConnectionLost,
+    Outcome::NoAnswer,
     Outcome::Denied,
     Outcome::Credentials,
     Outcome::Invalid,
@@ -106,9 +110,11 @@ pub struct PublisherFigures {
     pub dropped_refused: u64,
     /// Samples for which no set of dimensions had all its values.
     pub dropped_unaddressed: u64,
-    /// Samples of requests that were sent again although they may have been
-    /// accepted.
+    /// Samples that were sent, never confirmed, and are not sent again.
     pub ambiguous: u64,
+    /// Samples that were sent again because an earlier request with them got no
+    /// answer: CloudWatch may have them more than once.
+    pub sent_again: u64,
     /// Requests by outcome, in the order of [`OUTCOMES`].
     pub requests: [u64; OUTCOMES.len()],
     /// `read` of the newest sample that was accepted.
@@ -342,11 +348,12 @@ impl Publisher {
             Outcome::Throttled
             | Outcome::ServerError
             | Outcome::Unreachable
-            | Outcome::Ambiguous
+            | Outcome::ConnectionLost
+            | Outcome::NoAnswer
             | Outcome::Credentials
             | Outcome::ClockSkew => {
-                if outcome == Outcome::Ambiguous {
-                    self.figures.ambiguous += self.store.in_flight().len() as u64;
+                if matches!(outcome, Outcome::ConnectionLost | Outcome::NoAnswer) {
+                    self.figures.sent_again += self.store.in_flight().len() as u64;
                 }
                 self.store.put_back();
                 Some(BACKLOG_PAUSE + self.backoff.next())

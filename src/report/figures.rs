@@ -88,6 +88,7 @@ impl Figures {
             publisher.dropped_refused,
             publisher.dropped_unaddressed,
             publisher.ambiguous,
+            publisher.sent_again,
         ];
         let mut counts = [0; COUNTS];
         let stdout = [lines.lines, lines.written, lines.dropped()];
@@ -98,7 +99,7 @@ impl Figures {
 }
 
 /// All of [`OWN`] but the backlog and the age.
-const COUNTS: usize = 14 + OUTCOMES.len() + 3;
+const COUNTS: usize = 15 + OUTCOMES.len() + 3;
 const _: () = assert!(COUNTS + 2 == OWN.len());
 const _: () = assert!(OWN[COUNTS] as u8 == Metric::OwnBacklog as u8);
 
@@ -149,7 +150,7 @@ mod tests {
         let now = Now { instant: Instant::now(), wall: Timestamp::from_unix_ns(0) };
         let readable = Some(LineFormat::Readable);
         for (cloudwatch, lines, counts) in
-            [(true, None, 24), (false, readable, 9), (true, readable, 27)]
+            [(true, None, 26), (false, readable, 9), (true, readable, 29)]
         {
             let outputs = Outputs { cloudwatch, lines };
             let figures = Figures { outputs, ..Figures::default() };

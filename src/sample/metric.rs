@@ -59,8 +59,10 @@ pub enum Metric {
     OwnDroppedRefused,
     /// Samples without a set of dimensions.
     OwnDroppedUnaddressed,
-    /// Samples sent again although they may have been accepted.
+    /// Samples that were sent, never confirmed, and are not sent again.
     OwnAmbiguous,
+    /// Samples that were sent again after a request without an answer.
+    OwnSentAgain,
     /// Requests that were accepted.
     OwnRequestsAccepted,
     /// Requests that CloudWatch throttled.
@@ -69,8 +71,10 @@ pub enum Metric {
     OwnRequestsServerError,
     /// Requests for which there was no connection.
     OwnRequestsUnreachable,
-    /// Requests that got no answer.
-    OwnRequestsAmbiguous,
+    /// Requests after which the connection ended without an answer.
+    OwnRequestsConnectionLost,
+    /// Requests that got no answer in time.
+    OwnRequestsNoAnswer,
     /// Requests for which the permission is missing.
     OwnRequestsDenied,
     /// Requests for want of valid credentials.
@@ -109,7 +113,7 @@ pub const ALL: [Metric; 12] = [
 
 /// ESP's figures about itself (`SELF_METRICS`): a count since the last minute's,
 /// except where it says "now". The order of their values in `figures`.
-pub const OWN: [Metric; 28] = [
+pub const OWN: [Metric; 30] = [
     Metric::OwnSamplesTaken,
     Metric::OwnSamplesPublished,
     Metric::OwnSkippedDuplicate,
@@ -124,11 +128,13 @@ pub const OWN: [Metric; 28] = [
     Metric::OwnDroppedRefused,
     Metric::OwnDroppedUnaddressed,
     Metric::OwnAmbiguous,
+    Metric::OwnSentAgain,
     Metric::OwnRequestsAccepted,
     Metric::OwnRequestsThrottled,
     Metric::OwnRequestsServerError,
     Metric::OwnRequestsUnreachable,
-    Metric::OwnRequestsAmbiguous,
+    Metric::OwnRequestsConnectionLost,
+    Metric::OwnRequestsNoAnswer,
     Metric::OwnRequestsDenied,
     Metric::OwnRequestsCredentials,
     Metric::OwnRequestsInvalid,
@@ -171,11 +177,13 @@ impl Metric {
             Self::OwnDroppedRefused => "ESP/DroppedRefused",
             Self::OwnDroppedUnaddressed => "ESP/DroppedUnaddressed",
             Self::OwnAmbiguous => "ESP/Ambiguous",
+            Self::OwnSentAgain => "ESP/SentAgain",
             Self::OwnRequestsAccepted => "ESP/RequestsAccepted",
             Self::OwnRequestsThrottled => "ESP/RequestsThrottled",
             Self::OwnRequestsServerError => "ESP/RequestsServerError",
             Self::OwnRequestsUnreachable => "ESP/RequestsUnreachable",
-            Self::OwnRequestsAmbiguous => "ESP/RequestsAmbiguous",
+            Self::OwnRequestsConnectionLost => "ESP/RequestsConnectionLost",
+            Self::OwnRequestsNoAnswer => "ESP/RequestsNoAnswer",
             Self::OwnRequestsDenied => "ESP/RequestsDenied",
             Self::OwnRequestsCredentials => "ESP/RequestsCredentials",
             Self::OwnRequestsInvalid => "ESP/RequestsInvalid",

@@ -243,8 +243,8 @@ pub const SELF_METRICS: Variable = Variable {
     limits: "on or off",
     example: "on",
     help: "Whether ESP's own figures are published too, each minute. They are metrics in the same \
-           namespace, whose names begin with ESP/ and which have their price: 25 with \
-           OUTPUT=cloudwatch, 9 with emf, 28 with both.",
+           namespace, whose names begin with ESP/ and which have their price: 27 with \
+           OUTPUT=cloudwatch, 9 with emf, 30 with both.",
 };
 
 /// Whether `esp health` looks at publishing.

@@ -69,16 +69,16 @@ fn an_answer_of_64_mib_is_an_acceptance_and_is_not_kept() {
 }
 
 #[test]
-fn silence_before_the_answer_is_ambiguous_and_said_to_be() {
+fn silence_before_the_answer_is_sent_again_and_counted() {
     let ended = after([Some(Fault::HangBeforeHead(LONG))]);
-    assert_ambiguous_and_twice(&ended, 1);
+    assert_sent_again(&ended, 1);
     assert!(gaps(&ended.cloudwatch)[0] > Duration::from_secs(9));
 }
 
 #[test]
-fn silence_after_the_head_is_ambiguous_and_said_to_be() {
+fn silence_after_the_head_is_sent_again_and_counted() {
     let ended = after([Some(Fault::HangInBody(LONG))]);
-    assert_ambiguous_and_twice(&ended, 1);
+    assert_sent_again(&ended, 1);
     assert!(gaps(&ended.cloudwatch)[0] > Duration::from_secs(9));
 }
 
@@ -87,21 +87,21 @@ fn a_connection_that_ends_before_the_request_is_accepted_costs_nothing() {
     // On a new connection, and on one that was kept.
     let cut = || Some(Fault::CutBeforeAcceptance);
     let ended = after([cut(), None, cut()]);
-    assert_eq!(ended.ledger.requests("ambiguous"), 2);
+    assert_eq!(ended.ledger.unanswered(), 2);
     assert_eq!(ended.ledger.copies, 0);
     assert_none_unseen(&ended);
 }
 
 #[test]
-fn a_connection_that_ends_after_acceptance_is_ambiguous_and_said_to_be() {
+fn a_connection_that_ends_after_acceptance_is_sent_again_and_counted() {
     let cut = || Some(Fault::CutAfterAcceptance);
-    assert_ambiguous_and_twice(&after([cut(), None, cut()]), 2);
+    assert_sent_again(&after([cut(), None, cut()]), 2);
 }
 
 #[test]
-fn a_connection_that_is_reset_after_acceptance_is_ambiguous_and_said_to_be() {
+fn a_connection_that_is_reset_after_acceptance_is_sent_again_and_counted() {
     let reset = || Some(Fault::ResetAfterAcceptance);
-    assert_ambiguous_and_twice(&after([reset(), None, reset()]), 2);
+    assert_sent_again(&after([reset(), None, reset()]), 2);
 }
 
 #[test]
@@ -153,9 +153,9 @@ fn a_missing_permission_is_said_with_action_and_region() {
 }
 
 /// Accepted, unheard, and sent again: the books know how many.
-fn assert_ambiguous_and_twice(ended: &Ended, requests: u64) {
-    assert_eq!(ended.ledger.requests("ambiguous"), requests);
-    assert_eq!(ended.ledger.copies, ended.ledger.figure("ambiguous"));
+fn assert_sent_again(ended: &Ended, requests: u64) {
+    assert_eq!(ended.ledger.unanswered(), requests);
+    assert_eq!(ended.ledger.copies, ended.ledger.figure("sent_again"));
     assert!(ended.ledger.copies > 0);
     assert_none_unseen(ended);
 }
@@ -163,7 +163,7 @@ fn assert_ambiguous_and_twice(ended: &Ended, requests: u64) {
 /// Every request that CloudWatch saw is in the books: libcurl sent none by
 /// itself.
 fn assert_none_unseen(ended: &Ended) {
-    let known = ended.ledger.requests("accepted") + ended.ledger.requests("ambiguous");
+    let known = ended.ledger.requests("accepted") + ended.ledger.unanswered();
     assert_eq!(ended.cloudwatch.requests().len() as u64, known);
     ended.assert_one_trouble(PUBLISHING);
     ended.assert_all_published();

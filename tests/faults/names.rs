@@ -86,7 +86,7 @@ fn a_name_that_moves_is_followed_at_once() {
     let end = log.expect("esp stops; everything is published");
     let stored = run.cloudwatch.datums().len() + moved.datums().len();
     assert_eq!(end["published"].as_u64(), Some(stored as u64));
-    assert_eq!((&end["ambiguous"], &end["missed_ticks"]), (&0.into(), &0.into()));
+    assert_eq!((&end["sent_again"], &end["missed_ticks"]), (&0.into(), &0.into()));
 }
 
 #[test]

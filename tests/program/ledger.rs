@@ -33,6 +33,11 @@ impl Ledger {
         self.figure(&format!("requests_{outcome}"))
     }
 
+    /// Requests that were sent and got no answer.
+    pub(crate) fn unanswered(&self) -> u64 {
+        self.sum("requests", &["connection_lost", "no_answer"])
+    }
+
     fn sum(&self, prefix: &str, names: &[&str]) -> u64 {
         names.iter().map(|name| self.figure(&format!("{prefix}_{name}"))).sum()
     }
@@ -51,7 +56,8 @@ pub(crate) fn balanced(
     // Every sample has one fate.
     let reasons = ["full", "invalid", "time", "refused", "unaddressed"];
     assert_eq!(of("samples"), of("taken"), "{}", log.text);
-    let fates = of("published") + ledger.sum("dropped", &reasons) + of("backlog");
+    let lost = ledger.sum("dropped", &reasons) + of("ambiguous");
+    let fates = of("published") + lost + of("backlog");
     assert_eq!(of("taken"), fates, "{}", log.text);
 
     // CloudWatch has what was published, and besides only what the books call
@@ -63,19 +69,19 @@ pub(crate) fn balanced(
     }
     let distinct = stored.len() as u64;
     let copies = stored.values().sum::<u64>() - distinct;
-    let uncertain = of("ambiguous") + of("under_way");
+    let uncertain = of("ambiguous") + of("sent_again") + of("under_way");
     let (published, taken) = (of("published"), of("taken"));
     assert!(
         (published..=taken.min(published + uncertain)).contains(&distinct),
         "CloudWatch has {distinct} samples\n{}",
         log.text
     );
-    assert!(copies <= of("ambiguous"), "CloudWatch has {copies} samples twice\n{}", log.text);
+    assert!(copies <= of("sent_again"), "CloudWatch has {copies} samples twice\n{}", log.text);
 
     // And it saw no request that the books do not know.
     let seen = cloudwatch.requests().len() as u64;
     let answered = ledger.sum("requests", &ANSWERED);
-    let perhaps = ledger.sum("requests", &["ambiguous", "credentials"]);
+    let perhaps = ledger.unanswered() + ledger.requests("credentials");
     let under_way = u64::from(of("under_way") > 0);
     assert!(
         (answered..=answered + perhaps + under_way).contains(&seen),

@@ -182,7 +182,8 @@ impl Aws {
         let told = |outcome| ledger.lock().unwrap().on_told(clock.elapsed(), outcome);
         let fails = |kind, cause: &str| {
             let outcome = match kind {
-                ConnectionErrorKind::Broken | ConnectionErrorKind::TimedOut => Outcome::Ambiguous,
+                ConnectionErrorKind::Broken => Outcome::ConnectionLost,
+                ConnectionErrorKind::TimedOut => Outcome::NoAnswer,
                 _ => Outcome::Unreachable,
             };
             told(outcome);
@@ -265,7 +266,7 @@ impl State {
                 };
                 (fault.clone().spoil(honest), outcome)
             }
-            Some(_) => (honest.delivered(Delivery::CutInBody), Outcome::Ambiguous),
+            Some(_) => (honest.delivered(Delivery::CutInBody), Outcome::ConnectionLost),
             None => (honest, Outcome::Accepted),
         }
     }

@@ -24,12 +24,13 @@ impl Ledger {
             publisher.published + publisher.dropped() + figures.backlog,
             publisher.taken,
         );
+        let told_samples = |outcome: Outcome| self.told_samples[outcome as usize];
+        let unanswered = told_samples(Outcome::ConnectionLost) + told_samples(Outcome::NoAnswer);
         let all = [
-            ("published", Outcome::Accepted, publisher.published),
-            ("ambiguous", Outcome::Ambiguous, publisher.ambiguous),
+            ("published", told_samples(Outcome::Accepted), publisher.published),
+            ("sent again", unanswered, publisher.sent_again),
         ];
-        for (what, outcome, theirs) in all {
-            let ours = self.told_samples[outcome as usize];
+        for (what, ours, theirs) in all {
             if ours != theirs {
                 self.complain(at, format_args!("{what}: {ours} in the books, {theirs} by ESP"));
             }
@@ -61,10 +62,10 @@ impl Ledger {
             );
         }
         let twice = self.accepted_again();
-        if twice > publisher.ambiguous {
+        if twice > publisher.sent_again {
             self.complain(
                 at,
-                format_args!("{twice} accepted again, {} ambiguous", publisher.ambiguous),
+                format_args!("{twice} accepted again, {} sent again", publisher.sent_again),
             );
         }
         let is_full = self.outstanding_most >= capacity || !self.terms.is_all_known;
