@@ -21,8 +21,9 @@ use crate::{
     output::stdio::LineQueue,
     sample::{
         dimension::ResolvedDimensions,
+        dropping::{Dropping, DroppingSpell, NamedMetrics},
         limits::Refusal,
-        metric::{MetricSet, OWN, Sample},
+        metric::{OWN, Sample},
     },
     settings::{EmfResolution, LineFormat, Settings},
     time::Now,
@@ -61,13 +62,8 @@ impl LineFigures {
 /// Something to tell the operator.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum LineEvent {
-    /// Too many lines wait: from here on the oldest are dropped.
-    DroppingBegan,
-    /// None waits any more.
-    DroppingEnded {
-        /// How many samples were dropped.
-        dropped: u64,
-    },
+    /// Too many lines wait, or none waits any more.
+    Dropping(Dropping),
     /// A sample that no document can have.
     SampleDropped {
         /// The sample.
@@ -93,11 +89,8 @@ pub struct LineOutput {
     queue: LineQueue,
     taken: u64,
     dropped_invalid: u64,
-    /// Samples are dropped for want of room; how many were before, else.
-    is_dropping: bool,
-    dropped_before: u64,
-    /// Metrics of which a dropped sample has been named.
-    named: MetricSet,
+    spell: DroppingSpell,
+    named: NamedMetrics,
     is_length_said: bool,
     events: Vec<LineEvent>,
 }
@@ -125,9 +118,8 @@ impl LineOutput {
             queue: LineQueue::new(QUEUE_BYTES),
             taken: 0,
             dropped_invalid: 0,
-            is_dropping: false,
-            dropped_before: 0,
-            named: MetricSet::default(),
+            spell: DroppingSpell::default(),
+            named: NamedMetrics::default(),
             is_length_said: false,
             events: Vec::new(),
         }
@@ -158,8 +150,7 @@ impl LineOutput {
         self.taken += 1;
         if let Some(refusal) = Refusal::of(sample.value, sample.read, now.wall) {
             self.dropped_invalid += 1;
-            if !self.named.has(sample.metric) {
-                self.named.insert(sample.metric);
+            if self.named.is_first(sample.metric) {
                 let reason = refusal.reason();
                 self.events.push(LineEvent::SampleDropped { sample, reason });
             }
@@ -213,9 +204,8 @@ impl LineOutput {
             && error.kind() == io::ErrorKind::BrokenPipe
         {
             self.queue.drop_all();
-            // The error says it.
-            self.is_dropping = false;
-            self.dropped_before = self.queue.figures().samples_dropped;
+            // The error is logged, and says it.
+            self.spell.pass_over(self.queue.figures().samples_dropped);
         }
         self.note_dropping();
         result.map(|()| self.queue.is_empty())
@@ -247,15 +237,8 @@ impl LineOutput {
 
     fn note_dropping(&mut self) {
         let dropped = self.queue.figures().samples_dropped;
-        if !self.is_dropping && dropped > self.dropped_before {
-            self.is_dropping = true;
-            self.events.push(LineEvent::DroppingBegan);
-        }
-        if self.is_dropping && self.queue.is_empty() {
-            let dropped = dropped - std::mem::replace(&mut self.dropped_before, dropped);
-            self.is_dropping = false;
-            self.events.push(LineEvent::DroppingEnded { dropped });
-        }
+        let change = self.spell.note(dropped, self.queue.is_empty());
+        self.events.extend(change.map(LineEvent::Dropping));
     }
 
     /// What there is to tell since the last call.

@@ -3,7 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{sample::metric::Sample, time::Now};
+use crate::{
+    sample::{metric::Sample, renewal::is_as_rare_as},
+    time::Now,
+};
 
 /// The length of a window, which is the shortest period of an alarm: aligned to
 /// the wall clock's multiples of it, as the periods are, each period gets its
@@ -27,8 +30,8 @@ pub(super) struct Windows {
     is_by_second: bool,
     /// How often the endpoint is asked.
     sample_interval: Duration,
-    /// New samples come as seldom as windows end.
-    is_seldom: bool,
+    /// New samples come as rarely as windows end.
+    is_rare: bool,
     open: Vec<Window>,
     /// Room of a window that is gone.
     spare: Vec<Sample>,
@@ -40,7 +43,7 @@ impl Windows {
         let mut windows = Self {
             is_by_second,
             sample_interval,
-            is_seldom: false,
+            is_rare: false,
             open: Vec::new(),
             spare: Vec::new(),
         };
@@ -48,16 +51,15 @@ impl Windows {
         windows
     }
 
-    /// Says how often samples come. Where that is as seldom as windows end, each
-    /// goes at once, with its own time: a window would only hold it back.
+    /// Says how often samples come. If they come as rarely as windows end, each is
+    /// written at once, with its own time: a window would only delay it.
     pub(super) fn set_cadence(&mut self, cadence: Option<Duration>) {
         let cadence = cadence.unwrap_or_default().max(self.sample_interval);
-        // The median of real cadences trembles: 10.00 s may read 9.99.
-        self.is_seldom = cadence >= WINDOW.mul_f64(0.95);
+        self.is_rare = is_as_rare_as(cadence, WINDOW);
     }
 
     fn is_immediate(&self) -> bool {
-        self.is_by_second || self.is_seldom
+        self.is_by_second || self.is_rare
     }
 
     /// Takes in a sample. One that is late for its window makes another with

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use self::{backoff::Backoff, schedule::Schedule, store::Store};
 use crate::{
     sample::{
+        dropping::{Dropping, DroppingSpell, NamedMetrics},
         limits::{self, Refusal},
         metric::Sample,
     },
@@ -142,13 +143,8 @@ impl PublisherFigures {
 /// Something to tell the operator.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PublisherEvent {
-    /// The store is full: from here on the oldest samples are dropped.
-    DroppingBegan,
-    /// There is room again.
-    DroppingEnded {
-        /// How many were dropped.
-        dropped: u64,
-    },
+    /// The store is full, or has room again.
+    Dropping(Dropping),
     /// A sample that CloudWatch would refuse, or did.
     SampleDropped {
         /// The sample.
@@ -174,10 +170,8 @@ pub struct Publisher {
     /// A request is due by the schedule, and so goes before what is left of a
     /// refused one.
     is_fresh_due: bool,
-    /// Dropped before the present spell of dropping; `None` outside one.
-    dropped_before: Option<u64>,
-    /// Metrics of which a dropped sample has been named.
-    named: crate::sample::metric::MetricSet,
+    spell: DroppingSpell,
+    named: NamedMetrics,
     figures: PublisherFigures,
     events: Vec<PublisherEvent>,
 }
@@ -196,8 +190,8 @@ impl Publisher {
             request_pause: REQUEST_PAUSE.min(interval),
             sent_at: None,
             is_fresh_due: false,
-            dropped_before: None,
-            named: crate::sample::metric::MetricSet::default(),
+            spell: DroppingSpell::default(),
+            named: NamedMetrics::default(),
             figures: PublisherFigures::default(),
             events: Vec::new(),
         }
@@ -387,25 +381,13 @@ impl Publisher {
     }
 
     fn note_dropping(&mut self) {
-        let dropped = self.store.dropped();
-        match self.dropped_before {
-            None if dropped > self.figures.dropped_full => {
-                self.dropped_before = Some(self.figures.dropped_full);
-                self.events.push(PublisherEvent::DroppingBegan);
-            }
-            Some(before) if self.store.has_room() => {
-                self.dropped_before = None;
-                self.figures.dropped_full = dropped;
-                self.events.push(PublisherEvent::DroppingEnded { dropped: dropped - before });
-            }
-            _ => {}
-        }
+        let change = self.spell.note(self.store.dropped(), self.store.has_room());
+        self.events.extend(change.map(PublisherEvent::Dropping));
     }
 
     /// Names one sample of each metric; the figures have the rest.
     fn name(&mut self, sample: Sample, reason: &'static str) {
-        if !self.named.has(sample.metric) {
-            self.named.insert(sample.metric);
+        if self.named.is_first(sample.metric) {
             self.events.push(PublisherEvent::SampleDropped { sample, reason });
         }
     }

@@ -1,13 +1,16 @@
 //! When a request is due while all is well: at the wall clock's multiples of the
-//! interval, or, where samples come as seldom as requests go, when one arrives.
+//! interval, or, if samples come as rarely as requests go, when one arrives.
 
 use std::time::{Duration, Instant};
 
-use crate::time::{Now, Timestamp};
+use crate::{
+    sample::renewal::is_as_rare_as,
+    time::{Now, Timestamp},
+};
 
-/// The most by which a task's requests are moved off the wall clock's multiples
-/// of the interval: later than that the alarm would judge without them.
-const OFFSET_MOST: Duration = Duration::from_secs(2);
+/// A task's requests are moved off the wall clock's multiples of the interval by at
+/// most this: later than that the alarm would judge without them.
+const OFFSET_MAX: Duration = Duration::from_secs(2);
 
 /// The schedule of one task.
 #[derive(Debug)]
@@ -17,7 +20,7 @@ pub(super) struct Schedule {
     offset: Duration,
     /// The next aligned moment; `None` before the first question.
     slot_at: Option<Instant>,
-    /// Samples come as seldom as requests go: send each when it arrives.
+    /// Samples come as rarely as requests go: send each when it arrives.
     on_arrival: bool,
     /// On arrival: requests are counted against one an interval from here.
     paid_until: Option<Instant>,
@@ -34,11 +37,11 @@ impl Schedule {
         }
     }
 
-    /// Spreads the tasks of an account over a fifth of the interval, 2 s at the
-    /// most, by the task's ARN: not all at once, and each always at the same
-    /// point of the wall clock.
+    /// Spreads the tasks of an account over a fifth of the interval, at most
+    /// 2 s, by the task's ARN: not all at once, and each always at the same point
+    /// of the wall clock.
     pub(super) fn set_task_arn(&mut self, task_arn: &str, now: Now) {
-        let room = (self.interval / 5).min(OFFSET_MOST);
+        let room = (self.interval / 5).min(OFFSET_MAX);
         let room_ms = u64::try_from(room.as_millis()).unwrap_or(u64::MAX).max(1);
         self.offset = Duration::from_millis(fnv(task_arn) % room_ms);
         self.slot_at = Some(self.next_slot(now));
@@ -55,8 +58,7 @@ impl Schedule {
     }
 
     pub(super) fn set_cadence(&mut self, cadence: Option<Duration>) {
-        // The median of real cadences trembles: 10.00 s may read 9.99.
-        self.on_arrival = cadence.is_some_and(|cadence| cadence >= self.interval.mul_f64(0.95));
+        self.on_arrival = cadence.is_some_and(|cadence| is_as_rare_as(cadence, self.interval));
     }
 
     pub(super) fn is_on_arrival(&self) -> bool {

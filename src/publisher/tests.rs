@@ -408,7 +408,10 @@ fn a_long_outage_drops_the_oldest_and_says_so_twice() {
     bench.run(4000 * SECOND, each_second);
     assert_eq!(bench.publisher.backlog(), CAPACITY);
     assert_eq!(bench.publisher.figures().dropped_full, 400);
-    assert_eq!(bench.publisher.events().collect::<Vec<_>>(), [PublisherEvent::DroppingBegan]);
+    assert_eq!(
+        bench.publisher.events().collect::<Vec<_>>(),
+        [PublisherEvent::Dropping(Dropping::Began)]
+    );
     bench.sent.clear();
     bench.outcome = Outcome::Accepted;
     bench.run(60 * SECOND, |_| {});
@@ -417,7 +420,7 @@ fn a_long_outage_drops_the_oldest_and_says_so_twice() {
     assert_eq!(bench.publisher.figures().published, CAPACITY as u64);
     assert_eq!(
         bench.publisher.events().collect::<Vec<_>>(),
-        [PublisherEvent::DroppingEnded { dropped: 400 }]
+        [PublisherEvent::Dropping(Dropping::Ended { dropped: 400 })]
     );
 }
 

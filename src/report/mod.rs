@@ -4,7 +4,7 @@
 pub mod figures;
 pub mod log;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tracing::{debug, error, info, warn};
 
@@ -14,15 +14,13 @@ use crate::{
     report::figures::Figures,
     sample::{
         dimension::{KnownDimension, ResolvedDimensions},
+        dropping::Dropping,
         metric::{Metric, MetricSet, Sample},
     },
     sampler::{Event, Selection},
     settings::Settings,
-    time::Now,
+    time::{Now, reminder::Reminder},
 };
-
-/// How often a lasting trouble is said again.
-const REMINDER: Duration = Duration::from_mins(1);
 
 /// The first line.
 pub fn starting(settings: &Settings) {
@@ -126,11 +124,11 @@ pub fn dimensions(dimensions: &ResolvedDimensions, region: Option<&str>, wanted:
 /// An event of the publisher.
 pub fn publisher_event(event: PublisherEvent) {
     match event {
-        PublisherEvent::DroppingBegan => warn!(
+        PublisherEvent::Dropping(Dropping::Began) => warn!(
             "the store of unsent samples is full: from here on the oldest are dropped; BUFFER \
              sets its size"
         ),
-        PublisherEvent::DroppingEnded { dropped } => {
+        PublisherEvent::Dropping(Dropping::Ended { dropped }) => {
             warn!(dropped, "the store of unsent samples has room again");
         }
         PublisherEvent::SampleDropped { sample, reason } => sample_dropped(&sample, reason),
@@ -140,11 +138,11 @@ pub fn publisher_event(event: PublisherEvent) {
 /// An event of the lines on stdout.
 pub fn line_event(event: LineEvent) {
     match event {
-        LineEvent::DroppingBegan => warn!(
+        LineEvent::Dropping(Dropping::Began) => warn!(
             "stdout is blocked and too many lines wait: from here on the oldest are dropped; does \
              the log driver stall?"
         ),
-        LineEvent::DroppingEnded { dropped } => {
+        LineEvent::Dropping(Dropping::Ended { dropped }) => {
             warn!(dropped, "stdout takes lines again, and all that waited are written");
         }
         LineEvent::SampleDropped { sample, reason } => sample_dropped(&sample, reason),
@@ -268,8 +266,7 @@ pub fn stopped(figures: &Figures, now: Now) {
 pub struct Health {
     what: &'static str,
     failing_since: Option<Instant>,
-    /// When the last warning was.
-    said_at: Option<Instant>,
+    reminder: Reminder,
     /// Whether the trouble that lasts has been said.
     is_said: bool,
     /// Whether it has been said that somebody has to act.
@@ -285,7 +282,7 @@ impl Health {
         Self {
             what,
             failing_since: None,
-            said_at: None,
+            reminder: Reminder::default(),
             is_said: false,
             is_refusal_said: false,
             failures: 0,
@@ -323,12 +320,11 @@ impl Health {
     pub fn fails(&mut self, error: &dyn std::fmt::Display, now: Instant) {
         self.failing_since.get_or_insert(now);
         self.failures += 1;
-        if self.said_at.is_some_and(|said| now.saturating_duration_since(said) < REMINDER) {
+        if !self.reminder.is_due(now) {
             debug!(%error, "{} fails", self.what);
             return;
         }
         warn!(%error, failures = self.failures, "{} fails; trying on", self.what);
-        self.said_at = Some(now);
         self.is_said = true;
         self.failures = 0;
     }
@@ -339,6 +335,7 @@ mod tests {
     use std::{
         io,
         sync::{Arc, Mutex, PoisonError},
+        time::Duration,
     };
 
     use super::*;

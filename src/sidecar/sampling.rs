@@ -18,11 +18,9 @@ use crate::{
     endpoint::task::TaskDocument,
     report::{self, Health, figures::Figures, log},
     sample::dimension::ResolvedDimensions,
-    time::ticker::Ticker,
+    time::{reminder::Reminder, ticker::Ticker},
 };
 
-/// How often an unknown Region is said.
-const REMINDER: Duration = Duration::from_mins(1);
 const SUMMARY_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The task that polls the endpoint.
@@ -30,8 +28,8 @@ pub(super) struct Sampling<W: World> {
     shared: Rc<Shared<W>>,
     poller: Poller<W>,
     health: Health,
-    /// When it was last said that the Region is not known.
-    no_region_at: Option<Instant>,
+    /// While the Region is not known: when that is logged.
+    no_region: Option<Reminder>,
     /// Polls begun, those in which the endpoint failed, and ticks without one.
     polls: u64,
     failed_polls: u64,
@@ -45,7 +43,7 @@ impl<W: World> Sampling<W> {
         Self {
             poller: Poller::new(&shared.world, &shared.settings),
             health: Health::new("the task metadata endpoint"),
-            no_region_at: None,
+            no_region: None,
             polls: 0,
             failed_polls: 0,
             missed_ticks: 0,
@@ -143,9 +141,8 @@ impl<W: World> Sampling<W> {
     }
 
     fn remind_of_region(&mut self, tick: Instant) {
-        if self.no_region_at.is_some_and(|said| tick.saturating_duration_since(said) >= REMINDER) {
+        if self.no_region.as_mut().is_some_and(|reminder| reminder.is_due(tick)) {
             report::no_region();
-            self.no_region_at = Some(tick);
         }
     }
 
@@ -179,13 +176,11 @@ impl<W: World> Sampling<W> {
         let settings = &self.shared.settings;
         let region = settings.region.as_deref().or_else(|| task.region());
         let Some(region) = region else {
-            if self.no_region_at.is_none() {
-                report::no_region();
-                self.no_region_at = Some(tick);
-            }
+            self.no_region.get_or_insert_default();
+            self.remind_of_region(tick);
             return;
         };
-        self.no_region_at = None;
+        self.no_region = None;
         let destination = Destination { region: region.to_owned(), dimensions };
         let is_new = self.shared.destination.borrow().as_ref() != Some(&destination);
         if is_new {

@@ -1,8 +1,9 @@
 //! Time as the rest is told it: a moment of the wall clock ([`timestamp`]), when
-//! to poll ([`ticker`]), and how the main thread waits ([`waiting`]), which is the
-//! one part that touches the system. What a poll or a request makes of the time is
-//! decided elsewhere.
+//! to poll ([`ticker`]), when a lasting trouble is logged again ([`reminder`]), and
+//! how the main thread waits ([`waiting`]), which is the one part that touches the
+//! system. What a poll or a request makes of the time is decided elsewhere.
 
+pub mod reminder;
 pub mod ticker;
 pub mod timestamp;
 pub mod waiting;

@@ -31,13 +31,13 @@ fn a_blocked_stdout_costs_the_oldest_lines_which_are_counted_and_said_once() {
         hours += 1;
         assert!(hours < 10, "the queue has an end");
     }
-    assert_eq!(bench.output.events().collect::<Vec<_>>(), [LineEvent::DroppingBegan]);
+    assert_eq!(bench.output.events().collect::<Vec<_>>(), [LineEvent::Dropping(Dropping::Began)]);
     let figures = bench.output.figures();
     let sum = figures.written + figures.dropped() + figures.pending;
     assert_eq!((figures.taken, figures.written), (sum, 0));
     bench.write();
     let dropped = figures.dropped_full;
-    assert_eq!(bench.events, [LineEvent::DroppingEnded { dropped }]);
+    assert_eq!(bench.events, [LineEvent::Dropping(Dropping::Ended { dropped })]);
     // The freshest are there, whole and in order.
     let lines = times_and_values(&bench.datums());
     assert!(lines.is_sorted_by(|a, b| a.0 + 10_000 == b.0));
