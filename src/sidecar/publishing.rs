@@ -17,7 +17,7 @@ use super::{
 use crate::{
     cloudwatch::{CloudWatch, CorrectedClock},
     publisher::{Action, Outcome},
-    report::{self, Health},
+    report::{self, Trouble},
     sample::metric::Sample,
 };
 
@@ -29,7 +29,7 @@ pub(super) struct Publishing<W: World> {
     shared: Rc<Shared<W>>,
     notices: Receiver<()>,
     alarm: W::Alarm,
-    health: Health,
+    trouble: Trouble,
     http_client: Option<SharedHttpClient>,
     clock: CorrectedClock,
     connected: Option<(Destination, CloudWatch)>,
@@ -37,11 +37,11 @@ pub(super) struct Publishing<W: World> {
 
 impl<W: World> Publishing<W> {
     pub(super) fn new(shared: Rc<Shared<W>>, notices: Receiver<()>) -> Self {
-        let health = Health::new("publishing to CloudWatch");
+        let trouble = Trouble::new("publishing to CloudWatch");
         let alarm = shared.world.alarm();
         let clock = CorrectedClock::new(shared.world.time_source());
         let mut publishing =
-            Self { shared, notices, alarm, health, http_client: None, clock, connected: None };
+            Self { shared, notices, alarm, trouble, http_client: None, clock, connected: None };
         // It takes this thread a while: now, before there are ticks to miss.
         publishing.make_http_client();
         publishing
@@ -56,7 +56,7 @@ impl<W: World> Publishing<W> {
         let ca_bundle = self.shared.settings.ca_bundle.as_ref().map(|bundle| bundle.path.clone());
         match world.http_client(ca_bundle) {
             Ok(http_client) => self.http_client = Some(http_client),
-            Err(error) => self.health.fails(&error, world.now().instant),
+            Err(error) => self.trouble.fails(&error, world.now().instant),
         }
     }
 
@@ -122,15 +122,15 @@ impl<W: World> Publishing<W> {
         let outcome = match result {
             Ok(()) => {
                 debug!(samples = samples.len(), "published");
-                self.health.works(self.instant());
+                self.trouble.works(self.instant());
                 self.shared.note_published(self.instant());
                 Outcome::Accepted
             }
             Err(error) => {
                 if error.outcome == Outcome::Denied {
-                    self.health.denied(&error, self.instant());
+                    self.trouble.denied(&error, self.instant());
                 } else {
-                    self.health.fails(&error, self.instant());
+                    self.trouble.fails(&error, self.instant());
                 }
                 error.outcome
             }

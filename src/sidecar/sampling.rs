@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     endpoint::task::TaskDocument,
-    report::{self, Health, figures::Figures, log},
+    report::{self, Trouble, figures::Figures, log},
     sample::dimension::ResolvedDimensions,
     time::{reminder::Reminder, ticker::Ticker},
 };
@@ -27,7 +27,7 @@ const SUMMARY_INTERVAL: Duration = Duration::from_mins(1);
 pub(super) struct Sampling<W: World> {
     shared: Rc<Shared<W>>,
     poller: Poller<W>,
-    health: Health,
+    trouble: Trouble,
     /// While the Region is not known: when that is logged.
     no_region: Option<Reminder>,
     /// Polls begun, those in which the endpoint failed, and ticks without one.
@@ -42,7 +42,7 @@ impl<W: World> Sampling<W> {
     pub(super) fn new(shared: Rc<Shared<W>>) -> Self {
         Self {
             poller: Poller::new(&shared.world, &shared.settings),
-            health: Health::new("the task metadata endpoint"),
+            trouble: Trouble::new("the task metadata endpoint"),
             no_region: None,
             polls: 0,
             failed_polls: 0,
@@ -61,8 +61,8 @@ impl<W: World> Sampling<W> {
         loop {
             let tick = ticker.next();
             match self.poll_and_count(tick).await {
-                Ok(()) => self.health.works(tick),
-                Err(error) => self.health.fails(&error, tick),
+                Ok(()) => self.trouble.works(tick),
+                Err(error) => self.trouble.fails(&error, tick),
             }
             if tick >= summary_at {
                 summary_at += SUMMARY_INTERVAL;

@@ -13,7 +13,7 @@ use super::{
     Shared,
     world::{Alarm as _, World},
 };
-use crate::report::{self, Health};
+use crate::report::{self, Trouble};
 
 /// Between two tries while stdout is blocked: doubled from the first to the
 /// last. A pipe holds many seconds of lines, so nothing is urgent.
@@ -26,13 +26,13 @@ pub(super) struct Writing<W: World> {
     notices: Receiver<()>,
     alarm: W::Alarm,
     stdout: Box<dyn Write>,
-    health: Health,
+    trouble: Trouble,
 }
 
 impl<W: World> Writing<W> {
     pub(super) fn new(shared: Rc<Shared<W>>, notices: Receiver<()>) -> Self {
         let (alarm, stdout) = (shared.world.alarm(), shared.world.stdout());
-        Self { shared, notices, alarm, stdout, health: Health::new("writing to stdout") }
+        Self { shared, notices, alarm, stdout, trouble: Trouble::new("writing to stdout") }
     }
 
     pub(super) async fn run(mut self) {
@@ -68,7 +68,7 @@ impl<W: World> Writing<W> {
             Ok(is_all) => {
                 // Not where there was nothing to write, or no room.
                 if had_lines && is_all {
-                    self.health.works(self.instant());
+                    self.trouble.works(self.instant());
                     if !self.shared.settings.outputs.cloudwatch {
                         self.shared.note_published(self.instant());
                     }
@@ -76,7 +76,7 @@ impl<W: World> Writing<W> {
                 is_all
             }
             Err(error) => {
-                self.health.fails(&error, self.instant());
+                self.trouble.fails(&error, self.instant());
                 !lines.has_lines()
             }
         }

@@ -1,0 +1,113 @@
+//! A log line for each event: of the sampler, of the publisher, of the lines on
+//! stdout, and of the socket for `esp health`.
+
+use tracing::{error, info, warn};
+
+use crate::{
+    output::LineEvent,
+    publisher::PublisherEvent,
+    sample::{dropping::Dropping, metric::Sample},
+    sampler::Event,
+};
+
+/// An event of the sampler.
+pub fn event(event: &Event) {
+    match event {
+        Event::ContainerFound { container, docker_id, replaced } => {
+            info!(container, docker_id, replaced, "container found");
+        }
+        Event::ContainerMissing { container, names } => error!(
+            container,
+            names = names.join(", "),
+            "the task has no container of this name; set CONTAINER_NAME to one that it has \
+             (still looking)"
+        ),
+        Event::Measuring { container, basis, cadence } => info!(
+            container,
+            cpu_basis = basis.map_or_else(|| "unknown".to_owned(), |basis| basis.to_string()),
+            cadence_ms = u64::try_from(cadence.as_millis()).unwrap_or(u64::MAX),
+            "measuring: 100 % of CPUUtilization is the cpu_basis, a new sample comes each cadence"
+        ),
+        Event::Unavailable { container, metrics } => {
+            for (metric, reason) in metrics {
+                warn!(
+                    container = container.as_deref(),
+                    metric = metric.name(),
+                    reason,
+                    "not published: the platform does not give it"
+                );
+            }
+        }
+        Event::CounterReset { container } => {
+            info!(container, "the container was restarted: one sample dropped");
+        }
+        Event::ClockSet { container } => {
+            warn!(container, "the host's clock was set: one sample dropped");
+        }
+        Event::ContainerSilent { container, since } => {
+            warn!(container, seconds = since.as_secs(), "no new sample of the container");
+        }
+        Event::ContainerBack { container } => {
+            info!(container, "samples of the container come again");
+        }
+        Event::EntryMalformed { container, error } => {
+            warn!(container, %error, "the container's stats cannot be read");
+        }
+    }
+}
+
+/// An event of the publisher.
+pub fn publisher_event(event: PublisherEvent) {
+    match event {
+        PublisherEvent::Dropping(Dropping::Began) => warn!(
+            "the store of unsent samples is full: from here on the oldest are dropped; BUFFER \
+             sets its size"
+        ),
+        PublisherEvent::Dropping(Dropping::Ended { dropped }) => {
+            warn!(dropped, "the store of unsent samples has room again");
+        }
+        PublisherEvent::SampleDropped { sample, reason } => sample_dropped(&sample, reason),
+    }
+}
+
+/// An event of the lines on stdout.
+pub fn line_event(event: LineEvent) {
+    match event {
+        LineEvent::Dropping(Dropping::Began) => warn!(
+            "stdout is blocked and too many lines wait: from here on the oldest are dropped; does \
+             the log driver stall?"
+        ),
+        LineEvent::Dropping(Dropping::Ended { dropped }) => {
+            warn!(dropped, "stdout takes lines again, and all that waited are written");
+        }
+        LineEvent::SampleDropped { sample, reason } => sample_dropped(&sample, reason),
+        LineEvent::DimensionsTooLong => warn!(
+            "the dimensions leave no room for a metric in a line of 16 kB: samples are dropped; \
+             make DIMENSIONS shorter"
+        ),
+    }
+}
+
+fn sample_dropped(sample: &Sample, reason: &'static str) {
+    warn!(
+        metric = sample.metric.name(),
+        value = sample.value,
+        unix_ms = sample.read.unix_ms(),
+        reason,
+        "a sample is dropped; further ones of this metric are only counted"
+    );
+}
+
+/// `esp health` cannot be answered.
+pub fn no_health(problem: &str) {
+    warn!(
+        problem,
+        "esp health cannot be answered: its socket is not to be had, perhaps because another esp \
+         runs in this container; trying on"
+    );
+}
+
+/// `esp health` can be answered after all.
+pub fn health_is_back() {
+    info!("esp health is answered from now on");
+}

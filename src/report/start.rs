@@ -1,0 +1,71 @@
+//! The log lines of the start: the configuration, and under what ESP publishes
+//! once it knows its task.
+
+use tracing::{error, info, warn};
+
+use crate::{
+    sample::{
+        dimension::{KnownDimension, ResolvedDimensions},
+        metric::{Metric, MetricSet},
+    },
+    sampler::Selection,
+    settings::Settings,
+};
+
+/// The first line.
+pub fn starting(settings: &Settings) {
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        containers = match &settings.containers {
+            Selection::All => "*".to_owned(),
+            Selection::Named(names) => names.join(","),
+        },
+        metrics = settings.metrics.iter().map(Metric::name).collect::<Vec<_>>().join(","),
+        namespace = settings.namespace,
+        output = %settings.outputs,
+        sample_interval = ?settings.sample_interval,
+        publish_interval = ?settings.publish_interval,
+        endpoint = %settings.endpoint,
+        "esp starts"
+    );
+}
+
+/// The dimensions that will be used, and what to do where one is missing.
+pub fn dimensions(dimensions: &ResolvedDimensions, region: Option<&str>, wanted: MetricSet) {
+    info!(%dimensions, region, "publishing");
+    let of_task: Vec<_> = wanted.iter().filter(|metric| metric.is_of_task()).collect();
+    if !of_task.is_empty() && dimensions.sets(None).is_empty() {
+        warn!(
+            metrics = of_task.into_iter().map(Metric::name).collect::<Vec<_>>().join(","),
+            "values of the task are not published: no set in DIMENSIONS fits them (ContainerName \
+             does not) and has all its values"
+        );
+    }
+    if dimensions.sets(Some(0)).is_empty() {
+        warn!("values of containers are not published: no set in DIMENSIONS has all its values");
+    }
+    for missing in dimensions.missing() {
+        let name = missing.name();
+        match missing {
+            KnownDimension::ServiceName => warn!(
+                %dimensions,
+                "the endpoint does not name the service: set SERVICE_NAME for the dimension \
+                 ServiceName; until then these dimensions are used"
+            ),
+            KnownDimension::ClusterName => warn!(
+                %dimensions,
+                "the endpoint does not name the cluster: set CLUSTER_NAME for the dimension \
+                 ClusterName; until then these dimensions are used"
+            ),
+            _ => warn!(
+                %dimensions,
+                "the endpoint has no value for {name}: the sets in DIMENSIONS with it are skipped"
+            ),
+        }
+    }
+}
+
+/// There is neither a variable nor an ARN that names the Region.
+pub fn no_region() {
+    error!("the Region is not known, so nothing can be published: set REGION");
+}
