@@ -54,7 +54,7 @@ fn ask_task(task: &TaskDocument) {
     let percent = task.ephemeral_storage_percent();
     assert!(percent.is_none_or(|percent| percent.is_finite() && percent >= 0.0));
     for container in task.containers() {
-        let _ = (container.is_running(), container.is_internal());
+        let _ = (container.is_running(), container.is_injected());
         let _ = (container.network_mode(), container.restart_count());
         assert_ne!(container.docker_id(), Some(""));
         assert_ne!(container.memory_limit_bytes(), Some(0));

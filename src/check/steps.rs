@@ -218,7 +218,7 @@ impl<'a, W: World> Check<'a, W> {
                     NetworkMode::Bridge => "bridge",
                     NetworkMode::Other => "host or none",
                 }),
-                is_internal: container.is_internal(),
+                is_internal: container.is_injected(),
                 is_measured: names.iter().any(|name| container.name() == Some(name)),
             })
             .collect();

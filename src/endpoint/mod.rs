@@ -3,6 +3,7 @@
 //! What the answers say is read elsewhere (`stats`, `task`).
 
 pub mod client;
+pub mod injected;
 pub mod region;
 pub mod response;
 pub mod stats;

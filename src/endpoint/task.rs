@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use super::injected::is_injected;
+
 /// CPU units in one vCPU, as ECS counts.
 pub const CPU_UNITS_PER_VCPU: f64 = 1024.0;
 
@@ -274,11 +276,11 @@ impl TaskContainer {
         self.known_status.as_deref() == Some("STOPPED")
     }
 
-    /// Whether ECS added it (pause containers and the like).
+    /// Whether AWS added it to the task definition's; [`is_injected`] says how that
+    /// is told.
     #[must_use]
-    pub fn is_internal(&self) -> bool {
-        self.kind.as_deref().is_some_and(|kind| kind != "NORMAL")
-            || self.name().is_some_and(|name| name.starts_with("~internal~ecs"))
+    pub fn is_injected(&self) -> bool {
+        is_injected(self.name().unwrap_or_default(), self.kind.as_deref())
     }
 
     /// The container's own reservation in CPU units, where it has a real one.
@@ -443,8 +445,8 @@ mod tests {
         let containers = task.containers();
         let ids: Vec<_> = containers.iter().map(TaskContainer::docker_id).collect();
         assert_eq!(ids, [None, Some("a1"), Some("b2"), Some("c3")]);
-        let internal: Vec<_> = containers.iter().map(TaskContainer::is_internal).collect();
-        assert_eq!(internal, [false, true, true, false]);
+        let injected: Vec<_> = containers.iter().map(TaskContainer::is_injected).collect();
+        assert_eq!(injected, [false, true, true, false]);
         let running: Vec<_> = containers.iter().map(TaskContainer::is_running).collect();
         assert_eq!(running, [false, false, false, true]);
     }

@@ -190,7 +190,7 @@ impl Sampler {
         self.containers.sort_by(|a, b| a.docker_id.cmp(&b.docker_id));
         self.containers.dedup_by(|a, b| a.docker_id == b.docker_id);
         if self.selection == Selection::All {
-            let users = task.containers().iter().filter(|container| !container.is_internal());
+            let users = task.containers().iter().filter(|container| !container.is_injected());
             let names = users.filter_map(TaskContainer::name);
             for name in names.filter(|name| name.len() <= NAME_BYTES_MOST) {
                 if self.names.len() < NAMES_MOST && !self.names.iter().any(|known| known == name) {
@@ -264,7 +264,7 @@ impl Sampler {
         if unlisted.is_empty() || !self.missing.is_due(now) {
             return;
         }
-        let users = task.containers().iter().filter(|container| !container.is_internal());
+        let users = task.containers().iter().filter(|container| !container.is_injected());
         let mut names: Vec<_> = users.filter_map(|c| c.name().map(str::to_owned)).collect();
         // On EC2 the order is random; a message should not be.
         names.sort();
