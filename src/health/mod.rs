@@ -1,14 +1,18 @@
 //! Whether a running sidecar is well, for the health check of its container:
-//! what counts as well ([`judge`]), and how `esp health` asks ([`ask`]). The
-//! sidecar's side of the conversation is in `sidecar`.
+//! what counts as well ([`judge`]), how `esp health` asks ([`ask`]), and who may
+//! ask and answer ([`peer`]). The sidecar's side of the conversation is in
+//! `sidecar`.
 //!
 //! They meet at an abstract Unix socket, which is neither a port nor a file. Its
 //! name is made of the endpoint's URI, which is each container's own: tasks in
-//! the network mode `host` share the names. Whoever connects is told one line and
-//! nothing else, and has nothing to say.
+//! the network mode `host` share the names. A caller is told one line and nothing
+//! else, and says nothing. Everybody in the network namespace can connect to the
+//! name, or take it while no sidecar has it, so each side looks who the other one
+//! is.
 
 mod ask;
 mod judgement;
+pub mod peer;
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 

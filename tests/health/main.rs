@@ -3,17 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 #![cfg(target_os = "linux")]
 
+mod asking;
+#[path = "../program/mod.rs"]
 mod program;
 
 use std::{
-    os::{
-        linux::net::SocketAddrExt as _,
-        unix::net::{SocketAddr, UnixListener, UnixStream},
-    },
+    os::unix::net::{UnixListener, UnixStream},
     time::{Duration, Instant},
 };
 
-use esp::{endpoint::EndpointUri, health::socket_name};
 use esp_endpoints::{
     agent::Cadence,
     cloudwatch::{CloudWatch, Fault},
@@ -23,40 +21,11 @@ use esp_endpoints::{
 
 use rustix::pipe::fcntl_getpipe_size;
 
+use asking::{address, every_answer_arrives_beside_callers, health, wait_for_health};
 use program::{Esp, SOON, agent};
 
 fn endpoint() -> MetadataEndpoint {
     MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}))
-}
-
-fn address(uri: &str) -> SocketAddr {
-    let name = socket_name(&EndpointUri::parse(uri).unwrap());
-    SocketAddr::from_abstract_name(name).unwrap()
-}
-
-/// The exit code and the line, which is one.
-fn health(uri: &str) -> (i32, String) {
-    let start = Instant::now();
-    let mut command = Esp::command(&[("ECS_CONTAINER_METADATA_URI_V4", uri)]);
-    let output = command.arg("health").output().unwrap();
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
-    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    assert_eq!(text.lines().count(), 1, "{text}");
-    (output.status.code().unwrap(), text.trim_end().to_owned())
-}
-
-/// Waits until the line of `esp health` begins like this, and gives it.
-fn wait_for_health(uri: &str, begin: &str, patience: Duration) -> String {
-    let start = Instant::now();
-    loop {
-        let (code, line) = health(uri);
-        assert_eq!(code == 0, line.starts_with("healthy"), "{code} {line}");
-        if line.starts_with(begin) {
-            return line;
-        }
-        assert!(start.elapsed() < patience, "{line} for {:?}", start.elapsed());
-        std::thread::sleep(Duration::from_millis(100));
-    }
 }
 
 #[test]
@@ -210,4 +179,13 @@ fn a_socket_that_is_taken_is_said_once_and_had_later() {
     assert!(said[0]["message"].as_str().unwrap().starts_with("esp health cannot be answered"));
     assert!(said[0]["problem"].as_str().unwrap().contains("in use"), "{}", said[0]);
     log.expect("esp health is answered from now on");
+}
+
+#[test]
+fn callers_of_the_same_uid_delay_no_answer() {
+    let (metadata, cloudwatch) = (endpoint(), CloudWatch::start());
+    let esp = Esp::start(&metadata, &cloudwatch, &[]);
+    wait_for_health(&metadata.uri(), "healthy: ", SOON);
+    every_answer_arrives_beside_callers(&metadata.uri(), None);
+    esp.stop("TERM");
 }
