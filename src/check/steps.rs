@@ -115,8 +115,8 @@ impl<'a, W: World> Check<'a, W> {
     }
 
     /// One more poll, whose samples and events are taken in.
-    async fn poll(&mut self, tick: Instant) -> (Option<TaskDocument>, Option<PollError>) {
-        let polled = self.poller.poll(self.world, tick).await;
+    async fn poll(&mut self) -> (Option<TaskDocument>, Option<PollError>) {
+        let polled = self.poller.poll(self.world).await;
         for sample in self.poller.samples.drain(..) {
             self.newest.insert((sample.container, sample.metric), sample);
         }
@@ -163,7 +163,7 @@ impl<'a, W: World> Check<'a, W> {
             report::Endpoint { uri: self.settings.endpoint.to_string(), answered_in_ms: None };
         loop {
             let asked = self.instant();
-            let (task, error) = self.poll(ticker.next()).await;
+            let (task, error) = self.poll().await;
             if let Some(task) = task {
                 endpoint.answered_in_ms = Some(ms(self.instant() - asked));
                 self.report.endpoint = Some(endpoint);
@@ -315,7 +315,7 @@ impl<'a, W: World> Check<'a, W> {
         let mut error = None;
         while !self.is_complete(task) && ticker.next() <= patience_ends {
             self.poller.alarm.until(ticker.next()).await;
-            (_, error) = self.poll(ticker.next()).await;
+            (_, error) = self.poll().await;
             ticker.advance(self.instant());
         }
         for (place, name) in (0..).zip(self.poller.sampler.names().to_vec()) {

@@ -73,8 +73,6 @@ pub enum EndpointError {
         /// plain text.
         excerpt: String,
     },
-    /// The caller's patience ended.
-    TimedOut,
 }
 
 impl fmt::Display for EndpointError {
@@ -85,7 +83,6 @@ impl fmt::Display for EndpointError {
             Self::Io(error) => write!(f, "the connection broke: {error}"),
             Self::Response(error) => error.fmt(f),
             Self::Status { status, excerpt } => write!(f, "status {status}: {excerpt}"),
-            Self::TimedOut => f.write_str("no answer in time"),
         }
     }
 }

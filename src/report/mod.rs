@@ -1,17 +1,19 @@
 //! What ESP tells its operator. Each kind of log line has a file: `start`,
-//! `events`, `summary` and `trouble`, which decides how often a failure is
-//! repeated. [`figures`] are the numbers in the summary and in ESP's own metrics;
+//! `events`, `summary`, `slowness` and `trouble`; the last two decide how often a
+//! lasting problem is repeated. [`figures`] are the numbers in the summary and in ESP's own metrics;
 //! [`log`] is where lines go and what they look like. Nothing is logged each second.
 
 mod events;
 pub mod figures;
 pub mod log;
+mod slowness;
 mod start;
 mod summary;
 mod trouble;
 
 pub use self::{
     events::{event, health_is_back, line_event, no_health, publisher_event},
+    slowness::Slowness,
     start::{dimensions, no_region, starting},
     summary::{stopped, summary},
     trouble::Trouble,

@@ -78,7 +78,7 @@ impl Trouble {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::{
         io,
         sync::{Arc, Mutex, PoisonError},
@@ -102,6 +102,12 @@ mod tests {
     }
 
     fn said(does: impl FnOnce(&mut Trouble, &dyn Fn(u64) -> Instant)) -> Vec<String> {
+        let start = Instant::now();
+        logged(|| does(&mut Trouble::new("it"), &|second| start + Duration::from_secs(second)))
+    }
+
+    /// What `does` logs at info and above.
+    pub(in crate::report) fn logged(does: impl FnOnce()) -> Vec<String> {
         let lines = Lines::default();
         let writer = lines.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -110,10 +116,7 @@ mod tests {
             .with_ansi(false)
             .with_target(false)
             .finish();
-        let start = Instant::now();
-        tracing::subscriber::with_default(subscriber, || {
-            does(&mut Trouble::new("it"), &|second| start + Duration::from_secs(second));
-        });
+        tracing::subscriber::with_default(subscriber, does);
         let text = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&text).lines().map(|line| line.trim().to_owned()).collect()
     }

@@ -41,9 +41,10 @@ use crate::{
     report::figures::Figures,
     sample::dimension::ResolvedDimensions,
     settings::Settings,
+    time::ticker::Ticker,
 };
 
-/// For the last sample after a signal.
+/// For the last sample after a signal; a poll that is under way included.
 const LAST_SAMPLE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What the tasks share. One thread: nothing is locked.
@@ -60,6 +61,8 @@ struct Shared<W> {
     /// What sampling has come to so far; the outputs' parts are
     /// not filled in.
     sampled: Cell<Figures>,
+    /// While a tick is being polled: it, for the ticks that pass meanwhile.
+    polling: Cell<Option<Ticker>>,
     /// What `esp health` is told of.
     health: Cell<Record>,
     stopping: Cell<bool>,
@@ -88,14 +91,24 @@ impl<W: World> Shared<W> {
     fn figures(&self) -> Figures {
         let publisher = self.publisher.borrow();
         let lines = self.lines.as_ref().map(|lines| lines.borrow().figures());
+        let sampled = self.sampled.get();
+        let now = self.world.now().instant;
         Figures {
+            missed_ticks: self.polling.get().map_or(sampled.missed_ticks, |it| it.missed(now)),
             publisher: publisher.figures(),
             backlog: publisher.backlog() as u64,
             under_way: publisher.under_way() as u64,
             lines: lines.unwrap_or_default(),
             outputs: self.settings.outputs,
-            ..self.sampled.get()
+            ..sampled
         }
+    }
+
+    /// A poll that is still under way is given up: no tick is missed from here on.
+    fn end_sampling(&self) {
+        let missed_ticks = self.figures().missed_ticks;
+        self.polling.take();
+        self.sampled.set(Figures { missed_ticks, ..self.sampled.get() });
     }
 
     fn note_sampled(&self, now: Instant) {
@@ -190,6 +203,7 @@ pub async fn supervise<W: World + 'static>(
         lines,
         destination: RefCell::new(None),
         sampled: Cell::default(),
+        polling: Cell::default(),
         health,
         stopping: Cell::new(false),
         changed,
@@ -221,6 +235,7 @@ pub async fn supervise<W: World + 'static>(
         // The sampling task takes a last sample when it notices.
         stop.close();
         sampling.or(world::pause(world, LAST_SAMPLE_TIMEOUT.min(grace))).await;
+        shared.end_sampling();
         if let Some(lines) = &shared.lines {
             lines.borrow_mut().finish();
         }

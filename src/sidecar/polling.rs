@@ -1,5 +1,6 @@
-//! One poll of the endpoint: what is asked for, within which time, and what the
-//! sampler makes of it. When to poll is `sampling`'s matter, and a check's.
+//! One poll of the endpoint: what is asked for, how long an answer is waited for,
+//! and what the sampler makes of it. When to poll is decided in `sampling`, and
+//! in `check`.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use smol::future::FutureExt as _;
 use super::world::{Alarm, Endpoint, World};
 use crate::{
     endpoint::{
-        EndpointError, Resource,
+        Resource,
         stats::{Parts, StatsParser},
         task::TaskDocument,
     },
@@ -18,38 +19,49 @@ use crate::{
     time::Now,
 };
 
-/// For one whole request to the endpoint.
-const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(1);
-/// A poll that begins this late has a timeout of its own, not the tick's.
-const LATENESS: Duration = Duration::from_millis(100);
+/// How long an answer is waited for. The endpoint is slow exactly when the host is
+/// busy, and a late answer is still a good sample; the ticks that pass meanwhile
+/// count as missed. Counted from each request, not from the tick.
+pub(crate) const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The endpoint's client and the sampler behind it.
 pub(crate) struct Poller<W: World> {
     client: W::Endpoint,
     parser: StatsParser,
     pub(crate) sampler: Sampler,
-    /// The one timer: a poll's deadline is, as a rule, the next tick.
+    /// The task's one timer: for the next tick, and for a poll's time-out.
     pub(crate) alarm: W::Alarm,
     /// What the polls brought; for the caller to take out.
     pub(crate) samples: Vec<Sample>,
     pub(crate) events: Vec<Event>,
+    /// The longest time that an answer took; for the caller to take out.
+    pub(crate) slowest: Duration,
 }
 
 /// What came of a poll.
 pub(crate) struct Polled {
-    /// The task document, where it was asked for and given.
+    /// The task document, if it was asked for and given.
     pub(crate) task: Option<TaskDocument>,
-    /// Whether the sampler got stats.
-    pub(crate) is_sampled: bool,
+    /// When the stats arrived that the sampler got; `None` if it got none.
+    pub(crate) sampled_at: Option<Instant>,
     /// What went wrong; perhaps with the task document alone.
     pub(crate) error: Option<PollError>,
 }
 
 impl Polled {
     /// Whether, after the stats, the task is to be asked for.
-    pub(crate) fn wants_task(&self, sampler: &Sampler, tick: Instant) -> bool {
-        self.is_sampled && self.task.is_none() && sampler.wants_task(tick)
+    pub(crate) fn wants_task(&self, sampler: &Sampler) -> bool {
+        self.task.is_none() && self.sampled_at.is_some_and(|at| sampler.wants_task(at))
     }
+}
+
+/// What the endpoint said.
+struct Answer<'client> {
+    body: &'client mut [u8],
+    /// When the last byte arrived.
+    arrived: Now,
+    /// Since the request.
+    took: Duration,
 }
 
 impl<W: World> Poller<W> {
@@ -61,15 +73,16 @@ impl<W: World> Poller<W> {
             alarm: world.alarm(),
             samples: Vec::new(),
             events: Vec::new(),
+            slowest: Duration::ZERO,
         }
     }
 
-    /// Asks for what this tick needs: the stats, and then the task, where the
-    /// sampler wants it.
-    pub(crate) async fn poll(&mut self, world: &W, tick: Instant) -> Polled {
-        let mut polled = self.poll_stats(world, tick).await;
-        if polled.wants_task(&self.sampler, tick) {
-            match self.poll_task(world, tick).await {
+    /// Asks for what a tick needs: the stats, and then the task, if the sampler
+    /// wants it.
+    pub(crate) async fn poll(&mut self, world: &W) -> Polled {
+        let mut polled = self.poll_stats(world).await;
+        if polled.wants_task(&self.sampler) {
+            match self.poll_task(world).await {
                 Ok(task) => polled.task = Some(task),
                 Err(error) => polled.error = Some(error),
             }
@@ -77,16 +90,12 @@ impl<W: World> Poller<W> {
         polled
     }
 
-    /// The stats, since they do not wait; before them the task, while none is
-    /// known. Both in one timeout, which at the default interval is the next
-    /// tick, and so needs no timer of its own.
-    pub(crate) async fn poll_stats(&mut self, world: &W, tick: Instant) -> Polled {
-        let now = world.now().instant;
-        let is_late = now.saturating_duration_since(tick) > LATENESS;
-        let deadline = if is_late { now } else { tick } + ENDPOINT_TIMEOUT;
-        let mut polled = Polled { task: None, is_sampled: false, error: None };
+    /// The stats first, since they do not wait; before them the task, while none is
+    /// known.
+    pub(crate) async fn poll_stats(&mut self, world: &W) -> Polled {
+        let mut polled = Polled { task: None, sampled_at: None, error: None };
         if !self.sampler.knows_task() {
-            match self.read_task(world, tick, deadline).await {
+            match self.read_task(world).await {
                 Ok(task) => polled.task = Some(task),
                 Err(error) => {
                     polled.error = Some(error);
@@ -94,53 +103,40 @@ impl<W: World> Poller<W> {
                 }
             }
         }
-        match self.read_stats(world, tick, deadline).await {
-            Ok(()) => polled.is_sampled = true,
+        match self.read_stats(world).await {
+            Ok(arrived) => polled.sampled_at = Some(arrived),
             Err(error) => polled.error = Some(error),
         }
         polled
     }
 
-    /// The task again. What is known of it goes on to be good without.
-    pub(crate) async fn poll_task(
-        &mut self,
-        world: &W,
-        tick: Instant,
-    ) -> Result<TaskDocument, PollError> {
-        let deadline = world.now().instant + ENDPOINT_TIMEOUT;
-        let read = self.read_task(world, tick, deadline).await;
-        read.inspect_err(|_| self.sampler.on_task_failed(tick))
+    /// The task again. If there is no answer, what is known of it stays valid.
+    pub(crate) async fn poll_task(&mut self, world: &W) -> Result<TaskDocument, PollError> {
+        let read = self.read_task(world).await;
+        read.inspect_err(|_| self.sampler.on_task_failed(world.now().instant))
     }
 
-    async fn read_task(
-        &mut self,
-        world: &W,
-        tick: Instant,
-        deadline: Instant,
-    ) -> Result<TaskDocument, PollError> {
-        let body = get(&mut self.client, Resource::Task, tick, deadline, &mut self.alarm).await?;
-        let task = TaskDocument::parse(body).map_err(|error| PollError(error.to_string()))?;
+    async fn read_task(&mut self, world: &W) -> Result<TaskDocument, PollError> {
+        let answer = get(&mut self.client, Resource::Task, world, &mut self.alarm).await?;
+        self.slowest = self.slowest.max(answer.took);
+        let task =
+            TaskDocument::parse(answer.body).map_err(|error| PollError(error.to_string()))?;
         // `{}` is what a failing agent answers; a task has containers.
         if task.containers().is_empty() {
             return Err(PollError("GET /task: the document lists no containers".to_owned()));
         }
-        let wall = world.now().wall;
-        let now = Now { instant: tick, wall };
-        self.sampler.on_task(&task, now, &mut self.samples, &mut self.events);
+        self.sampler.on_task(&task, answer.arrived, &mut self.samples, &mut self.events);
         Ok(task)
     }
 
-    async fn read_stats(
-        &mut self,
-        world: &W,
-        tick: Instant,
-        deadline: Instant,
-    ) -> Result<(), PollError> {
-        let body = get(&mut self.client, Resource::Stats, tick, deadline, &mut self.alarm).await?;
+    async fn read_stats(&mut self, world: &W) -> Result<Instant, PollError> {
+        let answer = get(&mut self.client, Resource::Stats, world, &mut self.alarm).await?;
+        self.slowest = self.slowest.max(answer.took);
         let Self { parser, sampler, samples, events, .. } = self;
         sampler
-            .on_readings(|visit| parser.parse(body, visit), world.now(), samples, events)
-            .map_err(|error| PollError(error.to_string()))
+            .on_readings(|visit| parser.parse(answer.body, visit), answer.arrived, samples, events)
+            .map_err(|error| PollError(error.to_string()))?;
+        Ok(answer.arrived.instant)
     }
 }
 
@@ -154,19 +150,30 @@ impl std::fmt::Display for PollError {
     }
 }
 
-async fn get<'client>(
-    client: &'client mut impl Endpoint,
+/// One request. When its time is over it is dropped together with its connection,
+/// so that a late answer is never taken for that of the next request.
+async fn get<'client, W: World>(
+    client: &'client mut W::Endpoint,
     resource: Resource,
-    tick: Instant,
-    deadline: Instant,
-    alarm: &mut impl Alarm,
-) -> Result<&'client mut [u8], PollError> {
-    client
-        .get(resource, tick)
-        .or(async {
-            alarm.until(deadline).await;
-            Err(EndpointError::TimedOut)
-        })
-        .await
-        .map_err(|error| PollError(format!("GET {resource}: {error}")))
+    world: &W,
+    alarm: &mut W::Alarm,
+) -> Result<Answer<'client>, PollError> {
+    let asked = world.now().instant;
+    let answered = async { Some(client.get(resource, asked).await) };
+    let over = async {
+        alarm.until(asked + ENDPOINT_TIMEOUT).await;
+        None
+    };
+    match answered.or(over).await {
+        Some(Ok(body)) => {
+            let arrived = world.now();
+            let took = arrived.instant.saturating_duration_since(asked);
+            Ok(Answer { body, arrived, took })
+        }
+        Some(Err(error)) => Err(PollError(format!("GET {resource}: {error}"))),
+        None => {
+            let seconds = ENDPOINT_TIMEOUT.as_secs();
+            Err(PollError(format!("GET {resource}: no answer within {seconds} s")))
+        }
+    }
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     endpoint::task::TaskDocument,
-    report::{self, Trouble, figures::Figures, log},
+    report::{self, Slowness, Trouble, figures::Figures, log},
     sample::dimension::ResolvedDimensions,
     time::{reminder::Reminder, ticker::Ticker},
 };
@@ -28,6 +28,7 @@ pub(super) struct Sampling<W: World> {
     shared: Rc<Shared<W>>,
     poller: Poller<W>,
     trouble: Trouble,
+    slowness: Slowness,
     /// While the Region is not known: when that is logged.
     no_region: Option<Reminder>,
     /// Polls begun, those in which the endpoint failed, and ticks without one.
@@ -43,6 +44,7 @@ impl<W: World> Sampling<W> {
         Self {
             poller: Poller::new(&shared.world, &shared.settings),
             trouble: Trouble::new("the task metadata endpoint"),
+            slowness: Slowness::default(),
             no_region: None,
             polls: 0,
             failed_polls: 0,
@@ -60,17 +62,23 @@ impl<W: World> Sampling<W> {
         let mut summary_at = ticker.next() + SUMMARY_INTERVAL;
         loop {
             let tick = ticker.next();
-            match self.poll_and_count(tick).await {
-                Ok(()) => self.trouble.works(tick),
-                Err(error) => self.trouble.fails(&error, tick),
+            self.shared.polling.set(Some(ticker));
+            let polled = self.poll_and_count().await;
+            let now = self.instant();
+            self.shared.polling.take();
+            ticker.advance(now);
+            self.missed_ticks = ticker.missed(now);
+            self.note_figures();
+            match polled {
+                Ok(()) => self.trouble.works(now),
+                Err(error) => self.trouble.fails(&error, now),
             }
+            self.slowness.note(std::mem::take(&mut self.poller.slowest), now);
             if tick >= summary_at {
                 summary_at += SUMMARY_INTERVAL;
                 self.sum_up();
             }
             log::tend();
-            ticker.advance(self.instant());
-            self.missed_ticks = ticker.missed();
             let is_stopped = async {
                 let _ = stopped.next().await;
                 true
@@ -83,15 +91,15 @@ impl<W: World> Sampling<W> {
                 break;
             }
         }
-        let _ = self.poll_and_count(self.instant()).await;
+        let _ = self.poll_and_count().await;
     }
 
     /// A poll, and the books of it.
-    async fn poll_and_count(&mut self, tick: Instant) -> Result<(), PollError> {
+    async fn poll_and_count(&mut self) -> Result<(), PollError> {
         self.polls += 1;
         // The last one may be given up halfway.
         self.note_figures();
-        let polled = self.poll(tick).await;
+        let polled = self.poll().await;
         self.failed_polls += u64::from(polled.is_err());
         self.hand_over();
         polled
@@ -122,31 +130,31 @@ impl<W: World> Sampling<W> {
         });
     }
 
-    async fn poll(&mut self, tick: Instant) -> Result<(), PollError> {
-        self.remind_of_region(tick);
-        let polled = self.poller.poll_stats(&self.shared.world, tick).await;
+    async fn poll(&mut self) -> Result<(), PollError> {
+        let polled = self.poller.poll_stats(&self.shared.world).await;
         if let Some(task) = &polled.task {
-            self.on_task(task, tick);
+            self.on_task(task);
         }
-        if polled.is_sampled {
-            self.shared.note_sampled(self.instant());
+        if let Some(arrived) = polled.sampled_at {
+            self.shared.note_sampled(arrived);
+            self.remind_of_region(arrived);
         }
-        if polled.wants_task(&self.poller.sampler, tick) {
+        if polled.wants_task(&self.poller.sampler) {
             // The end may come while the task is waited for.
             self.hand_over();
-            let task = self.poller.poll_task(&self.shared.world, tick).await?;
-            self.on_task(&task, tick);
+            let task = self.poller.poll_task(&self.shared.world).await?;
+            self.on_task(&task);
         }
         polled.error.map_or(Ok(()), Err)
     }
 
-    fn remind_of_region(&mut self, tick: Instant) {
-        if self.no_region.as_mut().is_some_and(|reminder| reminder.is_due(tick)) {
+    fn remind_of_region(&mut self, now: Instant) {
+        if self.no_region.as_mut().is_some_and(|reminder| reminder.is_due(now)) {
             report::no_region();
         }
     }
 
-    fn on_task(&mut self, task: &TaskDocument, tick: Instant) {
+    fn on_task(&mut self, task: &TaskDocument) {
         let settings = &self.shared.settings;
         let dimensions = ResolvedDimensions::resolve(
             &settings.dimensions,
@@ -163,21 +171,17 @@ impl<W: World> Sampling<W> {
             }
         }
         if settings.outputs.cloudwatch {
-            self.set_destination(dimensions, task, tick);
+            self.set_destination(dimensions, task);
         }
     }
 
-    fn set_destination(
-        &mut self,
-        dimensions: ResolvedDimensions,
-        task: &TaskDocument,
-        tick: Instant,
-    ) {
+    fn set_destination(&mut self, dimensions: ResolvedDimensions, task: &TaskDocument) {
         let settings = &self.shared.settings;
         let region = settings.region.as_deref().or_else(|| task.region());
         let Some(region) = region else {
             self.no_region.get_or_insert_default();
-            self.remind_of_region(tick);
+            let now = self.instant();
+            self.remind_of_region(now);
             return;
         };
         self.no_region = None;

@@ -90,9 +90,16 @@ impl Run {
         self.until("polls", |run| run.metadata.stats_requests() >= before + polls);
     }
 
-    /// Ends it in time, with code 0 and books that balance.
+    /// Ends it in time, with code 0, books that balance and no tick missed.
     pub(crate) fn end(self) -> Ended {
         self.end_within(Duration::from_secs(2))
+    }
+
+    /// The same after an endpoint that was slow: ticks were missed.
+    pub(crate) fn end_after_slowness(self) -> Ended {
+        let asked = SystemTime::now();
+        self.esp.signal("TERM");
+        self.books(asked, Duration::from_secs(2))
     }
 
     pub(crate) fn end_within(self, most: Duration) -> Ended {
@@ -103,6 +110,12 @@ impl Run {
 
     /// The same after a signal that was sent already.
     pub(crate) fn ended_within(self, asked: SystemTime, most: Duration) -> Ended {
+        let ended = self.books(asked, most);
+        assert_eq!(ended.ledger.figure("missed_ticks"), 0, "{}", ended.log.text);
+        ended
+    }
+
+    fn books(self, asked: SystemTime, most: Duration) -> Ended {
         let (status, log) = self.esp.ended_within(most);
         assert_eq!(status.code(), Some(0), "{}", log.text);
         let ledger = ledger::balanced(&log, &self.metadata, &self.cloudwatch, asked);

@@ -382,6 +382,8 @@ impl Ledger {
     pub(crate) fn on_signal(&mut self) {
         self.signalled = true;
         self.is_last_asked = self.is_asked;
+        // The last poll is at no tick.
+        self.is_polling = self.is_asked;
     }
 
     /// How often ESP was told this.

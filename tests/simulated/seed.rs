@@ -161,7 +161,7 @@ fn task_fault(dice: &mut Dice) -> TaskFault {
         3 => TaskFault::Endpoint(EndpointFault::HangBeforeHead(NEVER)),
         4 => TaskFault::Endpoint(EndpointFault::HangInBody(NEVER)),
         5 => {
-            let slow = dice.time(Duration::from_millis(50), Duration::from_millis(1500));
+            let slow = dice.time(Duration::from_millis(50), Duration::from_secs(6));
             TaskFault::Endpoint(EndpointFault::HangBeforeHead(slow))
         }
         6 => TaskFault::Endpoint(EndpointFault::CutInBody),
