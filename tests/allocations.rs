@@ -79,7 +79,7 @@ fn count(uri: &str) {
     let (stop, stopped) = bounded(1);
     let sidecar = thread::spawn(move || {
         let (world, executor) = (RealWorld::new().unwrap(), LocalExecutor::new());
-        let run = sidecar::supervise(&executor, world.clone(), settings, None, Box::pin(stopped));
+        let run = sidecar::supervise(&executor, world.clone(), settings, Box::pin(stopped));
         world.block_on(executor.run(run)).1
     });
     thread::sleep(WARM_UP);

@@ -3,12 +3,15 @@
 //! then, the real sidecar, a CloudWatch with two alarms, and a live plot of what
 //! it received. No network, no Docker, no AWS account.
 //!
+//! The sidecar and the busy process are this program too, started again.
+//!
 //! With `--docker NAME` a real container of the local Docker engine takes the
 //! place of the busy process.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
 mod plot;
+mod sidecar;
 
 use std::{
     io::{IsTerminal as _, Write as _},
@@ -29,6 +32,7 @@ use esp_endpoints::{
     metadata::MetadataEndpoint,
     process::{Busy, burn},
 };
+use sidecar::Sidecar;
 use smol::stream::StreamExt as _;
 
 /// Of the demo as a whole.
@@ -44,8 +48,9 @@ fn main() -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => run(None),
         ["--docker", name] => run(Some(name)),
-        // The demo starts itself as its busy process.
+        // The demo starts itself again, as its busy process and as the sidecar.
         ["--load"] => load(),
+        [sidecar::ARGUMENT] => sidecar::run(),
         _ => {
             eprintln!("usage: demo [--docker NAME]");
             ExitCode::from(64)
@@ -99,6 +104,9 @@ fn run(docker: Option<&str>) -> ExitCode {
         ("LOG_FORMAT", "text"),
         ("LOG_LEVEL", "warn"),
         ("ECS_CONTAINER_METADATA_URI_V4", metadata_uri.as_str()),
+        ("AWS_ENDPOINT_URL", cloudwatch_url.as_str()),
+        ("AWS_ACCESS_KEY_ID", "demo"),
+        ("AWS_SECRET_ACCESS_KEY", "demo"),
     ];
     let settings = match Settings::read(&variables[..]) {
         Ok(settings) => settings,
@@ -107,18 +115,16 @@ fn run(docker: Option<&str>) -> ExitCode {
             return ExitCode::from(64);
         }
     };
-    esp::report::log::init(settings.log_level, settings.log_format);
     introduce(&settings, &metadata_uri, &cloudwatch_url, docker);
+    let sidecar = match Sidecar::start(&variables) {
+        Ok(sidecar) => sidecar,
+        Err(error) => {
+            eprintln!("demo: cannot start the sidecar: {error}");
+            return ExitCode::from(71);
+        }
+    };
 
     let (interrupted, interrupts) = channel();
-    let (stop, stopped) = smol::channel::bounded::<i32>(1);
-    let sidecar = thread::spawn(move || {
-        let signals = Box::pin(stopped);
-        let access = Some(demo_access(&cloudwatch_url));
-        if let Err(error) = esp::sidecar::run_against(settings, access, signals) {
-            eprintln!("demo: the sidecar cannot start: {error}");
-        }
-    });
     thread::spawn(move || {
         let signal = Signals::new([Signal::Int, Signal::Term]).ok();
         if let Some(mut signals) = signal {
@@ -127,18 +133,18 @@ fn run(docker: Option<&str>) -> ExitCode {
         }
     });
     watch(&cloudwatch, started, docker.is_none(), &interrupts);
-    drop(stop);
-    let _ = sidecar.join();
+    let ended = sidecar.stop();
     conclude(&cloudwatch);
-    ExitCode::SUCCESS
-}
-
-/// Where the SDK goes in place of AWS, and with what.
-fn demo_access(url: &str) -> esp::cloudwatch::Access {
-    esp::cloudwatch::Access {
-        endpoint_url: url.to_owned(),
-        access_key_id: "demo".to_owned(),
-        secret_access_key: "demo".to_owned(),
+    match ended {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(status) => {
+            eprintln!("demo: the sidecar ended with {status}");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("demo: the sidecar cannot be waited for: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -50,7 +50,6 @@ impl<W: World> Check<'_, W> {
                 region.clone(),
                 settings.namespace.clone(),
                 dimensions.clone(),
-                None,
             )
         };
         let asked = async {

@@ -17,7 +17,7 @@ use std::{cell::Cell, time::Duration};
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_cloudwatch::{
     Client,
-    config::{Credentials, SharedCredentialsProvider, retry::RetryConfig, timeout::TimeoutConfig},
+    config::{SharedCredentialsProvider, retry::RetryConfig, timeout::TimeoutConfig},
     primitives::DateTime,
     types::{Dimension, MetricDatum, StandardUnit},
 };
@@ -47,24 +47,6 @@ use crate::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An endpoint and a key that go before what the environment says: for programs
-/// that bring their own CloudWatch.
-#[derive(Clone)]
-pub struct Access {
-    /// `http://127.0.0.1:4566` or the like.
-    pub endpoint_url: String,
-    /// The key's id.
-    pub access_key_id: String,
-    /// The key.
-    pub secret_access_key: String,
-}
-
-impl std::fmt::Debug for Access {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Access").field("endpoint_url", &self.endpoint_url).finish_non_exhaustive()
-    }
-}
-
 /// A Region's CloudWatch, with a namespace and dimensions to publish under.
 #[derive(Debug)]
 pub struct CloudWatch {
@@ -85,7 +67,7 @@ impl CloudWatch {
     /// The client. The environment's and the profile's settings apply: the
     /// default credentials chain, `AWS_ENDPOINT_URL`,
     /// `AWS_ENDPOINT_URL_CLOUDWATCH`, FIPS and dual-stack endpoints. Nothing is
-    /// sent yet. `access`, where given, goes before the environment.
+    /// sent yet.
     ///
     /// A new one asks for new credentials; the HTTP client is the process's, and
     /// so is the `clock`, which is put right where a signature failed for it: the
@@ -97,7 +79,6 @@ impl CloudWatch {
         region: String,
         namespace: String,
         dimensions: ResolvedDimensions,
-        access: Option<Access>,
     ) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -106,7 +87,7 @@ impl CloudWatch {
         // The identity cache waits with our sleep too: without one it refuses.
         let identities =
             IdentityCache::lazy().sleep_impl(sleep.clone()).time_source(clock.clone()).build();
-        let mut shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http_client)
             .sleep_impl(sleep)
             .time_source(clock.clone())
@@ -117,16 +98,6 @@ impl CloudWatch {
             .stalled_stream_protection(
                 aws_config::stalled_stream_protection::StalledStreamProtectionConfig::disabled(),
             );
-        if let Some(access) = access {
-            let key = Credentials::new(
-                access.access_key_id,
-                access.secret_access_key,
-                None,
-                None,
-                "given",
-            );
-            shared = shared.endpoint_url(access.endpoint_url).credentials_provider(key);
-        }
         let shared = shared.load().await;
         let departure = Departure::new(clock.clone());
         let config = aws_sdk_cloudwatch::config::Builder::from(&shared)

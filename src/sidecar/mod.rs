@@ -33,7 +33,6 @@ use self::{
     writing::Writing,
 };
 use crate::{
-    cloudwatch::Access,
     health::{Record, Rules, judge},
     output::LineOutput,
     publisher::Publisher,
@@ -51,7 +50,6 @@ const LAST_SAMPLE_TIMEOUT: Duration = Duration::from_millis(500);
 struct Shared<W> {
     world: W,
     settings: Settings,
-    access: Option<Access>,
     /// Empty for ever where `OUTPUT` has no cloudwatch.
     publisher: RefCell<Publisher>,
     /// Where `OUTPUT` has lines on stdout.
@@ -146,20 +144,7 @@ pub enum Ended {
 /// # Errors
 ///
 /// Where the system has no two file descriptors left, at the start.
-pub fn run(settings: Settings, signals: impl Stream<Item = i32> + Unpin) -> io::Result<Ended> {
-    run_against(settings, None, signals)
-}
-
-/// [`run`], against a CloudWatch other than the one that the environment names.
-///
-/// # Errors
-///
-/// As of [`run`].
-pub fn run_against(
-    settings: Settings,
-    access: Option<Access>,
-    mut signals: impl Stream<Item = i32> + Unpin,
-) -> io::Result<Ended> {
+pub fn run(settings: Settings, mut signals: impl Stream<Item = i32> + Unpin) -> io::Result<Ended> {
     let world = RealWorld::new()?;
     let executor = LocalExecutor::new();
     // To look for a signal is a system call. In a task of its own that is done
@@ -172,7 +157,7 @@ pub fn run_against(
     };
     executor.spawn(listening).detach();
     let numbers = pin!(numbers);
-    let run = supervise(&executor, world.clone(), settings, access, numbers);
+    let run = supervise(&executor, world.clone(), settings, numbers);
     Ok(world.block_on(executor.run(run)).0)
 }
 
@@ -182,7 +167,6 @@ pub async fn supervise<W: World + 'static>(
     executor: &LocalExecutor<'_>,
     world: W,
     settings: Settings,
-    access: Option<Access>,
     mut signals: impl Stream<Item = i32> + Unpin,
 ) -> (Ended, Figures) {
     report::starting(&settings);
@@ -198,7 +182,6 @@ pub async fn supervise<W: World + 'static>(
     let shared = Rc::new(Shared {
         world,
         settings,
-        access,
         publisher: RefCell::new(publisher),
         lines,
         destination: RefCell::new(None),

@@ -107,7 +107,6 @@ impl<W: World> Publishing<W> {
             destination.region.clone(),
             settings.namespace.clone(),
             destination.dimensions.clone(),
-            self.shared.access.clone(),
         )
         .await;
         self.connected = Some((destination, cloudwatch));

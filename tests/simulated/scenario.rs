@@ -182,7 +182,7 @@ impl Scenario {
                 }
             }
         });
-        let run = sidecar::supervise(&executor, world, settings.clone(), None, signals);
+        let run = sidecar::supervise(&executor, world, settings.clone(), signals);
         let (ended, figures) = play(&executor, &clock, run, || look(&clock));
         drop((agent, events, signalling));
         drop(executor);
