@@ -2,11 +2,11 @@
 //! rights, a root file system that is read only, 16 MB of memory. What it has in
 //! it, and that names, certificates and health work inside.
 //!
-//! Needs an engine and the image's name in `ESP_TEST_IMAGE`; without that the
-//! tests say so and pass. `.ci/image` builds the image and sets it.
+//! The tests need an engine and the image's name in `ESP_TEST_IMAGE`, so `cargo
+//! test` ignores them. `.ci/image` builds the image and runs them.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
-#![allow(clippy::print_stderr, reason = "a test that was skipped must say so")]
+#![allow(clippy::print_stderr, reason = "figures for the log")]
 #![cfg(target_os = "linux")]
 
 mod engine;
@@ -16,6 +16,7 @@ use std::{
     fs,
     net::Ipv4Addr,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -46,13 +47,9 @@ const CONFINED: [&str; 10] = [
     "--env=AWS_SECRET_ACCESS_KEY=secret-example",
 ];
 
-/// The image to test; `None`, and a word about it, where there is none.
-fn image() -> Option<String> {
-    let image = std::env::var("ESP_TEST_IMAGE").ok();
-    if image.is_none() {
-        eprintln!("skipped, no image to test: ESP_TEST_IMAGE is not set");
-    }
-    image
+/// The image to test.
+fn image() -> String {
+    std::env::var("ESP_TEST_IMAGE").expect("ESP_TEST_IMAGE names an image; .ci/image builds one")
 }
 
 /// A container of the image, removed when dropped.
@@ -77,8 +74,7 @@ impl Container {
 
     /// What it has logged so far.
     fn log(&self) -> Log {
-        let output =
-            std::process::Command::new("docker").args(["logs", &self.name]).output().unwrap();
+        let output = Command::new("docker").args(["logs", &self.name]).output().unwrap();
         Log::parse(&String::from_utf8(output.stderr).unwrap())
     }
 
@@ -94,6 +90,55 @@ impl Container {
 impl Drop for Container {
     fn drop(&mut self) {
         let _ = docker(&["rm", "-f", &self.name]);
+    }
+}
+
+/// A container that was never started, to read the image's files; removed when
+/// dropped.
+struct Created {
+    id: String,
+}
+
+impl Created {
+    fn of(image: &str) -> Self {
+        Self { id: docker(&["create", image]).unwrap() }
+    }
+
+    /// What a shell prints; `$0` is the container.
+    fn shell(&self, script: &str) -> Vec<u8> {
+        let output =
+            Command::new("sh").args(["-c", script, &self.id]).stderr(Stdio::inherit()).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{script}");
+        output.stdout
+    }
+
+    /// The paths of all files, in order.
+    fn files(&self) -> Vec<String> {
+        let list = String::from_utf8(self.shell("docker export $0 | tar --list")).unwrap();
+        let mut files: Vec<_> = list.lines().map(str::to_owned).collect();
+        files.sort();
+        files
+    }
+
+    fn bytes(&self, file: &str) -> Vec<u8> {
+        self.shell(&format!("docker cp $0:/{file} - | tar --extract --to-stdout"))
+    }
+
+    fn read(&self, file: &str) -> String {
+        String::from_utf8(self.bytes(file)).unwrap()
+    }
+
+    fn notices(&self) -> String {
+        let script =
+            "docker cp $0:/THIRD-PARTY.txt.gz - | tar --extract --to-stdout | gzip --decompress";
+        String::from_utf8(self.shell(script)).unwrap()
+    }
+}
+
+impl Drop for Created {
+    fn drop(&mut self) {
+        let _ = docker(&["rm", &self.id]);
     }
 }
 
@@ -171,8 +216,9 @@ fn open_ports() -> Vec<String> {
 }
 
 #[test]
-fn there_is_one_file_in_it_and_nobody_in_particular_runs_it() {
-    let Some(image) = image() else { return };
+#[ignore = "needs an engine and an image: .ci/image"]
+fn it_holds_the_program_and_licence_texts_and_an_unprivileged_user_runs_it() {
+    let image = image();
     let config = docker(&["image", "inspect", "--format", "{{json .Config}}", &image]).unwrap();
     let config: Value = serde_json::from_str(&config).unwrap();
     assert_eq!(config["User"], "65532:65532");
@@ -184,14 +230,62 @@ fn there_is_one_file_in_it_and_nobody_in_particular_runs_it() {
     }
     let layers = docker(&["image", "inspect", "--format", "{{len .RootFS.Layers}}", &image]);
     assert_eq!(layers.unwrap(), "1", "the program's");
+    let created = Created::of(&image);
+    // The engine adds what it mounts over when it runs the container.
+    let engines = |file: &str| {
+        ["dev/", "etc/", "proc/", "sys/", ".docker"].iter().any(|it| file.starts_with(it))
+    };
+    let files: Vec<_> = created.files().into_iter().filter(|file| !engines(file)).collect();
+    assert_eq!(files, ["LICENSE", "THIRD-PARTY.txt.gz", "esp"]);
     let shell = docker(&["run", "--rm", "--entrypoint", "/bin/sh", &image]).unwrap_err();
     assert!(shell.contains("no such file"), "{shell}");
     assert!(docker(&["run", "--rm", &image, "--version"]).unwrap().starts_with("esp "));
 }
 
 #[test]
+#[ignore = "needs an engine and an image: .ci/image"]
+fn the_licence_texts_name_every_part_that_is_linked() {
+    let created = Created::of(&image());
+    assert_eq!(created.read("LICENSE"), fs::read_to_string("LICENSE").unwrap());
+    let notices = created.notices();
+    // One line a part: name, version, licence.
+    let parts: Vec<Vec<_>> = notices.lines().map(|line| line.split('\t').collect()).collect();
+    let version = |name: &str| {
+        let part = parts.iter().find(|part| part.len() == 3 && part[0] == name);
+        part.unwrap_or_else(|| panic!("no {name}"))[1].to_owned()
+    };
+    for name in ["glibc", "libgcc", "AWS-LC", "libcurl", "zlib", "Rust's standard library"] {
+        assert!(version(name).contains('.'), "{name} {}", version(name));
+    }
+    // The program says of these two which it has.
+    let program = created.bytes("esp");
+    let says = |text: &str| program.windows(text.len()).any(|bytes| bytes == text.as_bytes());
+    assert!(says(&format!("libcurl/{}", version("libcurl"))));
+    assert!(says(&format!(" inflate {} Copyright", version("zlib"))));
+    // Crates of Cargo.lock at their versions, and no tool of the tests.
+    let lock = fs::read_to_string("Cargo.lock").unwrap();
+    for name in ["isahc", "rustls", "simd-json", "aws-sdk-cloudwatch", "smol"] {
+        let entry = format!("name = \"{name}\"\nversion = \"{}\"", version(name));
+        assert!(lock.contains(&entry), "{entry}");
+    }
+    assert!(!parts.iter().any(|part| part[0] == "rcgen" || part[0] == "criterion"));
+    for text in [
+        "GNU LESSER GENERAL PUBLIC LICENSE",
+        "GCC RUNTIME LIBRARY EXCEPTION",
+        "Apache License",
+        "Community Data License Agreement",
+        "Blue Oak Model License",
+        "Daniel Stenberg",
+        "Jean-loup Gailly",
+    ] {
+        assert!(notices.contains(text), "{text}");
+    }
+}
+
+#[test]
+#[ignore = "needs an engine and an image: .ci/image"]
 fn names_certificates_and_health_work_inside_without_rights_or_room() {
-    let Some(image) = image() else { return };
+    let image = image();
     let tls = Tls::new(Certificate::Valid);
     let (metadata, cloudwatch) = (endpoint(), CloudWatch::start_tls(&tls));
     let names = Names::start(Ipv4Addr::new(127, 53, 1, 1), tls.authority_pem());
@@ -225,8 +319,9 @@ fn names_certificates_and_health_work_inside_without_rights_or_room() {
 }
 
 #[test]
+#[ignore = "needs an engine and an image: .ci/image"]
 fn a_wrong_certificate_and_an_unknown_name_are_refused_inside() {
-    let Some(image) = image() else { return };
+    let image = image();
     let tls = Tls::new(Certificate::Valid);
     let (metadata, cloudwatch) = (endpoint(), CloudWatch::start_tls(&tls));
     let stranger = Tls::new(Certificate::Valid);
@@ -280,8 +375,9 @@ fn beside_busy_containers(image: &str, units: u32, seconds: u64) -> (u64, u64) {
 }
 
 #[test]
+#[ignore = "needs an engine and an image: .ci/image"]
 fn few_cpu_units_on_a_busy_host_are_enough() {
-    let Some(image) = image() else { return };
+    let image = image();
     engine::prepare().unwrap();
     // What the examples give it: all its ticks, as far as the test's own endpoint
     // gets to answer on such a host.
