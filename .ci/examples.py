@@ -20,7 +20,8 @@ SERVICE = {"region": "eu-west-1", "cluster_name": "shop", "web_image": "web:1"}
 # What moto does not keep, by the second plan.
 FORGOTTEN = {
     ("aws_ecs_service.web", "availability_zone_rebalancing"),
-    ("module.monitoring_endpoint[0].aws_vpc_security_group_ingress_rule.https[0]", "description"),
+    ("aws_ecs_service.web", "deployment_circuit_breaker"),
+    ("module.endpoints[0].aws_vpc_security_group_ingress_rule.https[0]", "description"),
 }
 
 
@@ -185,6 +186,7 @@ def apply(out, program):
         ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24")["Subnet"]["SubnetId"]
         for n in (1, 2)
     ]
+    tables = [ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]]
     ecs.create_cluster(clusterName="shop")
     esp = example("task-definition/fargate.json")["containerDefinitions"][1]
     inputs = {
@@ -192,7 +194,8 @@ def apply(out, program):
         "vpc_id": vpc,
         "subnet_ids": subnets,
         "esp_image": esp["image"],
-        "create_monitoring_endpoint": True,
+        "endpoints": ["ecr.api", "ecr.dkr", "logs", "monitoring"],
+        "endpoint_route_table_ids": tables,
     }
     directory = out / "terraform/service"
     (directory / "inputs.auto.tfvars.json").write_text(json.dumps(inputs))
@@ -236,9 +239,14 @@ def apply(out, program):
     includes(policy, example("iam/publish.json"), "permission")
     assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
 
-    endpoint = ec2.describe_vpc_endpoints()["VpcEndpoints"][0]
-    name = "com.amazonaws.eu-west-1.monitoring"
-    includes(endpoint, {"ServiceName": name, "PrivateDnsEnabled": True}, "endpoint")
+    endpoints = {
+        endpoint["ServiceName"].removeprefix("com.amazonaws.eu-west-1."): endpoint
+        for endpoint in ec2.describe_vpc_endpoints()["VpcEndpoints"]
+    }
+    assert set(endpoints) == {*inputs["endpoints"], "s3"}, set(endpoints)
+    includes(endpoints["s3"], {"VpcEndpointType": "Gateway", "RouteTableIds": tables}, "s3")
+    for name in inputs["endpoints"]:
+        includes(endpoints[name], {"PrivateDnsEnabled": True, "SubnetIds": subnets}, name)
     terraform("destroy", "-auto-approve")
     print("terraform: applied, planned again without a change, as the JSON files say, destroyed")
 

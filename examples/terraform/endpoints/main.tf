@@ -1,9 +1,9 @@
-# CloudWatch inside a VPC: the way to it from subnets without a NAT gateway. One
-# a VPC, for everything in it that publishes or reads metrics.
+# AWS services inside a VPC: the way to them from subnets without a NAT gateway. A
+# VPC has at most one endpoint of each service with private DNS.
 
-resource "aws_security_group" "monitoring" {
-  name_prefix = "monitoring-endpoint-"
-  description = "HTTPS from those that publish metrics"
+resource "aws_security_group" "endpoints" {
+  name_prefix = "endpoints-"
+  description = "HTTPS from the tasks"
   vpc_id      = var.vpc_id
 
   lifecycle {
@@ -14,7 +14,7 @@ resource "aws_security_group" "monitoring" {
 resource "aws_vpc_security_group_ingress_rule" "https" {
   count = length(var.client_security_group_ids)
 
-  security_group_id            = aws_security_group.monitoring.id
+  security_group_id            = aws_security_group.endpoints.id
   referenced_security_group_id = var.client_security_group_ids[count.index]
   description                  = "HTTPS"
   ip_protocol                  = "tcp"
@@ -22,14 +22,26 @@ resource "aws_vpc_security_group_ingress_rule" "https" {
   to_port                      = 443
 }
 
-resource "aws_vpc_endpoint" "monitoring" {
+resource "aws_vpc_endpoint" "interface" {
+  for_each = toset(var.services)
+
   vpc_id             = var.vpc_id
-  service_name       = "com.amazonaws.${var.region}.monitoring"
+  service_name       = "com.amazonaws.${var.region}.${each.value}"
   vpc_endpoint_type  = "Interface"
   subnet_ids         = var.subnet_ids
-  security_group_ids = [aws_security_group.monitoring.id]
+  security_group_ids = [aws_security_group.endpoints.id]
 
   # The usual host name then leads here, and ESP needs no setting. The VPC needs
   # DNS resolution and DNS host names for it.
   private_dns_enabled = true
+}
+
+# The registry keeps the layers of images in S3. This kind of endpoint is free.
+resource "aws_vpc_endpoint" "s3" {
+  count = length(var.route_table_ids) > 0 ? 1 : 0
+
+  vpc_id            = var.vpc_id
+  service_name      = "com.amazonaws.${var.region}.s3"
+  vpc_endpoint_type = "Gateway"
+  route_table_ids   = var.route_table_ids
 }

@@ -1,4 +1,4 @@
-output "endpoint_id" {
-  description = "The endpoint's id."
-  value       = aws_vpc_endpoint.monitoring.id
+output "endpoint_ids" {
+  description = "The endpoints' ids, by service."
+  value       = { for service, endpoint in aws_vpc_endpoint.interface : service => endpoint.id }
 }

@@ -8,8 +8,20 @@ variable "vpc_id" {
   type        = string
 }
 
+variable "services" {
+  description = "The services to create an interface endpoint for. ESP needs monitoring. A task in a subnet without any other way out also needs logs, ecr.api and ecr.dkr, and route_table_ids."
+  type        = list(string)
+  default     = ["monitoring"]
+}
+
+variable "route_table_ids" {
+  description = "Route tables of the tasks' subnets. They get a gateway endpoint for S3, which holds the layers of images. Empty creates none."
+  type        = list(string)
+  default     = []
+}
+
 variable "subnet_ids" {
-  description = "Subnets for the endpoint's interfaces, one an Availability Zone. Each interface has its hourly price."
+  description = "Subnets for the endpoints' interfaces, one per Availability Zone. AWS charges for each interface by the hour."
   type        = list(string)
 }
 

@@ -1,5 +1,5 @@
-# A whole Fargate service with ESP beside it. Of a service that you have already,
-# change what names module.esp, and add module.scaling.
+# A whole Fargate service with ESP beside it. For a service that you already have,
+# copy the lines that name module.esp, and module.scaling.
 
 provider "aws" {
   region = var.region
@@ -34,14 +34,15 @@ module "scaling" {
   namespace    = module.esp.namespace
 }
 
-module "monitoring_endpoint" {
-  source = "../monitoring-endpoint"
-  # Where the subnets have a NAT gateway, or the VPC has the endpoint already.
-  count = var.create_monitoring_endpoint ? 1 : 0
+module "endpoints" {
+  source = "../endpoints"
+  count  = length(var.endpoints) > 0 ? 1 : 0
 
   region                    = var.region
   vpc_id                    = var.vpc_id
   subnet_ids                = var.subnet_ids
+  services                  = var.endpoints
+  route_table_ids           = var.endpoint_route_table_ids
   client_security_group_ids = [aws_security_group.tasks.id]
 }
 
@@ -94,13 +95,28 @@ resource "aws_ecs_service" "web" {
   launch_type     = "FARGATE"
   desired_count   = 2
 
+  # A deployment whose tasks do not start or are unhealthy goes back to the last one
+  # that worked.
+  deployment_circuit_breaker {
+    enable   = true
+    rollback = true
+  }
+
   network_configuration {
     subnets         = var.subnet_ids
     security_groups = [aws_security_group.tasks.id]
   }
 
+  # A task needs these when it starts, and nothing above refers to them. ESP's
+  # permission comes with the container's definition.
+  depends_on = [
+    aws_iam_role_policy_attachment.execution,
+    aws_vpc_security_group_egress_rule.https,
+    module.endpoints,
+  ]
+
   lifecycle {
-    # Or each apply would undo the scaling.
+    # Or every apply would undo the scaling.
     ignore_changes = [desired_count]
   }
 }

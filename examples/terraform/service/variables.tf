@@ -35,13 +35,19 @@ variable "namespace" {
 }
 
 variable "esp_environment" {
-  description = "Further variables of ESP's."
+  description = "More variables for ESP."
   type        = map(string)
   default     = {}
 }
 
-variable "create_monitoring_endpoint" {
-  description = "Whether to make an interface endpoint for CloudWatch in the VPC."
-  type        = bool
-  default     = false
+variable "endpoints" {
+  description = "Interface endpoints to create in the VPC. None if the subnets have a NAT gateway or the VPC has the endpoints. [\"monitoring\"] if only CloudWatch is missing. [\"ecr.api\", \"ecr.dkr\", \"logs\", \"monitoring\"] with endpoint_route_table_ids if the subnets have no other way out."
+  type        = list(string)
+  default     = []
+}
+
+variable "endpoint_route_table_ids" {
+  description = "Route tables of the subnets, for the gateway endpoint of S3."
+  type        = list(string)
+  default     = []
 }

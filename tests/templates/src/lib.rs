@@ -1,8 +1,8 @@
-//! Terraform modules and `CloudFormation` templates read into JSON values, with
-//! their variables and references resolved as far as this can be done without
-//! AWS. Enough of both languages for the templates under `examples/`, and no
-//! more: what is not known stays in the value as text, and a test that compares
-//! it will say so.
+//! Terraform modules, `CloudFormation` templates and other YAML read into JSON
+//! values. Variables and references are resolved as far as this can be done without
+//! AWS. It knows enough of both languages for the templates under `examples/`, and no
+//! more: what it does not know stays in the value as text, and a test that compares
+//! it will fail.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +14,7 @@
 pub mod cloudformation;
 pub mod terraform;
 
+pub use cloudformation::yaml;
 use serde_json::{Map, Value};
 
 /// The same with each key of an object changed, at every depth.

@@ -1,8 +1,12 @@
 //! A Terraform module with its inputs, and the modules that it calls: resources
-//! and outputs as values. No provider is asked: an attribute that a resource only
-//! has once it exists stays as the expression that names it, in `${…}`.
+//! and outputs as values, and what each of them is created after. No provider is
+//! asked: an attribute that a resource only has once it exists stays as the
+//! expression that names it, in `${…}`.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use hcl::{
     Block, Body,
@@ -18,13 +22,63 @@ const ROUNDS: usize = 8;
 /// A module, evaluated.
 #[derive(Debug, Default, PartialEq)]
 pub struct Module {
-    /// By `type.name`: attributes, and blocks as lists under their name.
+    /// By `type.name`: attributes, and blocks as lists under their name. With
+    /// `for_each` by `type.name["key"]`; with a `count` of 0 there is none.
     pub resources: BTreeMap<String, Value>,
     /// By name.
     pub outputs: BTreeMap<String, Value>,
     /// The modules that it calls, by the name of the call.
     pub modules: BTreeMap<String, Module>,
+    /// What the text of each `type.name`, `module.name`, `local.name`, `var.name`
+    /// and `output.name` refers to, in the same form; of a call's inputs and of its
+    /// outputs as `module.call.name`.
+    references: BTreeMap<String, BTreeSet<String>>,
 }
+
+impl Module {
+    /// Whether Terraform creates one resource after another, at whatever distance.
+    /// Names are `type.name` of this module or `module.call.type.name`.
+    #[must_use]
+    pub fn is_created_after(&self, later: &str, earlier: &str) -> bool {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![later.to_owned()]);
+        while let Some(node) = open.pop() {
+            if node == earlier {
+                return true;
+            }
+            if seen.insert(node.clone()) {
+                open.extend(self.references_of(&node));
+            }
+        }
+        false
+    }
+
+    fn references_of(&self, node: &str) -> Vec<String> {
+        let own = self.references.get(node).into_iter().flatten().cloned();
+        let Some((call, inner)) =
+            node.strip_prefix("module.").map(|rest| rest.split_once('.').unwrap_or((rest, "")))
+        else {
+            return own.collect();
+        };
+        let Some(called) = self.modules.get(call) else { return own.collect() };
+        let outside = |inner: &String| match inner.strip_prefix("var.") {
+            Some(input) => format!("module.{call}.input.{input}"),
+            None => format!("module.{call}.{inner}"),
+        };
+        let inside: Vec<_> = if inner.is_empty() {
+            // `depends_on` of a call means all that it makes.
+            called.references.keys().filter(|node| !node.starts_with("var.")).collect()
+        } else {
+            // An output is named like a resource's attribute.
+            let output = format!("output.{inner}");
+            let node = if called.references.contains_key(&output) { &output } else { inner };
+            called.references.get(node).into_iter().flatten().collect()
+        };
+        own.chain(inside.into_iter().map(outside)).collect()
+    }
+}
+
+/// Arguments of a call that are no inputs of the module.
+const CALLS_OWN: [&str; 4] = ["count", "depends_on", "source", "version"];
 
 /// Evaluates the module in this directory. An input that is not given has its
 /// default.
@@ -51,16 +105,27 @@ pub fn module(directory: &Path, inputs: &Value) -> Module {
     let given = inputs.as_object().unwrap().keys();
     given.for_each(|name| assert!(variables.contains_key(name), "no variable {name}"));
 
+    let references: BTreeMap<_, _> = blocks.iter().flat_map(references).collect();
     let (mut locals, mut evaluated) = (Map::new(), Module::default());
     for _ in 0..ROUNDS {
         let context = context(&variables, &locals, &evaluated);
-        let mut next = Module::default();
-        for block in &blocks {
+        let mut next = Module { references: references.clone(), ..Module::default() };
+        for block in blocks.iter().filter(|block| !is_absent(block, &context)) {
             match block.identifier() {
                 "locals" => locals.extend(entries(block.body(), &context)),
                 "resource" => {
                     let name = format!("{}.{}", label(block, 0), label(block, 1));
-                    next.resources.insert(name, entries(block.body(), &context).into());
+                    match each(block, &context) {
+                        None => {
+                            next.resources.insert(name, entries(block.body(), &context).into());
+                        }
+                        Some(keys) => next.resources.extend(keys.into_iter().map(|key| {
+                            let mut context = context.clone();
+                            context.declare_var("each", hcl::value!({ "value" = (&*key) }));
+                            let resource = entries(block.body(), &context);
+                            (format!("{name}[{key:?}]"), resource.into())
+                        })),
+                    }
                 }
                 "output" => {
                     let output = entries(block.body(), &context)["value"].clone();
@@ -69,7 +134,7 @@ pub fn module(directory: &Path, inputs: &Value) -> Module {
                 "module" => {
                     let mut inputs = entries(block.body(), &context);
                     let source = inputs.remove("source").unwrap();
-                    inputs.retain(|name, _| !["count", "depends_on", "version"].contains(&&**name));
+                    inputs.retain(|name, _| !CALLS_OWN.contains(&&**name));
                     let called = module(&directory.join(source.as_str().unwrap()), &inputs.into());
                     next.modules.insert(label(block, 0).to_owned(), called);
                 }
@@ -83,6 +148,60 @@ pub fn module(directory: &Path, inputs: &Value) -> Module {
 
 fn label(block: &Block, place: usize) -> &str {
     block.labels()[place].as_str()
+}
+
+fn attribute<'a>(block: &'a Block, name: &str) -> Option<&'a Expression> {
+    block.body().attributes().find(|it| it.key() == name).map(hcl::Attribute::expr)
+}
+
+/// Whether its `count` says that there is none.
+fn is_absent(block: &Block, context: &Context<'_>) -> bool {
+    attribute(block, "count").is_some_and(|count| value(count, context) == json!(0))
+}
+
+/// The keys of a `for_each` over texts.
+fn each(block: &Block, context: &Context<'_>) -> Option<Vec<String>> {
+    let keys = value(attribute(block, "for_each")?, context);
+    let texts = keys.as_array()?.iter().map(|key| key.as_str().map(str::to_owned));
+    texts.collect()
+}
+
+/// What a block, or each entry of it that has a name of its own, refers to.
+fn references(block: &Block) -> Vec<(String, BTreeSet<String>)> {
+    let labels = block.labels().iter().map(hcl::BlockLabel::as_str).collect::<Vec<_>>().join(".");
+    let of_attributes = |prefix: &str| -> Vec<_> {
+        let named = block.body().attributes().filter(|it| !CALLS_OWN.contains(&it.key()));
+        named.map(|it| (format!("{prefix}.{}", it.key()), names(it.expr()))).collect()
+    };
+    let whole = || mentioned(&hcl::format::to_string(block).unwrap());
+    match block.identifier() {
+        "locals" => of_attributes("local"),
+        "output" => vec![(format!("output.{labels}"), whole())],
+        "resource" => vec![(labels, whole())],
+        "data" => vec![(format!("data.{labels}"), whole())],
+        "module" => {
+            let mut all = of_attributes(&format!("module.{labels}.input"));
+            let own = ["count", "depends_on"].into_iter().filter_map(|it| attribute(block, it));
+            all.push((format!("module.{labels}"), own.flat_map(names).collect()));
+            all
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn names(expression: &Expression) -> BTreeSet<String> {
+    mentioned(&hcl::format::to_string(expression).unwrap())
+}
+
+/// Names in a text of the language that could be references: all words with a dot,
+/// in the form of [`Module::references`]. One that names nothing leads nowhere.
+fn mentioned(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"_.-".contains(c));
+    let name = |word: &str| {
+        let length = if word.starts_with("module.") || word.starts_with("data.") { 3 } else { 2 };
+        word.split('.').take(length).collect::<Vec<_>>().join(".")
+    };
+    words.filter(|word| word.contains('.')).map(name).collect()
 }
 
 /// What expressions may name: `var`, `local`, `module` and each type of resource.
@@ -112,6 +231,8 @@ fn context(
     }
     let any = || FuncDef::builder().variadic_param(ParamType::Any);
     context.declare_func("merge", any().build(merge));
+    context.declare_func("length", any().build(length));
+    context.declare_func("toset", any().build(|arguments| Ok(arguments[0].clone())));
     context.declare_func("jsonencode", any().build(jsonencode));
     context
 }
@@ -125,6 +246,11 @@ fn merge(arguments: FuncArgs) -> Result<hcl::Value, String> {
         }
     }
     Ok(merged.into())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "what a function of the language is given")]
+fn length(arguments: FuncArgs) -> Result<hcl::Value, String> {
+    arguments[0].as_array().map(|items| items.len().into()).ok_or("no list".into())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "what a function of the language is given")]
@@ -189,6 +315,17 @@ variable "more" { default = null }
 locals {
   map = merge({ A = var.name }, var.more == null ? {} : { B = var.more })
 }
+resource "thing" "none" {
+  count = length([])
+}
+resource "thing" "each" {
+  for_each = toset(["a.b", "c"])
+  name     = "x-${each.value}"
+}
+resource "thing" "last" {
+  text       = module.inner.both
+  depends_on = [thing.each]
+}
 resource "thing" "one" {
   name = "${var.name}-one"
   list = [for name, value in local.map : { name = name, value = value }]
@@ -208,7 +345,12 @@ output "text" { value = jsonencode({ from = module.inner.both }) }
             r#"
 variable "name" {}
 variable "id" {}
-output "both" { value = [var.name, var.id] }
+output "both" {
+  value      = [var.name, var.id]
+  depends_on = [thing.inside]
+}
+resource "thing" "inside" {}
+resource "thing" "beside" {}
 "#,
         );
         let read = module(&directory, &json!({"name": "web"}));
@@ -218,5 +360,17 @@ output "both" { value = [var.name, var.id] }
         assert_eq!(thing["list"], json!([{"name": "A", "value": "web"}]));
         assert_eq!(thing["step"], json!([{"size": 1}, {"size": -2}]));
         assert_eq!(read.outputs["text"], r#"{"from":["web-one","${thing.one.id}"]}"#);
+        assert!(!read.resources.contains_key("thing.none"));
+        assert_eq!(read.resources[r#"thing.each["a.b"]"#]["name"], "x-a.b");
+        for earlier in ["thing.each", "module.inner.thing.inside", "thing.one"] {
+            assert!(read.is_created_after("thing.last", earlier), "{earlier}");
+        }
+        for (later, earlier) in [
+            ("thing.one", "thing.last"),
+            ("thing.last", "module.inner.thing.beside"),
+            ("module.inner.thing.inside", "thing.one"),
+        ] {
+            assert!(!read.is_created_after(later, earlier), "{later} {earlier}");
+        }
     }
 }

@@ -221,26 +221,6 @@ fn terraform_takes_further_variables_and_leaves_out_the_service() {
     );
 }
 
-#[test]
-fn the_endpoint_is_of_cloudwatch_with_private_dns() {
-    let inputs = json!({
-        "region": "eu-west-1", "vpc_id": "vpc-1", "subnet_ids": ["subnet-1"],
-        "client_security_group_ids": ["sg-1"],
-    });
-    let module = terraform::module(&path("terraform/monitoring-endpoint"), &inputs);
-    let of_terraform = &module.resources["aws_vpc_endpoint.monitoring"];
-    let template = cloudformation();
-    let of_cloudformation = &template.resources("AWS::EC2::VPCEndpoint")["MonitoringEndpoint"];
-    for (snake, expected) in [
-        ("service_name", json!("com.amazonaws.eu-west-1.monitoring")),
-        ("vpc_endpoint_type", json!("Interface")),
-        ("private_dns_enabled", json!(true)),
-    ] {
-        assert_eq!(of_terraform[snake], expected);
-        assert_eq!(of_cloudformation[pascal(snake)], expected);
-    }
-}
-
 fn cloudformation() -> Template {
     let text = std::fs::read_to_string(path("cloudformation/service.yaml")).unwrap();
     let image = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/esp:0.1.0";
@@ -252,13 +232,11 @@ fn cloudformation_says_what_the_json_files_say() {
     assert_eq!(of_cloudformation(&cloudformation()), Deployment::expected());
 }
 
-/// `.ci/examples` makes the template with node and names it.
 #[test]
+#[ignore = "needs the CDK's template: .ci/examples"]
 fn the_cdk_says_what_the_json_files_say() {
-    let Some(file) = std::env::var_os("ESP_TEST_CDK_TEMPLATE") else {
-        eprintln!("not compared: ESP_TEST_CDK_TEMPLATE names no template; .ci/examples makes one");
-        return;
-    };
+    let file = std::env::var_os("ESP_TEST_CDK_TEMPLATE");
+    let file = file.expect("ESP_TEST_CDK_TEMPLATE names a template; .ci/examples makes it");
     let text = std::fs::read_to_string(file).unwrap();
     let mut deployment = of_cloudformation(&Template::from_json(&text, &[]));
     // The CDK counts in bytes.
