@@ -13,7 +13,7 @@ use crate::{
     cloudwatch::{CloudWatch, CorrectedClock, CredentialsSource, NoCredentials, PutError},
     publisher::Outcome,
     sample::{dimension::ResolvedDimensions, metric::Sample},
-    sidecar::world::{Alarm as _, World},
+    sidecar::world::{Timer as _, World},
 };
 
 /// For the sources of credentials, all together.
@@ -174,10 +174,10 @@ impl<W: World> Check<'_, W> {
 
     /// What comes of `future` within `patience`, or `None`.
     async fn within<T>(&self, patience: Duration, future: impl Future<Output = T>) -> Option<T> {
-        let mut alarm = self.world.alarm();
+        let mut timer = self.world.timer();
         let until = self.instant() + patience;
         let over = async {
-            alarm.until(until).await;
+            timer.until(until).await;
             None
         };
         async { Some(future.await) }.or(over).await

@@ -20,8 +20,9 @@ use crate::{
     sampler::{Event, Selection, Unseen},
     settings::{Settings, SettingsError},
     sidecar::{
+        destination,
         polling::{PollError, Poller},
-        world::{Alarm as _, World},
+        world::{Timer as _, World},
     },
     time::ticker::Ticker,
 };
@@ -186,7 +187,7 @@ impl<'a, W: World> Check<'a, W> {
                 self.output.part(&self.report, Step::Endpoint);
                 return None;
             }
-            self.poller.alarm.until(ticker.next()).await;
+            self.poller.timer.until(ticker.next()).await;
         }
     }
 
@@ -239,9 +240,7 @@ impl<'a, W: World> Check<'a, W> {
     }
 
     fn region(&mut self, task: Option<&TaskDocument>) -> Option<String> {
-        let from_settings = self.settings.region.clone().zip(self.settings.region_from.clone());
-        let from_task = || Some((task?.region()?.to_owned(), "the task's ARN".to_owned()));
-        if let Some((name, from)) = from_settings.or_else(from_task) {
+        if let Some(destination::Region { name, from }) = destination::region(self.settings, task) {
             self.report.region = Some(report::Region { name: name.clone(), from });
             self.output.part(&self.report, Step::Region);
             return Some(name);
@@ -262,13 +261,7 @@ impl<'a, W: World> Check<'a, W> {
     fn dimensions(&mut self, task: &TaskDocument) -> ResolvedDimensions {
         let settings = self.settings;
         let names = self.poller.sampler.names();
-        let resolved = ResolvedDimensions::resolve(
-            &settings.dimensions,
-            &settings.overrides,
-            task,
-            names,
-            settings.containers.is_one(),
-        );
+        let resolved = destination::dimensions(settings, task, names);
         let of_container = (0..).zip(names).map(|(place, name)| (Some(place), Some(name.clone())));
         let is_of_task = settings.metrics.iter().any(Metric::is_of_task);
         let whose: Vec<_> = of_container.chain(is_of_task.then_some((None, None))).collect();
@@ -314,7 +307,7 @@ impl<'a, W: World> Check<'a, W> {
         let patience_ends = self.instant() + SAMPLES_PATIENCE;
         let mut error = None;
         while !self.is_complete(task) && ticker.next() <= patience_ends {
-            self.poller.alarm.until(ticker.next()).await;
+            self.poller.timer.until(ticker.next()).await;
             (_, error) = self.poll().await;
             ticker.advance(self.instant());
         }

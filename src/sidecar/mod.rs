@@ -4,6 +4,7 @@
 //! All decisions are the state machines'; here is the waiting, and in `world`
 //! the clock and the sockets.
 
+pub(crate) mod destination;
 mod listening;
 pub(crate) mod polling;
 mod publishing;
@@ -27,9 +28,10 @@ use smol::{
 };
 
 use self::{
+    destination::Destination,
     publishing::Publishing,
     sampling::Sampling,
-    world::{Alarm as _, RealWorld, World},
+    world::{RealWorld, Timer as _, World},
     writing::Writing,
 };
 use crate::{
@@ -38,7 +40,6 @@ use crate::{
     publisher::Publisher,
     report,
     report::figures::Figures,
-    sample::dimension::ResolvedDimensions,
     settings::Settings,
     time::ticker::Ticker,
 };
@@ -68,12 +69,6 @@ struct Shared<W> {
     changed: Sender<()>,
     /// Wakes the writing task.
     lines_changed: Sender<()>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Destination {
-    region: String,
-    dimensions: ResolvedDimensions,
 }
 
 impl<W: World> Shared<W> {
@@ -225,7 +220,7 @@ pub async fn supervise<W: World + 'static>(
         shared.stopping.set(true);
         shared.notify();
         shared.notify_writing();
-        let mut over = world.alarm();
+        let mut over = world.timer();
         let sent = future::zip(done(publishing), done(writing));
         let sent = async {
             sent.await;

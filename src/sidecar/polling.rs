@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use smol::future::FutureExt as _;
 
-use super::world::{Alarm, Endpoint, World};
+use super::world::{Endpoint, Timer as _, World};
 use crate::{
     endpoint::{
         Resource,
@@ -30,7 +30,7 @@ pub(crate) struct Poller<W: World> {
     parser: StatsParser,
     pub(crate) sampler: Sampler,
     /// The task's one timer: for the next tick, and for a poll's time-out.
-    pub(crate) alarm: W::Alarm,
+    pub(crate) timer: W::Timer,
     /// What the polls brought; for the caller to take out.
     pub(crate) samples: Vec<Sample>,
     pub(crate) events: Vec<Event>,
@@ -70,7 +70,7 @@ impl<W: World> Poller<W> {
             client: world.endpoint(settings.endpoint.clone()),
             parser: StatsParser::new(Parts::of(settings.metrics)),
             sampler: Sampler::new(settings.containers.clone(), settings.metrics),
-            alarm: world.alarm(),
+            timer: world.timer(),
             samples: Vec::new(),
             events: Vec::new(),
             slowest: Duration::ZERO,
@@ -117,7 +117,7 @@ impl<W: World> Poller<W> {
     }
 
     async fn read_task(&mut self, world: &W) -> Result<TaskDocument, PollError> {
-        let answer = get(&mut self.client, Resource::Task, world, &mut self.alarm).await?;
+        let answer = get(&mut self.client, Resource::Task, world, &mut self.timer).await?;
         self.slowest = self.slowest.max(answer.took);
         let task =
             TaskDocument::parse(answer.body).map_err(|error| PollError(error.to_string()))?;
@@ -130,7 +130,7 @@ impl<W: World> Poller<W> {
     }
 
     async fn read_stats(&mut self, world: &W) -> Result<Instant, PollError> {
-        let answer = get(&mut self.client, Resource::Stats, world, &mut self.alarm).await?;
+        let answer = get(&mut self.client, Resource::Stats, world, &mut self.timer).await?;
         self.slowest = self.slowest.max(answer.took);
         let Self { parser, sampler, samples, events, .. } = self;
         sampler
@@ -156,12 +156,12 @@ async fn get<'client, W: World>(
     client: &'client mut W::Endpoint,
     resource: Resource,
     world: &W,
-    alarm: &mut W::Alarm,
+    timer: &mut W::Timer,
 ) -> Result<Answer<'client>, PollError> {
     let asked = world.now().instant;
     let answered = async { Some(client.get(resource, asked).await) };
     let over = async {
-        alarm.until(asked + ENDPOINT_TIMEOUT).await;
+        timer.until(asked + ENDPOINT_TIMEOUT).await;
         None
     };
     match answered.or(over).await {

@@ -11,8 +11,9 @@ use smol::{channel::Receiver, future::FutureExt as _};
 use tracing::debug;
 
 use super::{
-    Destination, Shared,
-    world::{Alarm as _, World},
+    Shared,
+    destination::Destination,
+    world::{Timer as _, World},
 };
 use crate::{
     cloudwatch::{CloudWatch, CorrectedClock},
@@ -28,7 +29,7 @@ const CONNECT_PAUSE: Duration = Duration::from_secs(10);
 pub(super) struct Publishing<W: World> {
     shared: Rc<Shared<W>>,
     notices: Receiver<()>,
-    alarm: W::Alarm,
+    timer: W::Timer,
     trouble: Trouble,
     http_client: Option<SharedHttpClient>,
     clock: CorrectedClock,
@@ -38,10 +39,10 @@ pub(super) struct Publishing<W: World> {
 impl<W: World> Publishing<W> {
     pub(super) fn new(shared: Rc<Shared<W>>, notices: Receiver<()>) -> Self {
         let trouble = Trouble::new("publishing to CloudWatch");
-        let alarm = shared.world.alarm();
+        let timer = shared.world.timer();
         let clock = CorrectedClock::new(shared.world.time_source());
         let mut publishing =
-            Self { shared, notices, alarm, trouble, http_client: None, clock, connected: None };
+            Self { shared, notices, timer, trouble, http_client: None, clock, connected: None };
         // It takes this thread a while: now, before there are ticks to miss.
         publishing.make_http_client();
         publishing
@@ -78,7 +79,7 @@ impl<W: World> Publishing<W> {
             // One request a second at the end too, the first one included.
             let too_soon = self.shared.publisher.borrow().too_soon_until(self.shared.world.now());
             if let Some(again_at) = too_soon {
-                self.alarm.until(again_at).await;
+                self.timer.until(again_at).await;
             }
             let left = self.shared.publisher.borrow_mut().drain(self.shared.world.now());
             let Some(samples) = left else { return };
@@ -104,7 +105,7 @@ impl<W: World> Publishing<W> {
             http_client,
             self.shared.world.sleep(),
             self.clock.clone(),
-            destination.region.clone(),
+            destination.region.name.clone(),
             settings.namespace.clone(),
             destination.dimensions.clone(),
         )
@@ -158,6 +159,6 @@ impl<W: World> Publishing<W> {
             // The sender lives in `shared`, so it cannot be gone.
             let _ = self.notices.recv().await;
         };
-        self.alarm.until(at).or(change).await;
+        self.timer.until(at).or(change).await;
     }
 }

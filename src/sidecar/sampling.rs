@@ -10,9 +10,10 @@ use std::{
 use smol::{channel::Receiver, future::FutureExt as _, stream::StreamExt as _};
 
 use super::{
-    Destination, Shared,
+    Shared,
+    destination::{self, Destination},
     polling::{PollError, Poller},
-    world::{Alarm as _, World},
+    world::{Timer as _, World},
 };
 use crate::{
     endpoint::task::TaskDocument,
@@ -84,7 +85,7 @@ impl<W: World> Sampling<W> {
                 true
             };
             let is_tick = async {
-                self.poller.alarm.until(ticker.next()).await;
+                self.poller.timer.until(ticker.next()).await;
                 false
             };
             if is_stopped.or(is_tick).await {
@@ -156,13 +157,7 @@ impl<W: World> Sampling<W> {
 
     fn on_task(&mut self, task: &TaskDocument) {
         let settings = &self.shared.settings;
-        let dimensions = ResolvedDimensions::resolve(
-            &settings.dimensions,
-            &settings.overrides,
-            task,
-            self.poller.sampler.names(),
-            settings.containers.is_one(),
-        );
+        let dimensions = destination::dimensions(settings, task, self.poller.sampler.names());
         if let Some(lines) = &self.shared.lines {
             let is_new =
                 lines.borrow_mut().set_dimensions(&dimensions, self.poller.sampler.names());
@@ -177,17 +172,17 @@ impl<W: World> Sampling<W> {
 
     fn set_destination(&mut self, dimensions: ResolvedDimensions, task: &TaskDocument) {
         let settings = &self.shared.settings;
-        let region = settings.region.as_deref().or_else(|| task.region());
-        let Some(region) = region else {
+        let Some(region) = destination::region(settings, Some(task)) else {
             self.no_region.get_or_insert_default();
             let now = self.instant();
             self.remind_of_region(now);
             return;
         };
         self.no_region = None;
-        let destination = Destination { region: region.to_owned(), dimensions };
+        let destination = Destination { region, dimensions };
         let is_new = self.shared.destination.borrow().as_ref() != Some(&destination);
         if is_new {
+            let region = &destination.region.name;
             report::dimensions(&destination.dimensions, Some(region), settings.metrics);
             let mut publisher = self.shared.publisher.borrow_mut();
             publisher.set_samples_per_request(destination.dimensions.samples_per_request());

@@ -31,7 +31,7 @@ use crate::{
 /// time, a timer or a socket by another way.
 pub trait World {
     /// A timer of one task.
-    type Alarm: Alarm;
+    type Timer: Timer;
     /// The task metadata endpoint.
     type Endpoint: Endpoint;
 
@@ -39,7 +39,7 @@ pub trait World {
     fn now(&self) -> Now;
 
     /// A timer.
-    fn alarm(&self) -> Self::Alarm;
+    fn timer(&self) -> Self::Timer;
 
     /// A client of the endpoint at `uri`.
     fn endpoint(&self, uri: EndpointUri) -> Self::Endpoint;
@@ -82,7 +82,7 @@ pub trait World {
 }
 
 /// A timer that can be set again and again.
-pub trait Alarm {
+pub trait Timer {
     /// Waits until `at`.
     fn until(&mut self, at: Instant) -> impl Future<Output = ()>;
 }
@@ -122,7 +122,7 @@ impl RealWorld {
 }
 
 impl World for RealWorld {
-    type Alarm = Wakeup;
+    type Timer = Wakeup;
     type Endpoint = EndpointClient;
 
     fn now(&self) -> Now {
@@ -131,7 +131,7 @@ impl World for RealWorld {
         Now { instant: Instant::now(), wall: Timestamp::from_unix_ns(wall_ns) }
     }
 
-    fn alarm(&self) -> Wakeup {
+    fn timer(&self) -> Wakeup {
         Wakeup::new(Rc::clone(&self.waiting))
     }
 
@@ -164,7 +164,7 @@ fn shared(client: impl HttpClient + 'static) -> SharedHttpClient {
     SharedHttpClient::new(client)
 }
 
-impl Alarm for Wakeup {
+impl Timer for Wakeup {
     async fn until(&mut self, at: Instant) {
         Self::until(self, at).await;
     }
@@ -179,5 +179,5 @@ impl Endpoint for EndpointClient {
 /// Waits for `duration`.
 pub(super) async fn pause(world: &impl World, duration: Duration) {
     let at = world.now().instant + duration;
-    world.alarm().until(at).await;
+    world.timer().until(at).await;
 }

@@ -11,7 +11,7 @@ use smol::{channel::Receiver, future::FutureExt as _};
 
 use super::{
     Shared,
-    world::{Alarm as _, World},
+    world::{Timer as _, World},
 };
 use crate::report::{self, Trouble};
 
@@ -24,15 +24,15 @@ const RETRY_MOST: Duration = Duration::from_secs(1);
 pub(super) struct Writing<W: World> {
     shared: Rc<Shared<W>>,
     notices: Receiver<()>,
-    alarm: W::Alarm,
+    timer: W::Timer,
     stdout: Box<dyn Write>,
     trouble: Trouble,
 }
 
 impl<W: World> Writing<W> {
     pub(super) fn new(shared: Rc<Shared<W>>, notices: Receiver<()>) -> Self {
-        let (alarm, stdout) = (shared.world.alarm(), shared.world.stdout());
-        Self { shared, notices, alarm, stdout, trouble: Trouble::new("writing to stdout") }
+        let (timer, stdout) = (shared.world.timer(), shared.world.stdout());
+        Self { shared, notices, timer, stdout, trouble: Trouble::new("writing to stdout") }
     }
 
     pub(super) async fn run(mut self) {
@@ -52,7 +52,7 @@ impl<W: World> Writing<W> {
             if is_all {
                 change.await;
             } else {
-                self.alarm.until(retry_at).or(change).await;
+                self.timer.until(retry_at).or(change).await;
             }
         }
     }

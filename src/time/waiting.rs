@@ -37,7 +37,7 @@ pub struct Waiting {
     /// The other end of what `awakening` writes to.
     awakened: UnixStream,
     /// By the number of their [`Wakeup`].
-    alarms: RefCell<Vec<Alarm>>,
+    slots: RefCell<Vec<Slot>>,
     interest: RefCell<Option<Interest>>,
 }
 
@@ -57,7 +57,7 @@ const WOKEN: u8 = 2;
 
 /// The place of one [`Wakeup`].
 #[derive(Debug, Default)]
-struct Alarm {
+struct Slot {
     is_taken: bool,
     set: Option<(Instant, Waker)>,
 }
@@ -83,7 +83,7 @@ impl Waiting {
         Ok(Rc::new(Self {
             awakening: Arc::new(Awakening { state: AtomicU8::new(AWAKE), sender }),
             awakened,
-            alarms: RefCell::default(),
+            slots: RefCell::default(),
             interest: RefCell::default(),
         }))
     }
@@ -111,7 +111,7 @@ impl Waiting {
         if state.compare_exchange(AWAKE, ASLEEP, Ordering::SeqCst, Ordering::SeqCst).is_err() {
             return;
         }
-        let timeout = self.next_alarm().map(|at| {
+        let timeout = self.next_due().map(|at| {
             let left = at.saturating_duration_since(Instant::now());
             // One of centuries is no different from one of years.
             Timespec::try_from(left).unwrap_or(Timespec { tv_sec: i64::from(u32::MAX), tv_nsec: 0 })
@@ -143,18 +143,18 @@ impl Waiting {
         }
     }
 
-    fn next_alarm(&self) -> Option<Instant> {
-        let alarms = self.alarms.borrow();
-        alarms.iter().filter_map(|alarm| alarm.set.as_ref()).map(|(at, _)| *at).min()
+    fn next_due(&self) -> Option<Instant> {
+        let slots = self.slots.borrow();
+        slots.iter().filter_map(|slot| slot.set.as_ref()).map(|(at, _)| *at).min()
     }
 
     /// Wakes those whose moment has come, one by one: whom it wakes may set
-    /// alarms.
+    /// timers.
     fn ring(&self, now: Instant) {
         let next = || {
-            let mut alarms = self.alarms.borrow_mut();
-            let is_due = |alarm: &&mut Alarm| alarm.set.as_ref().is_some_and(|(at, _)| *at <= now);
-            alarms.iter_mut().find(is_due)?.set.take()
+            let mut slots = self.slots.borrow_mut();
+            let is_due = |slot: &&mut Slot| slot.set.as_ref().is_some_and(|(at, _)| *at <= now);
+            slots.iter_mut().find(is_due)?.set.take()
         };
         while let Some((_, waker)) = next() {
             waker.wake();
@@ -187,14 +187,14 @@ impl Wakeup {
     #[must_use]
     pub fn new(waiting: Rc<Waiting>) -> Self {
         let number = {
-            let mut alarms = waiting.alarms.borrow_mut();
-            let free = alarms.iter().position(|alarm| !alarm.is_taken);
+            let mut slots = waiting.slots.borrow_mut();
+            let free = slots.iter().position(|slot| !slot.is_taken);
             free.unwrap_or_else(|| {
-                alarms.push(Alarm::default());
-                alarms.len() - 1
+                slots.push(Slot::default());
+                slots.len() - 1
             })
         };
-        waiting.alarms.borrow_mut()[number] = Alarm { is_taken: true, set: None };
+        waiting.slots.borrow_mut()[number] = Slot { is_taken: true, set: None };
         Self { waiting, number }
     }
 
@@ -205,8 +205,8 @@ impl Wakeup {
                 return Poll::Ready(());
             }
             let set = (at, context.waker().clone());
-            let earlier = self.waiting.alarms.borrow_mut()[self.number].set.replace(set);
-            // Not before the alarms are free: with a waker its task may go.
+            let earlier = self.waiting.slots.borrow_mut()[self.number].set.replace(set);
+            // Not before the slots are free: with a waker its task may go.
             drop(earlier);
             Poll::Pending
         })
@@ -216,8 +216,8 @@ impl Wakeup {
 
 impl Drop for Wakeup {
     fn drop(&mut self) {
-        let alarm = std::mem::take(&mut self.waiting.alarms.borrow_mut()[self.number]);
-        drop(alarm);
+        let slot = std::mem::take(&mut self.waiting.slots.borrow_mut()[self.number]);
+        drop(slot);
     }
 }
 

@@ -16,7 +16,7 @@ use aws_smithy_async::{
     time::TimeSource,
 };
 use esp::{
-    sidecar::world::Alarm,
+    sidecar::world::Timer,
     time::{Now, timestamp::Timestamp},
 };
 
@@ -86,12 +86,12 @@ impl Clock {
     }
 
     /// Waits until so much has passed since the beginning.
-    pub(crate) fn until(&self, at: Duration) -> Timer {
-        Timer { clock: self.clone(), at, number: None }
+    pub(crate) fn until(&self, at: Duration) -> Until {
+        Until { clock: self.clone(), at, number: None }
     }
 
     /// Waits for so long.
-    pub(crate) fn pause(&self, duration: Duration) -> Timer {
+    pub(crate) fn pause(&self, duration: Duration) -> Until {
         self.until(self.elapsed() + duration)
     }
 
@@ -115,14 +115,14 @@ pub(crate) fn unix_ns(time: SystemTime) -> u64 {
 
 /// Done when its time has come. Dropped, it is forgotten.
 #[derive(Debug)]
-pub(crate) struct Timer {
+pub(crate) struct Until {
     clock: Clock,
     at: Duration,
     /// Under which it waits.
     number: Option<u64>,
 }
 
-impl Future for Timer {
+impl Future for Until {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
@@ -140,7 +140,7 @@ impl Future for Timer {
     }
 }
 
-impl Drop for Timer {
+impl Drop for Until {
     fn drop(&mut self) {
         if let Some(number) = self.number {
             self.clock.state().timers.remove(&(self.at, number));
@@ -150,9 +150,9 @@ impl Drop for Timer {
 
 /// A task's timer.
 #[derive(Debug)]
-pub(crate) struct SimulatedAlarm(pub(crate) Clock);
+pub(crate) struct SimulatedTimer(pub(crate) Clock);
 
-impl Alarm for SimulatedAlarm {
+impl Timer for SimulatedTimer {
     async fn until(&mut self, at: Instant) {
         let origin = self.0.state().origin;
         self.0.until(at.saturating_duration_since(origin)).await;

@@ -26,7 +26,7 @@ use smol::LocalExecutor;
 
 use super::{
     aws::Aws,
-    clock::{Clock, SimulatedAlarm},
+    clock::{Clock, SimulatedTimer},
     task::Task,
 };
 
@@ -40,15 +40,15 @@ pub(crate) struct SimulatedWorld {
 }
 
 impl World for SimulatedWorld {
-    type Alarm = SimulatedAlarm;
+    type Timer = SimulatedTimer;
     type Endpoint = SimulatedEndpoint;
 
     fn now(&self) -> Now {
         self.clock.now()
     }
 
-    fn alarm(&self) -> SimulatedAlarm {
-        SimulatedAlarm(self.clock.clone())
+    fn timer(&self) -> SimulatedTimer {
+        SimulatedTimer(self.clock.clone())
     }
 
     fn endpoint(&self, _: EndpointUri) -> SimulatedEndpoint {

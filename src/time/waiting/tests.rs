@@ -72,7 +72,7 @@ fn timers_of_several_tasks_each_ring_when_due() {
     assert_eq!(which, [20, 40, 60]);
     // All places are free again.
     drop(executor);
-    assert!(waiting.alarms.borrow().iter().all(|alarm| !alarm.is_taken));
+    assert!(waiting.slots.borrow().iter().all(|slot| !slot.is_taken));
 }
 
 #[test]
