@@ -1,5 +1,6 @@
-//! When a request is due while all is well: at the wall clock's multiples of the
-//! interval, or, if samples come as rarely as requests go, when one arrives.
+//! When a request goes out. While all is well that is at the wall clock's multiples
+//! of the interval or, if samples come as rarely as requests go, when one arrives.
+//! After a failure, and while a backlog is sent, it is when the pause is over.
 
 use std::time::{Duration, Instant};
 
@@ -8,9 +9,12 @@ use crate::{
     time::{Now, Timestamp},
 };
 
-/// A task's requests are moved off the wall clock's multiples of the interval by at
-/// most this: later than that the alarm would judge without them.
+/// How far a task's requests are moved off the wall clock's multiples of the
+/// interval at most: if they came later, an alarm would judge without them.
 const OFFSET_MAX: Duration = Duration::from_secs(2);
+
+/// Between any two requests, unless they are wanted more often.
+const REQUEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The schedule of one task.
 #[derive(Debug)]
@@ -24,6 +28,15 @@ pub(super) struct Schedule {
     on_arrival: bool,
     /// On arrival: requests are counted against one an interval from here.
     paid_until: Option<Instant>,
+    /// [`REQUEST_PAUSE`], or the interval, if that is shorter.
+    request_pause: Duration,
+    /// When the last request was sent.
+    sent_at: Option<Instant>,
+    /// After a failure, or while a backlog is sent: when the next request goes.
+    resume_at: Option<Instant>,
+    /// A request is due by the interval or by an arrival, so it takes the freshest
+    /// samples before what is left of a refused one.
+    is_fresh_due: bool,
 }
 
 impl Schedule {
@@ -34,12 +47,16 @@ impl Schedule {
             slot_at: None,
             on_arrival: false,
             paid_until: None,
+            request_pause: REQUEST_PAUSE.min(interval),
+            sent_at: None,
+            resume_at: None,
+            is_fresh_due: false,
         }
     }
 
-    /// Spreads the tasks of an account over a fifth of the interval, at most
-    /// 2 s, by the task's ARN: not all at once, and each always at the same point
-    /// of the wall clock.
+    /// Spreads the tasks of an account over a fifth of the interval, at most 2 s, by
+    /// the task's ARN: not all at once, and each always at the same point of the
+    /// wall clock.
     pub(super) fn set_task_arn(&mut self, task_arn: &str, now: Now) {
         let room = (self.interval / 5).min(OFFSET_MAX);
         let room_ms = u64::try_from(room.as_millis()).unwrap_or(u64::MAX).max(1);
@@ -61,36 +78,94 @@ impl Schedule {
         self.on_arrival = cadence.is_some_and(|cadence| is_as_rare_as(cadence, self.interval));
     }
 
-    pub(super) fn is_on_arrival(&self) -> bool {
+    /// A sample has arrived. `true`: that may make a request due.
+    pub(super) fn on_arrival(&mut self) -> bool {
+        self.is_fresh_due |= self.on_arrival;
         self.on_arrival
     }
 
-    /// Goes on to the next slot if this one is due. The answer: whether it was,
-    /// and the slot to wait for.
-    pub(super) fn advance(&mut self, now: Now) -> (bool, Instant) {
+    /// When the next request goes out, `now` or earlier if it is due. Without
+    /// samples that wait, when to ask again.
+    pub(super) fn next(&mut self, now: Now, has_samples: bool) -> Instant {
+        let slot_at = self.advance(now);
+        if !has_samples {
+            self.is_fresh_due = false;
+            return slot_at;
+        }
+        let due_at = match self.resume_at {
+            Some(resume_at) => resume_at,
+            None if self.on_arrival => self.arrival_at(now),
+            None if self.is_fresh_due => now.instant,
+            None => slot_at,
+        };
+        if due_at > now.instant {
+            return due_at;
+        }
+        self.resume_at = self.too_soon_until(now).map(|again_at| {
+            // If the next slot is as near, it will do.
+            let is_slot_near = slot_at.saturating_duration_since(again_at) < self.request_pause;
+            if is_slot_near { slot_at } else { again_at }
+        });
+        self.resume_at.unwrap_or(due_at)
+    }
+
+    /// If the last request was less than a pause ago: when that is over. A slot's
+    /// timer may be a little early, or the last one's was late.
+    pub(super) fn too_soon_until(&self, now: Now) -> Option<Instant> {
+        let again_at = self.sent_at? + self.request_pause;
+        let is_too_soon = now.instant + self.request_pause / 10 < again_at;
+        is_too_soon.then_some(again_at)
+    }
+
+    /// The next request goes at this moment; `None`: as usual.
+    pub(super) fn resume_at(&mut self, at: Option<Instant>) {
+        self.resume_at = at;
+    }
+
+    /// Whether the next request takes the freshest samples first.
+    pub(super) fn is_fresh_due(&self) -> bool {
+        self.is_fresh_due
+    }
+
+    /// The next request takes the freshest samples first.
+    pub(super) fn set_fresh_due(&mut self) {
+        self.is_fresh_due = true;
+    }
+
+    /// A request goes out.
+    pub(super) fn on_sent(&mut self, now: Now) {
+        let paid_until = self.paid_until.unwrap_or(now.instant).max(now.instant);
+        self.paid_until = Some(paid_until + self.interval);
+        self.sent_at = Some(now.instant);
+        self.is_fresh_due = false;
+    }
+
+    /// The last request left only at `at`.
+    pub(super) fn on_departure(&mut self, at: Instant) {
+        self.sent_at = self.sent_at.max(Some(at));
+    }
+
+    /// Goes on to the next slot if this one is due. The answer: the slot to wait
+    /// for.
+    fn advance(&mut self, now: Now) -> Instant {
         let slot_at = self.slot_at.unwrap_or_else(|| self.next_slot(now));
         let is_due = now.instant >= slot_at;
+        self.is_fresh_due |= is_due;
         let next = if is_due { self.slot_after(now) } else { slot_at };
         self.slot_at = Some(next);
-        (is_due, next)
+        next
     }
 
     /// On arrival: when the next request may go out. In the long run that is one
     /// an interval; up to one is advanced, or a single sample that was seen
     /// late would keep all that follow it waiting.
-    pub(super) fn arrival_at(&self, now: Now) -> Instant {
+    fn arrival_at(&self, now: Now) -> Instant {
         self.paid_until
             .and_then(|paid_until| paid_until.checked_sub(self.interval))
             .unwrap_or(now.instant)
     }
 
-    /// A request goes out.
-    pub(super) fn pay(&mut self, now: Now) {
-        let paid_until = self.paid_until.unwrap_or(now.instant).max(now.instant);
-        self.paid_until = Some(paid_until + self.interval);
-    }
-
-    /// The slot after the one that is due at `now`, also where the wall clock
+    /// The slot after the one that is due at `now`, also if the wall clock
     /// says that the due one is still a moment away.
     fn slot_after(&self, now: Now) -> Instant {
         let early = self.interval / 4;

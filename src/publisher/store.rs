@@ -1,10 +1,47 @@
-//! The samples that CloudWatch has not accepted yet, in order of arrival and
-//! within a fixed number: what waits, what is under way, and what a refused
-//! request has left to be looked at in halves. It knows no time.
+//! The samples that CloudWatch is not known to have, in order of arrival: what
+//! waits, what is under way, and what a refused request has left to be looked at
+//! in halves. Which samples are sent next, and which are dropped when the buffer is
+//! full, is decided here. It knows no time.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, iter};
 
-use crate::sample::{limits::DATUMS_PER_REQUEST, metric::Sample};
+use super::outcome::{Outcome, SendsLeft};
+use crate::{
+    sample::{
+        limits::DATUMS_PER_REQUEST,
+        metric::{Metric, Sample},
+    },
+    time::Timestamp,
+};
+
+/// A sample in the store, with how often it may still be sent: a byte that a
+/// [`Sample`] has to spare.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    read: Timestamp,
+    value: f64,
+    container: Option<u16>,
+    metric: Metric,
+    sends_left: SendsLeft,
+}
+
+const _: () = assert!(size_of::<Kept>() == size_of::<Sample>());
+
+impl Kept {
+    fn new(sample: Sample) -> Self {
+        let Sample { read, value, metric, container } = sample;
+        Self { read, value, container, metric, sends_left: SendsLeft::ALL }
+    }
+
+    fn sample(&self) -> Sample {
+        let Self { read, value, container, metric, .. } = *self;
+        Sample { read, value, metric, container }
+    }
+
+    fn is_uncertain(&self) -> bool {
+        self.sends_left.is_uncertain()
+    }
+}
 
 /// Where the samples under way were taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,20 +54,22 @@ enum Origin {
 #[derive(Debug)]
 pub(super) struct Store {
     /// Oldest first.
-    pending: VecDeque<Sample>,
+    pending: VecDeque<Kept>,
+    /// How many may wait. What is under way comes on top, or a request with all that
+    /// waits would leave no room for the samples that arrive meanwhile.
     capacity: usize,
-    in_flight: Vec<Sample>,
+    in_flight: Vec<Kept>,
     origin: Origin,
     /// How many of `pending`, at its end, came after what is under way.
     newer: usize,
     /// Parts of refused requests, the next one last.
-    suspects: Vec<Vec<Sample>>,
+    suspects: Vec<Vec<Kept>>,
     dropped: u64,
 }
 
 impl Store {
-    /// A store of at most `capacity` samples, which take 24 bytes each and are
-    /// set aside at once, with the fullest request.
+    /// A store of at most `capacity` samples that wait, which take 24 bytes each and
+    /// are set aside at once, with the fullest request.
     pub(super) fn new(capacity: usize) -> Self {
         Self {
             pending: VecDeque::with_capacity(capacity),
@@ -46,26 +85,16 @@ impl Store {
     /// Takes in a sample, in the place of the oldest if there is no room.
     pub(super) fn push(&mut self, sample: Sample) {
         // Before, or what was set aside would grow for it.
-        self.make_room(1);
-        self.pending.push_back(sample);
-        self.newer += 1;
-        // Where all there is is under way, not even this one has room.
-        self.make_room(0);
-    }
-
-    /// Drops the oldest until so many more have room.
-    fn make_room(&mut self, wanted: usize) {
-        while self.len() + wanted > self.capacity {
-            if !self.drop_oldest() {
-                return;
-            }
-            self.dropped += 1;
-            self.newer = self.newer.min(self.pending.len());
+        while self.waiting() >= self.capacity.max(1) {
+            self.drop_oldest();
         }
+        self.pending.push_back(Kept::new(sample));
+        self.newer += 1;
     }
 
-    /// The oldest sample that is not under way goes. `false`: there is none.
-    fn drop_oldest(&mut self) -> bool {
+    /// The oldest sample that waits goes.
+    fn drop_oldest(&mut self) {
+        self.dropped += 1;
         // The part that is looked at last has the oldest suspects.
         if let Some(part) = self.suspects.first_mut()
             && let Some(suspect) = part.first()
@@ -73,43 +102,60 @@ impl Store {
         {
             part.remove(0);
             self.suspects.retain(|part| !part.is_empty());
-            return true;
+        } else {
+            self.pending.pop_front();
+            self.newer = self.newer.min(self.pending.len());
         }
-        self.pending.pop_front().is_some()
     }
 
-    /// The next request: a suspect part, else the freshest `most` samples; the
-    /// other way round where `is_fresh_first`. `None` where there is nothing.
-    pub(super) fn take(&mut self, most: usize, is_fresh_first: bool) -> Option<&[Sample]> {
+    /// Makes the next request of at most `max` samples: of a suspect part or else of
+    /// the freshest; the other way round if `is_fresh_first`. `false`: nothing waits.
+    pub(super) fn take(&mut self, max: usize, is_fresh_first: bool) -> bool {
         let is_fresh = is_fresh_first && !self.pending.is_empty();
-        if let Some(part) = self.suspects.pop_if(|_| !is_fresh) {
-            self.in_flight.clear();
-            self.in_flight.extend(part);
+        self.in_flight.clear();
+        self.newer = 0;
+        if let Some(mut part) = self.suspects.pop_if(|_| !is_fresh) {
+            let rest = part.len().saturating_sub(max);
+            self.in_flight.extend(part.drain(rest..));
             self.origin = Origin::Suspects;
-        } else if self.pending.is_empty() {
-            return None;
+            if !part.is_empty() {
+                self.suspects.push(part);
+            }
         } else {
-            let older = self.pending.len().saturating_sub(most);
-            self.in_flight.clear();
+            let older = self.pending.len().saturating_sub(max);
             self.in_flight.extend(self.pending.drain(older..));
             self.origin = Origin::Pending;
         }
-        self.newer = 0;
-        Some(&self.in_flight)
+        !self.in_flight.is_empty()
     }
 
-    /// Takes those that are not to be `kept` out of what is under way, before it
-    /// is sent: how many, and one of them.
-    pub(super) fn sort_out(&mut self, kept: impl Fn(&Sample) -> bool) -> (u64, Option<Sample>) {
+    /// Takes those that are not to be `kept`, by their time, out of what is under way,
+    /// before it is sent: how many, and one of them.
+    pub(super) fn sort_out(&mut self, kept: impl Fn(Timestamp) -> bool) -> (u64, Option<Sample>) {
         let before = self.in_flight.len();
-        let one = self.in_flight.iter().find(|sample| !kept(sample)).copied();
-        self.in_flight.retain(kept);
+        let one = self.in_flight.iter().find(|sample| !kept(sample.read)).map(Kept::sample);
+        self.in_flight.retain(|sample| kept(sample.read));
         ((before - self.in_flight.len()) as u64, one)
     }
 
-    /// What is under way, for the books.
-    pub(super) fn in_flight(&self) -> &[Sample] {
-        &self.in_flight
+    /// What is under way.
+    pub(super) fn in_flight(&self) -> impl Iterator<Item = Sample> {
+        self.in_flight.iter().map(Kept::sample)
+    }
+
+    /// How many are under way.
+    pub(super) fn in_flight_len(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// How many are under way that CloudWatch may have from an earlier request.
+    pub(super) fn uncertain_in_flight(&self) -> u64 {
+        self.in_flight.iter().filter(|kept| kept.is_uncertain()).count() as u64
+    }
+
+    /// The time of the newest sample under way.
+    pub(super) fn newest_in_flight(&self) -> Option<Timestamp> {
+        self.in_flight.iter().map(|kept| kept.read).max()
     }
 
     /// What is under way was accepted, and is forgotten.
@@ -117,9 +163,20 @@ impl Store {
         self.in_flight.clear();
     }
 
-    /// What is under way was not accepted: it goes back to where it was.
-    pub(super) fn put_back(&mut self) {
+    /// What is under way was not accepted, as far as is known: it goes back to where
+    /// it was, but for the samples that have been sent as often as they may. Their
+    /// number is given out.
+    pub(super) fn put_back(&mut self, outcome: Outcome) -> u64 {
+        let before = self.in_flight.len();
+        self.in_flight.retain_mut(|kept| {
+            let left = kept.sends_left.after(outcome);
+            kept.sends_left = left.unwrap_or(kept.sends_left);
+            left.is_some()
+        });
+        let given_up = before - self.in_flight.len();
+        self.make_room_for_in_flight();
         match self.origin {
+            Origin::Suspects if self.in_flight.is_empty() => {}
             Origin::Suspects => self.suspects.push(self.in_flight.drain(..).collect()),
             Origin::Pending => {
                 let newer = self.pending.split_off(self.pending.len() - self.newer);
@@ -127,19 +184,39 @@ impl Store {
                 self.pending.extend(newer);
             }
         }
-        self.make_room(0);
+        given_up as u64
+    }
+
+    /// Drops the oldest until what is under way has room among what waits. It is
+    /// itself as old as where it came from.
+    fn make_room_for_in_flight(&mut self) {
+        let mut too_old = 0;
+        while self.waiting() + self.in_flight.len() - too_old > self.capacity {
+            let waits = self.pending.iter().take(1).chain(self.suspects.iter().flatten().take(1));
+            let oldest = waits.map(|kept| kept.read).min();
+            match self.in_flight.get(too_old) {
+                Some(kept) if oldest.is_none_or(|oldest| kept.read < oldest) => too_old += 1,
+                _ => self.drop_oldest(),
+            }
+        }
+        self.in_flight.drain(..too_old);
+        self.dropped += too_old as u64;
     }
 
     /// What is under way was refused as invalid: it is halved, to be looked at
     /// part by part. A single sample is the bad one, and is given out.
     pub(super) fn halve(&mut self) -> Option<Sample> {
         if self.in_flight.len() <= 1 {
-            return self.in_flight.pop();
+            return self.in_flight.pop().map(|kept| kept.sample());
         }
+        self.make_room_for_in_flight();
         let second = self.in_flight.split_off(self.in_flight.len() / 2);
         // The later half is the fresher one, and so the next.
-        self.suspects.push(self.in_flight.drain(..).collect());
-        self.suspects.push(second);
+        for half in [self.in_flight.drain(..).collect(), second] {
+            if !half.is_empty() {
+                self.suspects.push(half);
+            }
+        }
         None
     }
 
@@ -156,6 +233,13 @@ impl Store {
     /// All samples.
     pub(super) fn len(&self) -> usize {
         self.waiting() + self.in_flight.len()
+    }
+
+    /// Samples that CloudWatch may have: those under way, and those that were sent
+    /// and got no answer.
+    pub(super) fn unconfirmed(&self) -> usize {
+        let waiting = iter::empty().chain(&self.pending).chain(self.suspects.iter().flatten());
+        self.in_flight.len() + waiting.filter(|kept| kept.is_uncertain()).count()
     }
 
     /// Whether a tenth of the room is free: a spell of dropping is over then,
@@ -180,8 +264,13 @@ mod tests {
         Sample { read, value: 0.0, metric: Metric::CpuUsage, container: None }
     }
 
-    fn numbers<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Vec<u64> {
+    fn numbers<'a>(samples: impl IntoIterator<Item = &'a Kept>) -> Vec<u64> {
         samples.into_iter().map(|sample| sample.read.unix_ns()).collect()
+    }
+
+    fn taken(store: &mut Store, max: usize, is_fresh_first: bool) -> Vec<u64> {
+        assert!(store.take(max, is_fresh_first));
+        numbers(&store.in_flight)
     }
 
     fn store(capacity: usize, samples: u64) -> Store {
@@ -194,13 +283,13 @@ mod tests {
     fn the_freshest_go_first_and_the_oldest_are_dropped() {
         let mut store = store(8, 11);
         assert_eq!(store.dropped(), 3);
-        assert_eq!(numbers(store.take(3, false).unwrap()), [8, 9, 10]);
+        assert_eq!(taken(&mut store, 3, false), [8, 9, 10]);
         store.forget();
-        assert_eq!(numbers(store.take(3, false).unwrap()), [5, 6, 7]);
+        assert_eq!(taken(&mut store, 3, false), [5, 6, 7]);
         store.forget();
-        assert_eq!(numbers(store.take(3, false).unwrap()), [3, 4]);
+        assert_eq!(taken(&mut store, 3, false), [3, 4]);
         store.forget();
-        assert_eq!(store.take(3, false), None);
+        assert!(!store.take(3, false));
         assert_eq!(store.len(), 0);
     }
 
@@ -210,12 +299,12 @@ mod tests {
         store.take(2, false);
         store.push(sample(5));
         store.push(sample(6));
-        store.put_back();
+        store.put_back(Outcome::Throttled);
         assert_eq!(numbers(&store.pending), [0, 1, 2, 3, 4, 5, 6]);
         // What came meanwhile leaves no room for the oldest.
         store.take(3, false);
         (7..12).for_each(|number| store.push(sample(number)));
-        store.put_back();
+        store.put_back(Outcome::Throttled);
         assert_eq!(numbers(&store.pending), [4, 5, 6, 7, 8, 9, 10, 11]);
         assert_eq!(store.dropped(), 4);
     }
@@ -228,7 +317,7 @@ mod tests {
             if number % 3 == 0 {
                 store.take(17, false);
                 store.push(sample(number));
-                store.put_back();
+                store.put_back(Outcome::Throttled);
             }
             assert!(store.len() <= 100);
         }
@@ -244,13 +333,13 @@ mod tests {
             if number % 300 == 0 {
                 store.take(100, false);
             } else if number % 300 == 150 {
-                store.put_back();
+                store.put_back(Outcome::Throttled);
             }
         }
         store.take(1000, false);
         store.halve();
         store.take(1000, false);
-        store.put_back();
+        store.put_back(Outcome::Throttled);
         let kept = [store.pending.capacity(), store.in_flight.capacity()];
         assert_eq!((kept, store.len()), (set_aside, 1000));
         assert_eq!(store.dropped(), 4000);
@@ -268,16 +357,16 @@ mod tests {
             if numbers(&store.in_flight).contains(&3) {
                 bad.extend(store.halve());
             } else {
-                accepted.extend(numbers(store.in_flight()));
+                accepted.extend(numbers(&store.in_flight));
                 store.forget();
             }
-            if store.take(10, false).is_none() {
+            if !store.take(10, false) {
                 break;
             }
         }
         accepted.sort_unstable();
         assert_eq!(accepted, [0, 1, 2, 4, 5, 6, 7, 8, 9]);
-        assert_eq!(numbers(&bad), [3]);
+        assert_eq!(bad, [sample(3)]);
         assert!(requests <= 9, "{requests}");
     }
 
@@ -286,11 +375,11 @@ mod tests {
         let mut store = store(100, 4);
         store.take(4, false);
         store.halve();
-        assert_eq!(numbers(store.take(4, false).unwrap()), [2, 3]);
-        store.put_back();
+        assert_eq!(taken(&mut store, 4, false), [2, 3]);
+        store.put_back(Outcome::Throttled);
         assert!(store.has_suspects());
         assert_eq!(store.waiting(), 4);
-        assert_eq!(numbers(store.take(4, false).unwrap()), [2, 3]);
+        assert_eq!(taken(&mut store, 4, false), [2, 3]);
     }
 
     #[test]
@@ -299,9 +388,9 @@ mod tests {
         store.take(4, false);
         store.halve();
         store.push(sample(4));
-        assert_eq!(numbers(store.take(4, true).unwrap()), [4]);
+        assert_eq!(taken(&mut store, 4, true), [4]);
         store.forget();
-        assert_eq!(numbers(store.take(4, true).unwrap()), [2, 3], "nothing is fresh");
+        assert_eq!(taken(&mut store, 4, true), [2, 3], "nothing is fresh");
     }
 
     #[test]
@@ -311,8 +400,8 @@ mod tests {
         store.halve();
         (4..7).for_each(|number| store.push(sample(number)));
         assert_eq!(store.dropped(), 3);
-        assert_eq!(numbers(store.take(4, false).unwrap()), [3]);
+        assert_eq!(taken(&mut store, 4, false), [3]);
         store.forget();
-        assert_eq!(numbers(store.take(4, false).unwrap()), [4, 5, 6]);
+        assert_eq!(taken(&mut store, 4, false), [4, 5, 6]);
     }
 }

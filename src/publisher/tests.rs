@@ -2,6 +2,8 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "small random numbers")]
 
+use std::collections::HashMap;
+
 use super::*;
 use crate::sample::metric::Metric;
 
@@ -16,7 +18,11 @@ struct Bench {
     now_ms: u64,
     /// When requests went out, ms of wall time, and how many samples they had.
     sent: Vec<(u64, usize)>,
+    /// How often each sample was sent, by its `read`, ms.
+    sends: HashMap<u64, usize>,
     outcome: Outcome,
+    /// How long a request takes, ms.
+    takes_ms: u64,
 }
 
 impl Bench {
@@ -27,7 +33,9 @@ impl Bench {
             start_wall_ms,
             now_ms: 0,
             sent: Vec::new(),
+            sends: HashMap::new(),
             outcome: Outcome::Accepted,
+            takes_ms: 0,
         }
     }
 
@@ -50,6 +58,14 @@ impl Bench {
             each(self);
             while let Action::Send(batch) = self.publisher.poll(self.now()) {
                 self.sent.push((self.start_wall_ms + self.now_ms, batch.len()));
+                for sample in batch {
+                    *self.sends.entry(sample.read.unix_ms()).or_default() += 1;
+                }
+                let answer_at = self.now_ms + self.takes_ms;
+                while self.now_ms < answer_at {
+                    self.now_ms += 100;
+                    each(self);
+                }
                 self.publisher.on_outcome(self.outcome, self.now());
             }
             self.now_ms += 100;
@@ -268,87 +284,6 @@ fn what_came_meanwhile_is_fresher_than_what_failed() {
 }
 
 #[test]
-fn at_the_end_the_last_samples_go_before_the_parts_of_a_refused_request() {
-    let mut bench = Bench::new(10 * SECOND, 0);
-    (0..8).for_each(|_| bench.sample());
-    assert_eq!(bench.publisher.drain(bench.now()).unwrap().len(), 8);
-    bench.publisher.on_outcome(Outcome::Invalid, bench.now());
-    bench.now_ms += 1000;
-    bench.sample();
-    let last = bench.now().wall;
-    let sizes: Vec<_> = std::iter::from_fn(|| {
-        let next = bench.publisher.drain(bench.now())?;
-        bench.publisher.on_outcome(Outcome::Accepted, bench.now());
-        Some((next.len(), next[0].read == last))
-    })
-    .collect();
-    assert_eq!(sizes, [(1, true), (4, false), (4, false)]);
-}
-
-#[test]
-fn a_bad_datum_costs_only_itself() {
-    let mut bench = Bench::new(10 * SECOND, 9_000);
-    let bad = 1_795_514_400_000_000_000;
-    let mut accepted = 0;
-    for millisecond in (0..120_000).step_by(100) {
-        bench.now_ms = millisecond;
-        each_second(&mut bench);
-        if millisecond == 20_500 {
-            let mut sample = a_sample(bench.now().wall);
-            sample.value = f64::from_bits(bad);
-            bench.publisher.push(sample, bench.now());
-        }
-        if let Action::Send(batch) = bench.publisher.poll(bench.now()) {
-            let is_bad = batch.iter().any(|sample| sample.value.to_bits() == bad);
-            let outcome = if is_bad { Outcome::Invalid } else { Outcome::Accepted };
-            accepted += if is_bad { 0 } else { batch.len() as u64 };
-            bench.publisher.on_outcome(outcome, bench.now());
-        }
-    }
-    let figures = bench.publisher.figures();
-    assert_eq!((figures.dropped_refused, figures.published), (1, accepted));
-    assert_eq!(figures.taken, accepted + 1 + bench.publisher.backlog() as u64);
-    let events: Vec<_> = bench.publisher.events().collect();
-    assert!(matches!(
-        events[..],
-        [PublisherEvent::SampleDropped { reason: "CloudWatch refused it", .. }]
-    ));
-}
-
-#[test]
-fn fresh_samples_do_not_wait_for_the_halves_of_a_refused_request() {
-    let mut bench = Bench::new(10 * SECOND, 9_000);
-    let bad = -1.0;
-    let mut freshest = Vec::new();
-    for millisecond in (0..60_000).step_by(100) {
-        bench.now_ms = millisecond;
-        if millisecond.is_multiple_of(200) {
-            let mut sample = a_sample(bench.now().wall);
-            sample.value = if millisecond == 20_600 { bad } else { 1.0 };
-            bench.publisher.push(sample, bench.now());
-        }
-        if let Action::Send(batch) = bench.publisher.poll(bench.now()) {
-            let at = bench.start_wall_ms + millisecond;
-            let newest = batch.iter().map(|sample| sample.read.unix_ms()).max().unwrap();
-            if at - newest < 1000 {
-                freshest.push(at / 10_000 * 10);
-            }
-            bench.sent.push((at, batch.len()));
-            let is_bad = batch.iter().any(|sample| sample.value.to_bits() == bad.to_bits());
-            let outcome = if is_bad { Outcome::Invalid } else { Outcome::Accepted };
-            bench.publisher.on_outcome(outcome, bench.now());
-        }
-    }
-    // Fifty samples take longer to halve than the interval.
-    assert_eq!(freshest, [10, 20, 30, 40, 50, 60]);
-    assert!(bench.sent.windows(2).all(|pair| pair[1].0 - pair[0].0 >= 1000), "{:?}", bench.sent);
-    let figures = bench.publisher.figures();
-    assert_eq!(figures.dropped_refused, 1);
-    assert!(figures.requests_with(Outcome::Invalid) > 5, "{figures:?}");
-    assert!(bench.publisher.backlog() < 50);
-}
-
-#[test]
 fn what_is_untimely_when_its_turn_comes_is_dropped_unsent() {
     let mut bench = Bench::new(10 * SECOND, 20 * 3_600_000);
     bench.run(5 * SECOND, each_second);
@@ -425,45 +360,6 @@ fn a_long_outage_drops_the_oldest_and_says_so_twice() {
 }
 
 #[test]
-fn the_books_balance_whatever_happens() {
-    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut next = move |limit: u64| {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        random % limit
-    };
-    for _ in 0..200 {
-        let mut bench = Bench::new(10 * SECOND, 0);
-        bench.publisher = Publisher::new(10 * SECOND, 50 + next(500) as usize, next(1 << 40));
-        bench.publisher.set_samples_per_request(1 + next(100) as usize);
-        bench.publisher.set_cadence(Some(SECOND * (1 + next(12) as u32)));
-        let mut accepted = 0;
-        for second in 0..900 {
-            bench.now_ms = second * 1000;
-            for _ in 0..next(3) {
-                bench.sample();
-            }
-            if let Action::Send(batch) = bench.publisher.poll(bench.now()) {
-                // Samples arrive while a request is under way.
-                for _ in 0..next(4) {
-                    bench.sample();
-                }
-                let outcome = OUTCOMES[next(OUTCOMES.len() as u64) as usize];
-                accepted += if outcome == Outcome::Accepted { batch.len() as u64 } else { 0 };
-                bench.publisher.on_outcome(outcome, bench.now());
-            }
-        }
-        let figures = bench.publisher.figures();
-        assert_eq!(figures.published, accepted);
-        assert_eq!(
-            figures.taken,
-            figures.published + figures.dropped() + bench.publisher.backlog() as u64
-        );
-    }
-}
-
-#[test]
 fn the_end_drains_in_requests_of_a_legal_size() {
     let mut bench = Bench::new(10 * SECOND, 0);
     for _ in 0..2500 {
@@ -494,3 +390,6 @@ fn a_wall_clock_that_lags_the_timer_makes_no_second_request() {
     };
     assert_eq!(next - slot_at, Duration::from_millis(10_002));
 }
+
+mod refused;
+mod repeats;

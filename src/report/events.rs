@@ -5,7 +5,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     output::LineEvent,
-    publisher::PublisherEvent,
+    publisher::{Outcome, PublisherEvent},
     sample::{dropping::Dropping, metric::Sample},
     sampler::Event,
 };
@@ -66,6 +66,18 @@ pub fn publisher_event(event: PublisherEvent) {
         PublisherEvent::Dropping(Dropping::Ended { dropped }) => {
             warn!(dropped, "the store of unsent samples has room again");
         }
+        PublisherEvent::GivenUp { samples, outcome: Outcome::ConnectionLost } => warn!(
+            samples,
+            "given up: each time that these samples were sent, the connection ended before an \
+             answer; CloudWatch may have them, so they are not sent a third time. A proxy, \
+             firewall or endpoint that closes connections early looks like this"
+        ),
+        PublisherEvent::GivenUp { samples, .. } => warn!(
+            samples,
+            "given up: these samples were sent five times and no answer came; CloudWatch may have \
+             them, so they are not sent again. A firewall or route that swallows packets looks \
+             like this"
+        ),
         PublisherEvent::SampleDropped { sample, reason } => sample_dropped(&sample, reason),
     }
 }

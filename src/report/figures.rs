@@ -25,8 +25,8 @@ pub struct Figures {
     pub publisher: PublisherFigures,
     /// Samples that wait for CloudWatch, or are under way, at the moment.
     pub backlog: u64,
-    /// Those under way: in a request that has no answer yet.
-    pub under_way: u64,
+    /// Those of the backlog that CloudWatch may have: sent, and not answered so far.
+    pub unconfirmed: u64,
     /// What the lines on stdout count.
     pub lines: LineFigures,
     /// Which of them there are.

@@ -26,7 +26,7 @@ macro_rules! line_of_figures {
             taken = sent(publisher.taken),
             published = sent(publisher.published),
             backlog = sent($figures.backlog),
-            under_way = sent($figures.under_way),
+            unconfirmed = sent($figures.unconfirmed),
             dropped_full = sent(publisher.dropped_full),
             dropped_invalid = sent(publisher.dropped_invalid),
             dropped_time = sent(publisher.dropped_time),

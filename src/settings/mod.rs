@@ -20,7 +20,7 @@ use self::parse::{
 };
 use crate::{
     endpoint::{EndpointUri, region::is_region},
-    publisher::{SAMPLE_BYTES, STORE_BYTES_MOST},
+    publisher::{SAMPLE_BYTES, STORE_BYTES_MAX},
     sample::{
         dimension::{DimensionOverrides, DimensionSets},
         limits,
@@ -307,7 +307,7 @@ impl Settings {
         let minutes = usize::try_from(self.buffer.as_secs().div_ceil(60)).unwrap_or(usize::MAX);
         let own = if self.self_metrics { minutes.saturating_mul(OWN.len()) } else { 0 };
         let samples = samples.saturating_add(own);
-        samples.clamp(1, STORE_BYTES_MOST / SAMPLE_BYTES)
+        samples.clamp(1, STORE_BYTES_MAX / SAMPLE_BYTES)
     }
 }
 

@@ -90,7 +90,7 @@ impl<W: World> Shared<W> {
             missed_ticks: self.polling.get().map_or(sampled.missed_ticks, |it| it.missed(now)),
             publisher: publisher.figures(),
             backlog: publisher.backlog() as u64,
-            under_way: publisher.under_way() as u64,
+            unconfirmed: publisher.unconfirmed() as u64,
             lines: lines.unwrap_or_default(),
             outputs: self.settings.outputs,
             ..sampled

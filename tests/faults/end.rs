@@ -19,7 +19,7 @@ fn a_cloudwatch_that_hangs_delays_neither_sampling_nor_the_end() {
     ended.log.expect("esp stops with unsent samples");
     // It got no answer, and says so: CloudWatch has what was under way.
     let unheard = ended.cloudwatch.datums().len() as u64;
-    assert_eq!((ended.ledger.figure("under_way"), unheard > 0), (unheard, true));
+    assert_eq!((ended.ledger.figure("unconfirmed"), unheard > 0), (unheard, true));
     assert_eq!(ended.ledger.figure("published"), 0);
 }
 

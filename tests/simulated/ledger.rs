@@ -46,12 +46,27 @@ struct Fate {
     /// How often CloudWatch accepted it, and how often ESP learnt so.
     accepted: u16,
     told: u16,
+    /// Requests with it that got no answer, and whether the connection of one of
+    /// them was lost.
+    unanswered: u8,
+    is_connection_lost: bool,
+}
+
+impl Fate {
+    /// Whether it was sent as often as it may be: twice if a connection was lost,
+    /// and five times if all was silence. The stricter of the two counts if it has
+    /// met both.
+    fn is_used_up(self) -> bool {
+        self.unanswered >= if self.is_connection_lost { 2 } else { 5 }
+    }
 }
 
 /// A request under way.
 #[derive(Debug)]
 struct UnderWay {
     is_accepted: bool,
+    /// Samples in it that are outstanding.
+    outstanding: u64,
 }
 
 /// What a ledger has to know of the settings.
@@ -85,8 +100,8 @@ pub(crate) struct Ledger {
     fates: HashMap<Key, Fate>,
     /// Samples that are given and not known to be accepted.
     outstanding: u64,
-    /// The most of them at any time.
-    outstanding_most: u64,
+    /// How many of them waited at most, without those under way.
+    waiting_max: u64,
     given: u64,
     /// The last that was given.
     newest: Option<Key>,
@@ -103,6 +118,12 @@ pub(crate) struct Ledger {
     told: [u64; OUTCOMES.len()],
     told_samples: [u64; OUTCOMES.len()],
     refused_singly: u64,
+    /// Samples that were sent as often as they may be, without an answer, and those
+    /// sent again since then.
+    used_up: u64,
+    sent_again: u64,
+    /// The last that was heard of CloudWatch is that it said nothing.
+    is_silent: bool,
     /// The tick that is to be polled next.
     next_tick: u32,
     is_polling: bool,
@@ -127,7 +148,7 @@ impl Ledger {
             metrics: Vec::new(),
             fates,
             outstanding: 0,
-            outstanding_most: 0,
+            waiting_max: 0,
             given: 0,
             newest: None,
             keys: Vec::with_capacity(1000),
@@ -138,6 +159,9 @@ impl Ledger {
             told: [0; OUTCOMES.len()],
             told_samples: [0; OUTCOMES.len()],
             refused_singly: 0,
+            used_up: 0,
+            sent_again: 0,
+            is_silent: false,
             next_tick: 0,
             is_polling: false,
             polling_until: Duration::ZERO,
@@ -155,6 +179,11 @@ impl Ledger {
         if self.complaints.len() < COMPLAINTS {
             self.complaints.push(format!("at {:.3} s: {complaint}", at.as_secs_f64()));
         }
+    }
+
+    fn note_waiting(&mut self) {
+        let under_way = self.under_way.as_ref().map_or(0, |under_way| under_way.outstanding);
+        self.waiting_max = self.waiting_max.max(self.outstanding.saturating_sub(under_way));
     }
 
     fn metric(&mut self, name: &str) -> u16 {
@@ -181,7 +210,7 @@ impl Ledger {
         }
         self.given += 1;
         self.outstanding += 1;
-        self.outstanding_most = self.outstanding_most.max(self.outstanding);
+        self.note_waiting();
         self.newest = Some(key);
     }
 
@@ -227,7 +256,7 @@ impl Ledger {
     /// A request is on its way to CloudWatch.
     /// Where it `waited` for a key, it was put together before.
     pub(crate) fn on_request(&mut self, at: Duration, datums: &[Datum], waited: bool) {
-        if self.under_way.replace(UnderWay { is_accepted: false }).is_some() {
+        if self.under_way.is_some() {
             self.complain(at, "a request while another is under way");
         }
         if let Some(last) = self.last_request_at
@@ -245,17 +274,49 @@ impl Ledger {
         }
         self.last_request_at = Some(at);
         self.note_samples(at, datums);
+        let is_outstanding = |key: &&Key| {
+            self.fates.get(key).is_some_and(|fate| fate.given_ms.is_some() && fate.told == 0)
+        };
+        let outstanding = self.keys.iter().filter(is_outstanding).count() as u64;
+        self.under_way = Some(UnderWay { is_accepted: false, outstanding });
         (at, &self.keys).hash(&mut self.transcript);
+        self.check_repeats(at);
         let is_suspect = self.keys.iter().all(|key| self.suspects.contains(key));
         if let Some(newest) = self.newest
             && !is_suspect
             && !self.has_overtaken_suspect(newest)
             && !waited
             && self.fates[&newest].told == 0
+            && !self.fates[&newest].is_used_up()
             && !self.keys.contains(&newest)
+            && !self.is_fresh_probe(newest)
         {
             self.complain(at, format_args!("a request without the freshest sample, {newest:?}"));
         }
+    }
+
+    /// What a request may carry of samples that were sent before, and while
+    /// CloudWatch is silent.
+    fn check_repeats(&mut self, at: Duration) {
+        let of_key = |key: &Key| self.fates.get(key).copied().unwrap_or_default();
+        let used_up = self.keys.iter().find(|key| of_key(key).is_used_up());
+        if let Some(key) = used_up {
+            let (key, fate) = (*key, of_key(key));
+            self.complain(at, format_args!("sent too often: {key:?}, {fate:?}"));
+        }
+        // At the end nothing is kept for later.
+        if self.is_silent && !self.signalled && self.keys.len() > 1 {
+            let count = self.keys.len();
+            self.complain(at, format_args!("a probe of {count} samples"));
+        }
+    }
+
+    /// Whether the request is a probe of one sample that came with `newest`, or of one
+    /// whose value is not known here.
+    fn is_fresh_probe(&self, newest: Key) -> bool {
+        let given_ms = |key| self.fates.get(key).and_then(|fate| fate.given_ms);
+        let of_probe = self.keys.first().and_then(given_ms);
+        self.is_silent && of_probe.is_none_or(|of_probe| Some(of_probe) == given_ms(&newest))
     }
 
     /// Whether the freshest that the books know was in a request that CloudWatch
@@ -339,7 +400,28 @@ impl Ledger {
         self.told[outcome as usize] += 1;
         self.denied_at = (outcome == Outcome::Denied).then_some(at);
         self.told_samples[outcome as usize] += keys.len() as u64;
+        self.is_silent = match outcome {
+            Outcome::NoAnswer => true,
+            Outcome::Unreachable | Outcome::Credentials => self.is_silent,
+            _ => false,
+        };
+        if matches!(outcome, Outcome::Accepted | Outcome::ConnectionLost | Outcome::NoAnswer) {
+            let is_again = |key: &&Key| self.fates.get(key).is_some_and(|fate| fate.unanswered > 0);
+            self.sent_again += keys.iter().filter(is_again).count() as u64;
+        }
         match outcome {
+            Outcome::ConnectionLost | Outcome::NoAnswer => {
+                for key in &keys {
+                    let fate = self.fates.entry(*key).or_default();
+                    let was_used_up = fate.is_used_up();
+                    fate.unanswered += 1;
+                    fate.is_connection_lost |= outcome == Outcome::ConnectionLost;
+                    if fate.is_used_up() && !was_used_up {
+                        self.used_up += 1;
+                        self.outstanding -= u64::from(fate.given_ms.is_some());
+                    }
+                }
+            }
             Outcome::Accepted => {
                 if !under_way.is_accepted {
                     self.complain(at, "a lie: it was not accepted");
@@ -366,6 +448,7 @@ impl Ledger {
             _ => {}
         }
         self.keys = keys;
+        self.note_waiting();
     }
 
     /// Whether a sample is published as soon as the schedule has it.
