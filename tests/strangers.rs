@@ -59,8 +59,8 @@ mod linux {
     pub(super) fn main() -> ExitCode {
         let root = || (!rustix::process::geteuid().is_root()).then(|| "takes root".to_owned());
         let pid_namespaces = || {
-            let unshare = Command::new("unshare").args(["--pid", "--fork", "true"]).status();
-            let can = unshare.is_ok_and(|status| status.success());
+            let unshare = Command::new("unshare").args(["--pid", "--fork", "true"]).output();
+            let can = unshare.is_ok_and(|output| output.status.success());
             (!can).then(|| "takes root and unshare --pid".to_owned())
         };
         let case = |name, lacks, test| Case { name, lacks, test };
