@@ -2,7 +2,11 @@
 //! task metadata endpoint) makes readings, the sampler takes them, and neither knows
 //! more of the other. No differences, no percentages: those are the sampler's.
 
+mod block_io;
+
 use std::fmt;
+
+pub use self::block_io::{BlockIo, BlockIoBytes, BlockIoReading};
 
 use crate::time::Timestamp;
 
@@ -22,8 +26,8 @@ pub struct Reading {
     /// `networks`, all interfaces together; `None` in the modes `host` and
     /// `none`, and on awsvpc for the first 10 s.
     pub network: Option<NetworkReading>,
-    /// `blkio_stats`; `None` where it lists no operation.
-    pub block_io: Option<BlockIoReading>,
+    /// `blkio_stats`; `None` if the document does not have it at all.
+    pub block_io: Option<BlockIo>,
 }
 
 /// `memory_stats`, bytes.
@@ -51,16 +55,6 @@ pub struct NetworkReading {
     pub tx_bytes: u64,
 }
 
-/// `blkio_stats.io_service_bytes_recursive`, bytes since the start, over all
-/// devices.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BlockIoReading {
-    /// Read from devices.
-    pub read_bytes: u64,
-    /// Written to devices.
-    pub write_bytes: u64,
-}
-
 /// `cpu_stats`. `precpu_stats` is deliberately not read: it is zero in first
 /// samples, and always on early Fargate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +68,7 @@ pub struct CpuReading {
 
 /// What a source says of one container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "on the stack, one at a time; a box would allocate")]
 pub enum Entry {
     /// `null`, `{}`, no `cpu_stats`, or a `read` that is missing or before 1970.
     /// Not an error and not zero.

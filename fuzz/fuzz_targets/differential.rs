@@ -12,7 +12,8 @@ use esp::{
         stats::{Parts, StatsParser},
         task::TaskDocument,
     },
-    reading::{BlockIoReading, CpuReading, Entry, MemoryReading, NetworkReading, Reading},
+    reading::{
+        BlockIo, BlockIoBytes, BlockIoReading, CpuReading, Entry, MemoryReading, NetworkReading, Reading},
     time::timestamp::{Timestamp, TimestampError},
 };
 use libfuzzer_sys::fuzz_target;
@@ -206,6 +207,8 @@ struct OwnedBlockIo {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct OwnedOperation {
+    major: serde_json::Value,
+    minor: serde_json::Value,
     op: Option<String>,
     value: Count,
 }
@@ -235,7 +238,7 @@ fn read_entry(json: &RawValue) -> Result<Entry, String> {
         cpu: read::<OwnedCpu>(&cpu)?.stats(),
         memory: memory.and_then(OwnedMemory::stats),
         network: networks.and_then(|Pairs(interfaces)| sum_of_interfaces(&interfaces)),
-        block_io: block_io.and_then(OwnedBlockIo::stats),
+        block_io: block_io.map(OwnedBlockIo::stats),
     }))
 }
 
@@ -297,17 +300,25 @@ fn sum_of_interfaces(interfaces: &[(String, Object<OwnedInterface>)]) -> Option<
 }
 
 impl OwnedBlockIo {
-    fn stats(self) -> Option<BlockIoReading> {
-        let operations = self.io_service_bytes_recursive?;
+    fn stats(self) -> BlockIo {
+        let operations = self.io_service_bytes_recursive.unwrap_or_default();
         let present: Vec<_> = operations.into_iter().flatten().map(|OnlyObject(op)| op).collect();
-        let sum = |name: &str| {
-            let is_named = |operation: &&OwnedOperation| {
-                operation.op.as_deref().is_some_and(|op| op.to_ascii_lowercase() == name)
-            };
-            let values = present.iter().filter(is_named).map(|operation| operation.value.0);
-            values.fold(0_u64, u64::wrapping_add)
+        if present.is_empty() {
+            return BlockIo::NotListed;
+        }
+        let number = |value: &serde_json::Value| {
+            value.as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
         };
-        (!present.is_empty())
-            .then(|| BlockIoReading { read_bytes: sum("read"), write_bytes: sum("write") })
+        let mut reading = BlockIoReading::default();
+        for operation in &present {
+            let Count(value) = operation.value;
+            let bytes = match operation.op.as_deref().unwrap_or_default() {
+                op if op.eq_ignore_ascii_case("read") => BlockIoBytes { read: value, written: 0 },
+                op if op.eq_ignore_ascii_case("write") => BlockIoBytes { read: 0, written: value },
+                _ => continue,
+            };
+            reading.add(number(&operation.major), number(&operation.minor), bytes);
+        }
+        BlockIo::Listed(reading)
     }
 }

@@ -15,7 +15,8 @@ use simd_json::{Buffers, Tape};
 use self::tape::{Fields, Lengths, Value};
 use crate::{
     reading::{
-        BlockIoReading, CpuReading, Entry, MemoryReading, NetworkReading, Reading, ReadingError,
+        BlockIo, BlockIoBytes, BlockIoReading, CpuReading, Entry, MemoryReading, NetworkReading,
+        Reading, ReadingError,
     },
     sample::{Metric, MetricSet},
     time::timestamp::{Timestamp, TimestampError},
@@ -177,7 +178,7 @@ fn read_entry(entry: Value<'_, '_>, parts: Parts) -> Result<Entry, ReadingError>
         cpu: read_cpu(cpu_stats)?,
         memory: memory_stats.map_or(Ok(None), read_memory)?,
         network: networks.map_or(Ok(None), read_networks)?,
-        block_io: blkio_stats.map_or(Ok(None), read_block_io)?,
+        block_io: blkio_stats.map(read_block_io).transpose()?,
     }))
 }
 
@@ -285,42 +286,55 @@ fn read_networks(interfaces: Fields<'_, '_>) -> Result<Option<NetworkReading>, R
     Ok(sum)
 }
 
-fn read_block_io(fields: Fields<'_, '_>) -> Result<Option<BlockIoReading>, ReadingError> {
+fn read_block_io(fields: Fields<'_, '_>) -> Result<BlockIo, ReadingError> {
     const FIELD: &str = "blkio_stats.io_service_bytes_recursive";
     const KEY: &str = "io_service_bytes_recursive";
-    const ENTRY_KEYS: Lengths = Lengths::of(&["op", "value"]);
     let mut fields = fields.of(const { Lengths::of(&[KEY]) });
-    let Some((_, entries)) = fields.find(|(key, _)| *key == KEY) else { return Ok(None) };
+    let Some((_, entries)) = fields.find(|(key, _)| *key == KEY) else {
+        return Ok(BlockIo::NotListed);
+    };
     if entries.is_null() {
-        return Ok(None);
+        return Ok(BlockIo::NotListed);
     }
     let entries = entries.items().ok_or(ReadingError { field: FIELD, expected: "an array" })?;
-    let mut sum = None;
+    let mut listed = None;
     for entry in entries {
         let Some(fields) = object(entry, FIELD)? else { continue };
-        let mut op = None;
-        let mut bytes = 0;
-        for (key, value) in fields.of(ENTRY_KEYS) {
-            match key {
-                "op" => op = string(value, FIELD)?,
-                "value" => bytes = unsigned(value, FIELD)?,
-                _ => {}
-            }
-        }
-        // Total, Sync and Async count the same bytes again. cgroup v2 writes
-        // the operations in lower case.
-        let sum: &mut BlockIoReading = sum.get_or_insert_default();
-        match op {
-            Some(op) if op.eq_ignore_ascii_case("read") => {
-                sum.read_bytes = sum.read_bytes.wrapping_add(bytes);
-            }
-            Some(op) if op.eq_ignore_ascii_case("write") => {
-                sum.write_bytes = sum.write_bytes.wrapping_add(bytes);
-            }
+        let listed = listed.get_or_insert_default();
+        read_operation(fields, listed)?;
+    }
+    Ok(listed.map_or(BlockIo::NotListed, BlockIo::Listed))
+}
+
+/// Adds one line of the list: what one device did in one operation.
+fn read_operation(fields: Fields<'_, '_>, listed: &mut BlockIoReading) -> Result<(), ReadingError> {
+    const FIELD: &str = "blkio_stats.io_service_bytes_recursive";
+    const KEYS: Lengths = Lengths::of(&["major", "minor", "op", "value"]);
+    let (mut major, mut minor, mut op, mut value) = (0, 0, None, 0);
+    for (key, field) in fields.of(KEYS) {
+        match key {
+            "major" => major = number_of_device(field),
+            "minor" => minor = number_of_device(field),
+            "op" => op = string(field, FIELD)?,
+            "value" => value = unsigned(field, FIELD)?,
             _ => {}
         }
     }
-    Ok(sum)
+    // Total, Sync and Async count the same bytes again. cgroup v2 writes the
+    // operations in lower case.
+    let bytes = match op {
+        Some(op) if op.eq_ignore_ascii_case("read") => BlockIoBytes { read: value, written: 0 },
+        Some(op) if op.eq_ignore_ascii_case("write") => BlockIoBytes { read: 0, written: value },
+        _ => return Ok(()),
+    };
+    listed.add(major, minor, bytes);
+    Ok(())
+}
+
+/// A device's major or minor number; 0 if there is none. It only tells devices
+/// apart, so it costs nothing if it is not a number.
+fn number_of_device(value: Value<'_, '_>) -> u32 {
+    value.unsigned().and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
 }
 
 /// The number of CPUs in `percpu_usage`, as daemons from before `online_cpus`

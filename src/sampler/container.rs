@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     endpoint::task::{NetworkMode, TaskContainer, TaskDocument},
-    reading::{BlockIoReading, Entry, MemoryReading, NetworkReading, Reading},
+    reading::{BlockIo, BlockIoReading, Entry, MemoryReading, NetworkReading, Reading},
     sample::{
         limits,
         metric::{Metric, MetricSet, Sample},
@@ -394,21 +394,28 @@ impl Container {
 
     fn on_block_io(
         &mut self,
-        block_io: BlockIoReading,
+        block_io: BlockIo,
         read: Timestamp,
         wanted: MetricSet,
         output: &mut Output<'_>,
     ) {
-        let Some((base_read, base)) = self.block_io.replace((read, block_io)) else { return };
-        for (metric, total, base_total) in [
-            (Metric::StorageReadBytes, block_io.read_bytes, base.read_bytes),
-            (Metric::StorageWriteBytes, block_io.write_bytes, base.write_bytes),
-        ] {
-            let base = Counter { read: base_read, total: base_total };
-            match difference(base, Counter { read, total }) {
-                Difference::PerNs(rate) => self.give(metric, read, rate * 1e9, wanted, output),
-                Difference::CounterReset if self.place.is_some() => output.figures.resets += 1,
-                _ => {}
+        let BlockIo::Listed(current) = block_io else {
+            // Before the first list nothing was counted; after one it is gone.
+            let is_first = self.block_io.is_none_or(|(_, it)| it == BlockIoReading::default());
+            self.block_io = is_first.then_some((read, BlockIoReading::default()));
+            return;
+        };
+        let Some((base_read, base)) = self.block_io.replace((read, current)) else { return };
+        let Some(bytes) = current.since(&base) else {
+            output.figures.resets += u64::from(self.place.is_some());
+            return;
+        };
+        for (metric, total) in
+            [(Metric::StorageReadBytes, bytes.read), (Metric::StorageWriteBytes, bytes.written)]
+        {
+            let base = Counter { read: base_read, total: 0 };
+            if let Difference::PerNs(rate) = difference(base, Counter { read, total }) {
+                self.give(metric, read, rate * 1e9, wanted, output);
             }
         }
     }

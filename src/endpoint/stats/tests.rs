@@ -152,26 +152,47 @@ fn interfaces_are_summed() {
     }
 }
 
+/// What is listed of each `major:minor`, in one sum.
+fn listed(devices: &[(u32, u32, u64, u64)]) -> BlockIo {
+    let mut reading = BlockIoReading::default();
+    for &(major, minor, read, written) in devices {
+        reading.add(major, minor, BlockIoBytes { read, written });
+    }
+    BlockIo::Listed(reading)
+}
+
 #[test]
-fn reads_and_writes_are_summed_over_devices_and_nothing_twice() {
+fn reads_and_writes_are_listed_by_device_and_nothing_twice() {
     for (entries, expected) in [
         (
-            r#"[{"major": 259, "minor": 0, "op": "Read", "value": 5}, {"op": "Write", "value": 7},
-               {"op": "Sync", "value": 7}, {"op": "Async", "value": 5}, {"op": "Total", "value": 12},
+            r#"[{"major": 259, "minor": 0, "op": "Read", "value": 5},
+               {"major": 259, "minor": 0, "op": "Write", "value": 7},
+               {"major": 259, "minor": 0, "op": "Sync", "value": 7},
+               {"major": 259, "minor": 0, "op": "Async", "value": 5},
+               {"major": 259, "minor": 0, "op": "Total", "value": 12},
                {"major": 8, "op": "Read", "value": 1}]"#,
-            Some((6, 7)),
+            listed(&[(259, 0, 5, 7), (8, 0, 1, 0)]),
         ),
-        (r#"[{"op": "read", "value": 5}, {"op": "write"}]"#, Some((5, 0))),
-        ("[]", None),
-        ("null", None),
+        (r#"[{"op": "read", "value": 5}, {"op": "write"}]"#, listed(&[(0, 0, 5, 0)])),
+        (
+            r#"[null, {"major": "8", "minor": -1, "op": "WRITE", "value": 5}]"#,
+            listed(&[(0, 0, 0, 5)]),
+        ),
+        (r#"[{"major": 259, "op": "Discard", "value": 9}]"#, listed(&[])),
+        ("[]", BlockIo::NotListed),
+        ("[null]", BlockIo::NotListed),
+        ("null", BlockIo::NotListed),
     ] {
         let parts = format!(r#""blkio_stats": {{"io_service_bytes_recursive": {entries}}}"#);
-        let expected =
-            expected.map(|(read_bytes, write_bytes)| BlockIoReading { read_bytes, write_bytes });
-        assert_eq!(stats(&parts).block_io, expected, "{entries}");
+        assert_eq!(stats(&parts).block_io, Some(expected), "{entries}");
     }
-    assert_eq!(stats(r#""blkio_stats": {}"#).block_io, None);
+}
+
+#[test]
+fn block_io_without_a_list_is_not_the_same_as_no_block_io() {
+    assert_eq!(stats(r#""blkio_stats": {}"#).block_io, Some(BlockIo::NotListed));
     assert_eq!(stats(r#""blkio_stats": null"#).block_io, None);
+    assert_eq!(stats(r#""networks": {}"#).block_io, None);
 }
 
 #[test]
@@ -248,7 +269,7 @@ fn a_windows_container_breaks_nothing_and_has_no_memory_limit_or_block_io() {
             "networks": {"b2c3": {"rx_bytes": 5, "tx_bytes": 6, "endpoint_id": "x"}}"#,
     );
     assert_eq!(stats.cpu, Some(CpuReading { total_usage_ns: 7, online_cpus: None }));
-    assert_eq!((stats.memory, stats.block_io), (None, None));
+    assert_eq!((stats.memory, stats.block_io), (None, Some(BlockIo::NotListed)));
     assert_eq!(stats.network, Some(NetworkReading { rx_bytes: 5, tx_bytes: 6 }));
 }
 
