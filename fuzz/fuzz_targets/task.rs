@@ -1,5 +1,6 @@
 //! `/task`: any bytes are a task or an error, and whatever a task says can be
-//! asked of it, keeps what its accessors promise and makes valid dimensions.
+//! asked of it, keeps what its accessors promise and makes valid dimensions. A field
+//! that turns bad changes nothing else.
 
 #![no_main]
 
@@ -11,6 +12,10 @@ use esp::{
     },
 };
 use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+
+/// How many bad fields a document remembers.
+const BAD_FIELDS_MAX: usize = 8;
 
 const SETS: &str = "ClusterName,ServiceName,TaskDefinitionFamily,TaskDefinitionRevision,TaskId;\
     ContainerName,AvailabilityZone;LaunchType,Stage=prod;;";
@@ -26,12 +31,50 @@ fuzz_target!(|data: &[u8]| {
         };
         assert_eq!(TaskDocument::parse(&mut data.to_vec()).ok().as_ref(), Some(&task));
         ask_task(&task);
+        spoil_fields(data);
         resolve_dimensions(&task, &DimensionSets::default());
         resolve_dimensions(&task, &DimensionSets::parse(SETS).unwrap());
     });
 });
 
+/// Puts a value of a wrong type in the place of each field in turn.
+fn spoil_fields(data: &[u8]) {
+    let Ok(Value::Object(document)) = serde_json::from_slice::<Value>(data) else { return };
+    for key in ["Cluster", "Family", "ServiceName", "Limits", "AvailabilityZone"] {
+        let mut spoiled = document.clone();
+        spoiled.insert(key.to_owned(), Value::from(7));
+        let mut body = serde_json::to_vec(&spoiled).unwrap();
+        let Ok(spoiled) = TaskDocument::parse(&mut body) else { continue };
+        assert!(spoiled.bad_fields().iter().any(|field| field.path() == key)
+            || spoiled.bad_fields().len() == BAD_FIELDS_MAX);
+    }
+    let Some(Value::Array(containers)) = document.get("Containers") else { return };
+    let Some(Value::Object(first)) = containers.first() else { return };
+    for (key, value) in [
+        ("RestartCount", Value::from(-1)),
+        ("Networks", Value::from(vec![Value::Null])),
+        ("Limits", Value::from("1")),
+        ("StartedAt", Value::from("now")),
+    ] {
+        let mut spoiled = document.clone();
+        let mut first = first.clone();
+        first.insert(key.to_owned(), value);
+        spoiled["Containers"][0] = Value::Object(first);
+        let mut body = serde_json::to_vec(&spoiled).unwrap();
+        let Ok(spoiled) = TaskDocument::parse(&mut body) else { continue };
+        let (ours, before) = (&spoiled.containers()[0], &containers[0]);
+        assert_eq!(ours.name(), before["Name"].as_str());
+        assert_eq!(ours.known_status(), before["KnownStatus"].as_str());
+        assert!(!spoiled.bad_fields().is_empty());
+    }
+}
+
 fn ask_task(task: &TaskDocument) {
+    for field in task.bad_fields() {
+        let line = field.to_string();
+        assert!(line.len() < 300 && !line.contains(char::is_control), "{line}");
+    }
+    assert!(task.bad_fields().len() <= BAD_FIELDS_MAX && task.containers().len() <= 1000);
     for text in [
         task.cluster_name(),
         task.service_name(),
@@ -55,7 +98,11 @@ fn ask_task(task: &TaskDocument) {
     assert!(percent.is_none_or(|percent| percent.is_finite() && percent >= 0.0));
     for container in task.containers() {
         let _ = (container.is_running(), container.is_injected());
-        let _ = (container.network_mode(), container.restart_count());
+        let _ = (container.network_mode(), container.restart_count(), container.started_at());
+        for network in container.networks() {
+            assert_ne!(network.mac_address(), Some(""));
+            let _ = network.ipv4_addresses();
+        }
         assert_ne!(container.docker_id(), Some(""));
         assert_ne!(container.memory_limit_bytes(), Some(0));
         let units = container.cpu_reservation_units();

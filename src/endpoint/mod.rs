@@ -1,12 +1,14 @@
-//! How the task metadata endpoint is spoken to: its address ([`uri`]), the
-//! bytes of its answers ([`response`]) and the connection to it ([`client`]).
-//! What the answers say is read elsewhere (`stats`, `task`).
+//! The task metadata endpoint, a source of readings: its address ([`uri`]), the
+//! connection to it ([`client`]), the bytes of its answers ([`response`]), and what
+//! its two documents say: the task ([`task`], with [`injected`] and [`region`]) and
+//! the counters of its containers ([`stats`]).
 
 pub mod client;
 pub mod injected;
 pub mod region;
 pub mod response;
 pub mod stats;
+mod tape;
 pub mod task;
 pub mod uri;
 

@@ -6,13 +6,11 @@
 //! Every form of "no data" that the endpoint knows ends as [`Entry::NoData`],
 //! and an entry that cannot be read costs only itself.
 
-mod tape;
-
 use std::fmt;
 
 use simd_json::{Buffers, Tape};
 
-use self::tape::{Fields, Lengths, Value};
+use super::tape::{Fields, Lengths, Value};
 use crate::{
     reading::{
         BlockIo, BlockIoBytes, BlockIoReading, CpuReading, Entry, MemoryReading, NetworkReading,

@@ -1,74 +1,76 @@
-//! `/task` as owned structs: who the task is, what its containers are called,
-//! and what they may use. It is read seldom, so it is deserialised with serde
-//! and owns its strings. No percentages are computed here.
+//! `/task` as an owned struct: who the task is, what its containers are called,
+//! how they are doing and what they may use. How it is read off the document, and
+//! what becomes of a field that is not as documented, is in `read`. No percentages
+//! are computed here but that of the ephemeral storage.
 
-use std::fmt;
+mod read;
 
-use serde::Deserialize;
+use std::{fmt, net::Ipv4Addr};
 
+pub use self::read::BadField;
 use super::injected::is_injected;
+use crate::time::Timestamp;
 
 /// CPU units in one vCPU, as ECS counts.
 pub const CPU_UNITS_PER_VCPU: f64 = 1024.0;
 
-/// Containers that are looked at. ECS allows ten in a task definition, and adds
-/// a few; a document may claim tens of thousands.
-const CONTAINERS_MOST: usize = 1000;
-
 /// The task document, as far as ESP reads it. Every field is optional: which
 /// ones are there depends on the launch type and on the agent's version.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TaskDocument {
     cluster: Option<String>,
-    #[serde(rename = "TaskARN")]
     task_arn: Option<String>,
     family: Option<String>,
     /// From EC2 agent 1.63.1; on Fargate not always.
     service_name: Option<String>,
-    limits: Option<TaskLimits>,
+    limits: TaskLimits,
     revision: Option<String>,
     launch_type: Option<String>,
     availability_zone: Option<String>,
-    ephemeral_storage_metrics: Option<EphemeralStorage>,
-    containers: Option<Vec<TaskContainer>>,
+    /// Fargate.
+    ephemeral_storage: EphemeralStorage,
+    containers: Vec<TaskContainer>,
+    bad_fields: Vec<BadField>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct TaskLimits {
-    #[serde(rename = "CPU")]
-    cpu: Option<f64>,
-    /// MiB.
-    memory: Option<f64>,
+    cpu_vcpu: Option<f64>,
+    memory_mib: Option<f64>,
 }
 
-/// MiB; Fargate.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct EphemeralStorage {
-    utilized: Option<f64>,
-    reserved: Option<f64>,
+    utilized_mib: Option<f64>,
+    reserved_mib: Option<f64>,
 }
 
 /// One entry of `Containers`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TaskContainer {
     docker_id: Option<String>,
     name: Option<String>,
-    limits: Option<ContainerLimits>,
+    limits: ContainerLimits,
     known_status: Option<String>,
-    #[serde(rename = "Type")]
     kind: Option<String>,
-    networks: Option<Vec<ContainerNetwork>>,
+    started_at: Option<Timestamp>,
+    networks: Vec<ContainerNetwork>,
     restart_count: Option<u32>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-struct ContainerNetwork {
-    network_mode: Option<String>,
+#[derive(Clone, Debug, Default, PartialEq)]
+struct ContainerLimits {
+    cpu_units: Option<f64>,
+    /// The hard limit.
+    memory_mib: Option<f64>,
+}
+
+/// One entry of a container's `Networks`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContainerNetwork {
+    mode: Option<String>,
+    mac_address: Option<String>,
+    ipv4_addresses: Vec<Ipv4Addr>,
 }
 
 /// How a container is connected.
@@ -83,22 +85,34 @@ pub enum NetworkMode {
     Other,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-struct ContainerLimits {
-    #[serde(rename = "CPU")]
-    cpu: Option<f64>,
-    /// MiB, the hard limit.
-    memory: Option<f64>,
+/// `KnownStatus`: how far the agent knows that a container has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContainerStatus {
+    /// `NONE`: nothing has been done for it.
+    None,
+    /// `PULLED`: its image is there.
+    Pulled,
+    /// `CREATED`: it can be started.
+    Created,
+    /// `RUNNING`: only such a container can be expected to have stats.
+    Running,
+    /// `RESOURCES_PROVISIONED`: a pause container that runs.
+    ResourcesProvisioned,
+    /// `STOPPED`: it has ended. It stays listed until the task ends.
+    Stopped,
+    /// The document does not say, or says something else.
+    Unknown,
 }
 
 /// `/task` was not what the endpoint documents.
 #[derive(Debug)]
 pub enum TaskError {
-    /// Not JSON, or a field of another type than documented.
+    /// Not JSON.
     Json(simd_json::Error),
     /// JSON, but not an object.
     NotAnObject,
+    /// `Containers` is there, but nothing in it is a container.
+    NoContainer,
 }
 
 impl fmt::Display for TaskError {
@@ -107,6 +121,7 @@ impl fmt::Display for TaskError {
         match self {
             Self::Json(error) => error.fmt(f),
             Self::NotAnObject => f.write_str("it is not an object"),
+            Self::NoContainer => f.write_str("nothing in Containers is an object"),
         }
     }
 }
@@ -114,18 +129,22 @@ impl fmt::Display for TaskError {
 impl std::error::Error for TaskError {}
 
 impl TaskDocument {
-    /// Reads `body`, which it scribbles over.
+    /// Reads `body`, which it scribbles over. A field of another type than
+    /// documented is left out and is one of [`TaskDocument::bad_fields`].
     ///
     /// # Errors
     ///
-    /// [`TaskError`] where the body is not JSON, not an object, or one of the
-    /// fields that ESP reads has another type than documented.
+    /// [`TaskError`] if the body is not JSON or not an object, or if it has
+    /// containers of which none can be read.
     pub fn parse(body: &mut [u8]) -> Result<Self, TaskError> {
-        // serde would take an array for a struct, field by field.
-        if body.trim_ascii_start().first() != Some(&b'{') {
-            return Err(TaskError::NotAnObject);
-        }
-        simd_json::serde::from_slice(body).map_err(TaskError::Json)
+        read::read(body)
+    }
+
+    /// The first few fields that are not what the endpoint documents, in the
+    /// document's order.
+    #[must_use]
+    pub fn bad_fields(&self) -> &[BadField] {
+        &self.bad_fields
     }
 
     /// The cluster's short name: EC2 agents give it as such, Fargate gives the
@@ -164,23 +183,24 @@ impl TaskDocument {
         parts.next().filter(|region| is_ecs_arn && crate::endpoint::region::is_region(region))
     }
 
-    /// `EC2`, `FARGATE` or `EXTERNAL`, upper-cased; old agents leave it out.
+    /// `EC2`, `FARGATE`, `EXTERNAL` or `MANAGED_INSTANCES`, upper-cased; old agents
+    /// leave it out.
     #[must_use]
     pub fn launch_type(&self) -> Option<String> {
         self.launch_type.as_deref().map(str::to_ascii_uppercase)
     }
 
-    /// The task's own CPU limit in vCPU; `None` where it has none (EC2 without
+    /// The task's own CPU limit in vCPU; `None` if it has none (EC2 without
     /// task limits; old agents write 0).
     #[must_use]
     pub fn cpu_limit_vcpu(&self) -> Option<f64> {
-        self.limits.as_ref()?.cpu.filter(|vcpu| vcpu.is_finite() && *vcpu > 0.0)
+        self.limits.cpu_vcpu.filter(|vcpu| vcpu.is_finite() && *vcpu > 0.0)
     }
 
-    /// The task's own memory limit, bytes; `None` where it has none.
+    /// The task's own memory limit, bytes; `None` if it has none.
     #[must_use]
     pub fn memory_limit_bytes(&self) -> Option<u64> {
-        mebibytes(self.limits.as_ref()?.memory)
+        mebibytes(self.limits.memory_mib)
     }
 
     /// The revision of the task definition.
@@ -196,7 +216,7 @@ impl TaskDocument {
         resource.rsplit('/').next().filter(|id| !id.is_empty())
     }
 
-    /// The Availability Zone, where the platform says it.
+    /// The Availability Zone, if the platform says it.
     #[must_use]
     pub fn availability_zone(&self) -> Option<&str> {
         self.availability_zone.as_deref().filter(|zone| !zone.is_empty())
@@ -205,9 +225,9 @@ impl TaskDocument {
     /// Ephemeral storage in use, in percent of what is reserved; Fargate.
     #[must_use]
     pub fn ephemeral_storage_percent(&self) -> Option<f64> {
-        let storage = self.ephemeral_storage_metrics.as_ref()?;
-        let reserved = storage.reserved.filter(|reserved| *reserved > 0.0)?;
-        let percent = 100.0 * storage.utilized? / reserved;
+        let storage = &self.ephemeral_storage;
+        let reserved = storage.reserved_mib.filter(|reserved| *reserved > 0.0)?;
+        let percent = 100.0 * storage.utilized_mib? / reserved;
         (percent.is_finite() && percent >= 0.0).then_some(percent)
     }
 
@@ -215,8 +235,7 @@ impl TaskDocument {
     /// absurd number of them the first thousand.
     #[must_use]
     pub fn containers(&self) -> &[TaskContainer] {
-        let containers = self.containers.as_deref().unwrap_or_default();
-        &containers[..containers.len().min(CONTAINERS_MOST)]
+        &self.containers
     }
 }
 
@@ -234,11 +253,10 @@ impl TaskContainer {
         self.docker_id.as_deref().filter(|id| !id.is_empty())
     }
 
-    /// How it is connected; `None` where the document does not say.
+    /// How it is connected; `None` if the document does not say.
     #[must_use]
     pub fn network_mode(&self) -> Option<NetworkMode> {
-        let modes = self.networks.as_deref()?;
-        match modes.iter().find_map(|network| network.network_mode.as_deref())? {
+        match self.networks.iter().find_map(|network| network.mode.as_deref())? {
             "awsvpc" => Some(NetworkMode::Awsvpc),
             "bridge" | "default" => Some(NetworkMode::Bridge),
             "host" | "none" => Some(NetworkMode::Other),
@@ -246,16 +264,16 @@ impl TaskContainer {
         }
     }
 
-    /// Restarts under a restart policy, where there is one.
+    /// Restarts under a restart policy, if there is one.
     #[must_use]
     pub fn restart_count(&self) -> Option<u32> {
         self.restart_count
     }
 
-    /// The container's hard memory limit, bytes; `None` where it has none.
+    /// The container's hard memory limit, bytes; `None` if it has none.
     #[must_use]
     pub fn memory_limit_bytes(&self) -> Option<u64> {
-        mebibytes(self.limits.as_ref()?.memory)
+        mebibytes(self.limits.memory_mib)
     }
 
     /// What the agent says of its state: `RUNNING`, `STOPPED`, `PULLED` and so on.
@@ -264,16 +282,42 @@ impl TaskContainer {
         self.known_status.as_deref()
     }
 
+    /// How far it has come.
+    #[must_use]
+    pub fn status(&self) -> ContainerStatus {
+        match self.known_status.as_deref() {
+            Some("NONE") => ContainerStatus::None,
+            Some("PULLED") => ContainerStatus::Pulled,
+            Some("CREATED") => ContainerStatus::Created,
+            Some("RUNNING") => ContainerStatus::Running,
+            Some("RESOURCES_PROVISIONED") => ContainerStatus::ResourcesProvisioned,
+            Some("STOPPED") => ContainerStatus::Stopped,
+            _ => ContainerStatus::Unknown,
+        }
+    }
+
     /// Whether the agent says that it runs.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.known_status.as_deref() == Some("RUNNING")
+        self.status() == ContainerStatus::Running
     }
 
     /// Whether the agent says that it has ended.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        self.known_status.as_deref() == Some("STOPPED")
+        self.status() == ContainerStatus::Stopped
+    }
+
+    /// When it was started, or started again; `None` before.
+    #[must_use]
+    pub fn started_at(&self) -> Option<Timestamp> {
+        self.started_at
+    }
+
+    /// The networks that it is connected to.
+    #[must_use]
+    pub fn networks(&self) -> &[ContainerNetwork] {
+        &self.networks
     }
 
     /// Whether AWS added it to the task definition's; [`is_injected`] says how that
@@ -283,11 +327,26 @@ impl TaskContainer {
         is_injected(self.name().unwrap_or_default(), self.kind.as_deref())
     }
 
-    /// The container's own reservation in CPU units, where it has a real one.
-    /// ECS writes 0 or, since agent 1.50, 2 (the kernel's least) for "none".
+    /// The container's own reservation in CPU units, if it has a real one.
+    /// ECS writes 0 or, since agent 1.50, 2 (the kernel's minimum) for "none".
     #[must_use]
     pub fn cpu_reservation_units(&self) -> Option<f64> {
-        self.limits.as_ref()?.cpu.filter(|units| units.is_finite() && *units > 2.0)
+        self.limits.cpu_units.filter(|units| units.is_finite() && *units > 2.0)
+    }
+}
+
+impl ContainerNetwork {
+    /// The MAC address of its interface, as written: `0e:98:9f:33:76:a7`. EC2 agents
+    /// and Fargate give it for awsvpc.
+    #[must_use]
+    pub fn mac_address(&self) -> Option<&str> {
+        self.mac_address.as_deref().filter(|address| !address.is_empty())
+    }
+
+    /// The IPv4 addresses of its interface.
+    #[must_use]
+    pub fn ipv4_addresses(&self) -> &[Ipv4Addr] {
+        &self.ipv4_addresses
     }
 }
 
@@ -303,165 +362,4 @@ fn mebibytes(mebibytes: Option<f64>) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn task(json: &str) -> TaskDocument {
-        TaskDocument::parse(&mut json.as_bytes().to_vec()).unwrap()
-    }
-
-    #[test]
-    fn the_cluster_is_what_follows_the_last_slash() {
-        for (json, expected) in [
-            (r#"{"Cluster": "shop"}"#, Some("shop")),
-            (r#"{"Cluster": "arn:aws:ecs:eu-west-1:111122223333:cluster/shop"}"#, Some("shop")),
-            (r#"{"Cluster": ""}"#, None),
-            (r#"{"Cluster": null}"#, None),
-            ("{}", None),
-        ] {
-            assert_eq!(task(json).cluster_name(), expected, "{json}");
-        }
-    }
-
-    #[test]
-    fn the_region_is_in_the_arn_of_every_partition() {
-        for (arn, expected) in [
-            ("arn:aws:ecs:eu-west-1:111122223333:task/shop/0af3", Some("eu-west-1")),
-            ("arn:aws:ecs:us-east-1:111122223333:task/0af3", Some("us-east-1")),
-            ("arn:aws-cn:ecs:cn-north-1:111122223333:task/shop/0af3", Some("cn-north-1")),
-            ("arn:aws-us-gov:ecs:us-gov-west-1:111122223333:task/shop/0af3", Some("us-gov-west-1")),
-            ("arn:aws:ecs:&region;:111122223333:task/shop/0af3", None),
-            ("arn:aws:ecs::111122223333:task/shop/0af3", None),
-            ("arn:aws:s3:eu-west-1::bucket", None),
-            ("task/shop/0af3", None),
-            ("", None),
-        ] {
-            let json = format!(r#"{{"TaskARN": "{arn}"}}"#);
-            assert_eq!(task(&json).region(), expected, "{arn}");
-        }
-    }
-
-    #[test]
-    fn a_limit_of_zero_is_no_limit() {
-        for (json, expected) in [
-            (r#"{"Limits": {"CPU": 0.25, "Memory": 512}}"#, Some(0.25)),
-            (r#"{"Limits": {"CPU": 4}}"#, Some(4.0)),
-            (r#"{"Limits": {"CPU": 0, "Memory": 0}}"#, None),
-            (r#"{"Limits": {"CPU": -1}}"#, None),
-            (r#"{"Limits": {}}"#, None),
-            (r#"{"Limits": null}"#, None),
-            ("{}", None),
-        ] {
-            assert_eq!(task(json).cpu_limit_vcpu(), expected, "{json}");
-        }
-    }
-
-    #[test]
-    fn the_kernels_least_share_is_no_reservation() {
-        for (limits, expected) in [
-            (r#"{"CPU": 256, "Memory": 0}"#, Some(256.0)),
-            (r#"{"CPU": 2}"#, None),
-            (r#"{"CPU": 0}"#, None),
-            ("{}", None),
-            ("null", None),
-        ] {
-            let json = format!(r#"{{"Containers": [{{"Limits": {limits}}}]}}"#);
-            assert_eq!(task(&json).containers()[0].cpu_reservation_units(), expected, "{json}");
-        }
-    }
-
-    #[test]
-    fn memory_limits_are_mebibytes_and_zero_is_none() {
-        let task = task(
-            r#"{"Limits": {"Memory": 512}, "Containers": [
-                {"Limits": {"Memory": 128}}, {"Limits": {"Memory": 0}}, {"Limits": {}}, {}]}"#,
-        );
-        assert_eq!(task.memory_limit_bytes(), Some(512 << 20));
-        let limits: Vec<_> =
-            task.containers().iter().map(TaskContainer::memory_limit_bytes).collect();
-        assert_eq!(limits, [Some(128 << 20), None, None, None]);
-    }
-
-    #[test]
-    fn the_network_mode_may_be_missing() {
-        for (networks, expected) in [
-            (r#"[{"NetworkMode": "awsvpc"}]"#, Some(NetworkMode::Awsvpc)),
-            (r#"[{"NetworkMode": "bridge"}]"#, Some(NetworkMode::Bridge)),
-            (r#"[{"NetworkMode": "default"}]"#, Some(NetworkMode::Bridge)),
-            (r#"[{"NetworkMode": "host"}]"#, Some(NetworkMode::Other)),
-            (r#"[{"NetworkMode": "none"}]"#, Some(NetworkMode::Other)),
-            (r#"[{}, {"NetworkMode": "awsvpc"}]"#, Some(NetworkMode::Awsvpc)),
-            ("[{}]", None),
-            ("[]", None),
-            ("null", None),
-        ] {
-            let json = format!(r#"{{"Containers": [{{"Networks": {networks}}}]}}"#);
-            assert_eq!(task(&json).containers()[0].network_mode(), expected, "{networks}");
-        }
-    }
-
-    #[test]
-    fn ephemeral_storage_is_a_share() {
-        for (json, expected) in [
-            (r#"{"EphemeralStorageMetrics": {"Utilized": 5120, "Reserved": 20480}}"#, Some(25.0)),
-            (r#"{"EphemeralStorageMetrics": {"Utilized": 5, "Reserved": 0}}"#, None),
-            (r#"{"EphemeralStorageMetrics": {"Reserved": 20480}}"#, None),
-            ("{}", None),
-        ] {
-            assert_eq!(task(json).ephemeral_storage_percent(), expected, "{json}");
-        }
-    }
-
-    #[test]
-    fn the_task_id_ends_the_arn() {
-        for (arn, expected) in [
-            ("arn:aws:ecs:eu-west-1:111122223333:task/shop/0af3", Some("0af3")),
-            ("arn:aws:ecs:eu-west-1:111122223333:task/0af3", Some("0af3")),
-            ("nonsense", None),
-        ] {
-            assert_eq!(task(&format!(r#"{{"TaskARN": "{arn}"}}"#)).task_id(), expected);
-        }
-    }
-
-    #[test]
-    fn a_task_has_a_thousand_containers_at_the_most() {
-        for (listed, expected) in [(999, 999), (1000, 1000), (30_000, 1000)] {
-            let json = format!(r#"{{"Containers": [{{}}{}]}}"#, ", {}".repeat(listed - 1));
-            assert_eq!(task(&json).containers().len(), expected);
-        }
-    }
-
-    #[test]
-    fn containers_may_be_missing_unborn_or_internal() {
-        assert!(task(r#"{"Containers": null}"#).containers().is_empty());
-        assert!(task("{}").containers().is_empty());
-        let task = task(
-            r#"{"Containers": [
-                {"DockerId": "", "Name": "web", "KnownStatus": "PULLED", "Type": "NORMAL"},
-                {"DockerId": "a1", "Name": "~internal~ecs~pause", "KnownStatus": "RESOURCES_PROVISIONED", "Type": "CNI_PAUSE"},
-                {"DockerId": "b2", "Name": "~internal~ecs-emptyvolume-source"},
-                {"DockerId": "c3", "Name": "web", "KnownStatus": "RUNNING"}]}"#,
-        );
-        let containers = task.containers();
-        let ids: Vec<_> = containers.iter().map(TaskContainer::docker_id).collect();
-        assert_eq!(ids, [None, Some("a1"), Some("b2"), Some("c3")]);
-        let injected: Vec<_> = containers.iter().map(TaskContainer::is_injected).collect();
-        assert_eq!(injected, [false, true, true, false]);
-        let running: Vec<_> = containers.iter().map(TaskContainer::is_running).collect();
-        assert_eq!(running, [false, false, false, true]);
-    }
-
-    #[test]
-    fn the_launch_type_has_one_case() {
-        assert_eq!(task(r#"{"LaunchType": "ec2"}"#).launch_type().as_deref(), Some("EC2"));
-        assert_eq!(task("{}").launch_type(), None);
-    }
-
-    #[test]
-    fn a_bad_document_says_so() {
-        for json in ["", "[]", "7", r#"{"Family": 7}"#, r#"{"Limits": {"CPU": "1"}}"#] {
-            let error = TaskDocument::parse(&mut json.as_bytes().to_vec()).unwrap_err();
-            assert!(error.to_string().starts_with("/task is not a task document: "), "{error}");
-        }
-    }
-}
+mod tests;

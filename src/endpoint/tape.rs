@@ -1,14 +1,19 @@
 //! simd-json's tape, walked node by node: a value is where it begins, and what is
 //! not asked for is stepped over in a few instructions. simd-json's own view of
 //! its tape does the same with more of them, and most keys of a sample are of no
-//! use here. What the keys mean is read in `stats`.
+//! use here. What the keys mean is read in `stats` and `task`.
 
 #![expect(
     clippy::inline_always,
     reason = "built for size, these would be calls: a third more of ESP's own part of a sample"
 )]
 
+use std::fmt;
+
 use simd_json::{Node, StaticNode};
+
+/// How much of a string goes into an error's line.
+const EXCERPT_CHARS: usize = 40;
 
 /// A value: its node, and whatever follows on the tape.
 #[derive(Clone, Copy)]
@@ -94,6 +99,16 @@ impl<'tape, 'body> Value<'tape, 'body> {
         }
     }
 
+    pub(super) fn float(self) -> Option<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "a number as JSON means it")]
+        match self.0 {
+            [Node::Static(StaticNode::F64(number)), ..] => Some(*number),
+            [Node::Static(StaticNode::U64(number)), ..] => Some(*number as f64),
+            [Node::Static(StaticNode::I64(number)), ..] => Some(*number as f64),
+            _ => None,
+        }
+    }
+
     /// What comes after it.
     #[inline(always)]
     fn rest(self) -> Option<&'tape [Node<'body>]> {
@@ -103,6 +118,25 @@ impl<'tape, 'body> Value<'tape, 'body> {
             }
             [_, nodes @ ..] => Some(nodes),
             [] => None,
+        }
+    }
+}
+
+/// The value for an error's line: short, without control characters.
+impl fmt::Display for Value<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            // `Display` writes out 300 digits.
+            [Node::Static(StaticNode::F64(number)), ..] => write!(f, "{number:?}"),
+            [Node::Static(value), ..] => value.fmt(f),
+            [Node::String(text), ..] => {
+                let excerpt: String = text.chars().take(EXCERPT_CHARS).collect();
+                let rest = if excerpt.len() < text.len() { "..." } else { "" };
+                write!(f, "{excerpt:?}{rest}")
+            }
+            [Node::Array { .. }, ..] => f.write_str("an array"),
+            [Node::Object { .. }, ..] => f.write_str("an object"),
+            [] => f.write_str("nothing"),
         }
     }
 }
