@@ -3,8 +3,8 @@
     examples.py models OUT              by botocore's models, parliament, a schema
     examples.py apply OUT TERRAFORM     the service, to moto in place of AWS
 
-For `.ci/examples`, which installs what this imports. Each check is also given
-something wrong, which it has to refuse.
+For `.ci/examples`, which installs what this imports. Each check also gets something
+wrong, which it has to refuse.
 """
 
 import copy

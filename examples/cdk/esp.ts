@@ -15,13 +15,13 @@ export interface EspProps {
   /** The CloudWatch namespace to publish to. */
   readonly namespace: string;
   /**
-   * The service's name, spelt out. Required on Fargate, whose endpoint may not
-   * say it; `service.serviceName` would be a cycle.
+   * The service's name as text. Required on Fargate, whose endpoint may not report
+   * it. `service.serviceName` would be a cycle.
    */
   readonly serviceName?: string;
   /** For ESP's own log. */
   readonly logGroup: logs.ILogGroup;
-  /** Further variables of ESP's. */
+  /** More variables for ESP. */
   readonly environment?: { [name: string]: string };
 }
 
@@ -86,13 +86,13 @@ export interface EspScalingProps {
   readonly maxCapacity?: number;
 }
 
-/** Out within seconds, in with care. */
+/** Scales out within seconds, and in after minutes. */
 export class EspScaling extends Construct {
   constructor(scope: Construct, id: string, props: EspScalingProps) {
     super(scope, id);
 
-    // Not ScalableTarget, which makes a role: scaling ECS takes the service-linked
-    // one, which is there by itself.
+    // Not ScalableTarget, which creates a role: for ECS, AWS uses the service-linked
+    // role, which it creates itself.
     const target = new appscaling.CfnScalableTarget(this, 'Target', {
       serviceNamespace: appscaling.ServiceNamespace.ECS,
       resourceId: `service/${props.clusterName}/${props.serviceName}`,
@@ -100,11 +100,11 @@ export class EspScaling extends Construct {
       minCapacity: props.minCapacity ?? 2,
       maxCapacity: props.maxCapacity ?? 50,
     });
-    // It can only be of a service that is there.
+    // The service has to exist first.
     target.node.addDependency(props.service);
 
     const out = this.policy('Out', `${props.serviceName}-out`, target, {
-      // What a new task takes to serve. The default of 300 would undo the haste.
+      // About the time a new task takes to serve. The default of 300 would be slow.
       cooldown: 60,
       stepAdjustments: [
         { metricIntervalLowerBound: 0, metricIntervalUpperBound: 20, scalingAdjustment: 50 },

@@ -147,6 +147,14 @@ fn files_that_the_examples_readme_names_exist() {
 }
 
 #[test]
+fn the_commands_turn_on_the_circuit_breaker_as_the_stacks_do() {
+    let readme = text("examples/README.md");
+    let commands = readme.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    assert!(commands.contains("aws ecs update-service --cluster shop --service web"));
+    assert!(commands.contains("deploymentCircuitBreaker={enable=true,rollback=true}"));
+}
+
+#[test]
 fn the_permission_is_for_one_action_in_one_namespace() {
     let policy = example("iam/publish.json");
     let namespace = Example::all()[0].settings().namespace;

@@ -1,4 +1,4 @@
-# Step scaling on ESP's metric: out within seconds, in with care. The container
+# Step scaling on ESP's metric: out within seconds, in after minutes. The container
 # that publishes the metric is the module ../sidecar.
 
 locals {
@@ -8,8 +8,8 @@ locals {
     scalable_dimension = "ecs:service:DesiredCount"
   }
 
-  # What ESP publishes under by default, and all of it: CloudWatch adds nothing
-  # up over further dimensions.
+  # ESP's default dimensions. An alarm needs exactly these: CloudWatch does not
+  # aggregate over dimensions.
   dimensions = {
     ClusterName = var.cluster_name
     ServiceName = var.service_name
@@ -17,7 +17,7 @@ locals {
 }
 
 resource "aws_appautoscaling_target" "service" {
-  # A service has one target; registering it twice would change the first.
+  # A service has one target; registering it again would change it.
   count = var.register_target ? 1 : 0
 
   service_namespace  = local.scalable.service_namespace

@@ -4,12 +4,12 @@ variable "cluster_name" {
 
   validation {
     condition     = !startswith(var.cluster_name, "arn:")
-    error_message = "The name is asked for, not the ARN."
+    error_message = "cluster_name must be the name, not the ARN."
   }
 }
 
 variable "service_name" {
-  description = "The service's name: aws_ecs_service.NAME.name, so that the service is there first."
+  description = "The service's name. Use aws_ecs_service.NAME.name, so that the service is created first."
   type        = string
 }
 
@@ -19,37 +19,37 @@ variable "namespace" {
 }
 
 variable "register_target" {
-  description = "Whether to register the service as a scalable target. False where another policy of yours has done so."
+  description = "Whether to register the service as a scalable target. False if the service is registered already."
   type        = bool
   default     = true
 }
 
 variable "min_capacity" {
-  description = "The fewest tasks."
+  description = "The minimum number of tasks."
   type        = number
   default     = 2
 }
 
 variable "max_capacity" {
-  description = "The most tasks."
+  description = "The maximum number of tasks."
   type        = number
   default     = 50
 }
 
 variable "scale_out_threshold" {
-  description = "CPUUtilization, in percent, from which tasks are added: half as many again, twice as many from 20 points above."
+  description = "Tasks are added at or above this CPUUtilization, in percent: 50 % more, and 100 % more from 20 points above it."
   type        = number
   default     = 60
 }
 
 variable "scale_in_threshold" {
-  description = "CPUUtilization, in percent, below which, for five minutes, a tenth of the tasks is removed."
+  description = "10 % of the tasks are removed if CPUUtilization, in percent, is below this for five minutes."
   type        = number
   default     = 20
 }
 
 variable "scale_out_cooldown" {
-  description = "Seconds for which tasks that were added count as on their way: about what a new task takes to serve. The service's own default of 300 would undo the haste."
+  description = "Seconds for which new tasks count as starting: about the time a new task takes to serve. AWS's default of 300 would make scaling out slow."
   type        = number
   default     = 60
 }

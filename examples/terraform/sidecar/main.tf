@@ -1,11 +1,11 @@
-# The container to put beside the one to measure, and the permission that it
-# needs. What scales on its metric is the module ../scaling.
+# The sidecar's container and the permission that it needs. The module ../scaling
+# scales the service on its metric.
 
 resource "aws_iam_role_policy" "publish" {
   name = "esp-publish"
   role = var.task_role_name
 
-  # PutMetricData has no resource to restrict; its namespace is the condition.
+  # PutMetricData has no resource to restrict, so a condition restricts the namespace.
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

@@ -9,7 +9,7 @@ variable "container_name" {
 }
 
 variable "namespace" {
-  description = "The CloudWatch namespace to publish to; the permission is for this one alone."
+  description = "The CloudWatch namespace to publish to. The permission covers only this one."
   type        = string
 
   validation {
@@ -19,18 +19,18 @@ variable "namespace" {
 }
 
 variable "service_name" {
-  description = "The service's name. Required on Fargate, whose endpoint may not say it. Write the name itself: a reference to the service would be a cycle, since the service needs the task definition. Null where the endpoint says it (EC2 agent 1.63.1 and later)."
+  description = "The service's name. Required on Fargate, whose endpoint may not report it. Write the name as text: a reference to the service would be a cycle, because the service needs the task definition. Null if the endpoint reports it (EC2 agent 1.63.1 and later)."
   type        = string
   default     = null
 }
 
 variable "task_role_name" {
-  description = "The task role (not the execution role), which gets the permission."
+  description = "The task role, which gets the permission. Not the execution role."
   type        = string
 }
 
 variable "log_group_name" {
-  description = "The log group for ESP's own log: a few lines at the start, then one a minute."
+  description = "The log group for ESP's own log: a few lines at the start, then one per minute."
   type        = string
 }
 
@@ -40,7 +40,7 @@ variable "region" {
 }
 
 variable "environment" {
-  description = "Further variables of ESP's, for instance { METRICS = \"CPUUtilization\" } or those of ../../networks."
+  description = "More variables for ESP, for instance { METRICS = \"CPUUtilization\" } or those of ../../networks."
   type        = map(string)
   default     = {}
 }
