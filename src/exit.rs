@@ -19,6 +19,10 @@ pub const USAGE: u8 = 64;
 /// `EX_UNAVAILABLE`: `esp check` cannot reach the metadata endpoint, or `CloudWatch`.
 pub const UNAVAILABLE: u8 = 69;
 
+/// `EX_SOFTWARE`: esp's own code failed. The log's last line names the task and the
+/// place.
+pub const SOFTWARE: u8 = 70;
+
 /// `EX_TEMPFAIL`: what `esp check` has met may pass.
 pub const TEMPORARY: u8 = 75;
 
@@ -29,6 +33,12 @@ pub const NO_PERMISSION: u8 = 77;
 #[must_use]
 pub fn usage() -> ExitCode {
     ExitCode::from(USAGE)
+}
+
+/// [`SOFTWARE`].
+#[must_use]
+pub fn software() -> ExitCode {
+    ExitCode::from(SOFTWARE)
 }
 
 /// `EX_OSERR`: the system gave no signal handler.

@@ -15,7 +15,7 @@ use esp::{
     check,
     cloudwatch::check_ca_bundle,
     exit, health,
-    report::log,
+    report::{fatal, log},
     settings::{
         Environment, Settings, SettingsError,
         command_line::{CommandLine, Order},
@@ -24,6 +24,7 @@ use esp::{
 };
 
 fn main() -> ExitCode {
+    fatal::exit_on_panic();
     let command_line = match CommandLine::read(std::env::args_os()) {
         Ok(command_line) => command_line,
         Err(error) => {
@@ -70,6 +71,7 @@ fn run(settings: Result<Settings, SettingsError>) -> ExitCode {
     match ended {
         Ok(Ended::Stopped) => exit::OK,
         Ok(Ended::Aborted(signal)) => exit::aborted(signal),
+        Ok(Ended::Failed(_)) => exit::software(),
         Err(error) => cannot_start(&error),
     }
 }

@@ -4,6 +4,7 @@
 //! [`log`] is where lines go and what they look like. Nothing is logged each second.
 
 mod events;
+pub mod fatal;
 pub mod figures;
 pub mod log;
 mod slowness;

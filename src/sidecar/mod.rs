@@ -9,6 +9,7 @@ mod listening;
 pub(crate) mod polling;
 mod publishing;
 mod sampling;
+mod tasks;
 pub mod world;
 mod writing;
 
@@ -21,7 +22,7 @@ use std::{
 };
 
 use smol::{
-    LocalExecutor, Task,
+    LocalExecutor,
     channel::{Sender, bounded},
     future::{self, FutureExt as _},
     stream::{Stream, StreamExt as _},
@@ -38,8 +39,7 @@ use crate::{
     health::{Record, Rules, judge},
     output::LineOutput,
     publisher::Publisher,
-    report,
-    report::figures::Figures,
+    report::{self, fatal, figures::Figures},
     settings::Settings,
     time::ticker::Ticker,
 };
@@ -129,6 +129,9 @@ pub enum Ended {
     Stopped,
     /// By a second signal, of this number.
     Aborted(i32),
+    /// A task of this name has ended before it was told to: a fault of ESP's own,
+    /// which has been logged.
+    Failed(&'static str),
 }
 
 /// Runs until the first of `signals` (or their end), takes a last sample, sends
@@ -187,26 +190,48 @@ pub async fn supervise<W: World + 'static>(
         changed,
         lines_changed,
     });
+    let (failing, failed) = tasks::failures();
+    let may_end = |shared: &Rc<Shared<W>>| {
+        let shared = Rc::clone(shared);
+        move || shared.stopping.get()
+    };
     // Not spawned: the executor's queue allocates now and then.
-    let mut sampling = pin!(Sampling::new(Rc::clone(&shared)).run(stopped));
-    let publishing = outputs
-        .cloudwatch
-        .then(|| executor.spawn(Publishing::new(Rc::clone(&shared), notices).run()));
-    let writing =
-        outputs.lines.map(|_| executor.spawn(Writing::new(Rc::clone(&shared), line_notices).run()));
+    let sampling = Sampling::new(Rc::clone(&shared)).run(stopped);
+    let mut sampling = pin!(failing.clone().watch("sampling", || stop.is_closed(), sampling));
+    let publishing = outputs.cloudwatch.then(|| {
+        let publishing = Publishing::new(Rc::clone(&shared), notices).run();
+        executor.spawn(failing.clone().watch("publishing", may_end(&shared), publishing))
+    });
+    let writing = outputs.lines.map(|_| {
+        let writing = Writing::new(Rc::clone(&shared), line_notices).run();
+        executor.spawn(failing.clone().watch("writing to stdout", may_end(&shared), writing))
+    });
     // Ends with this function.
-    let _listening = executor.spawn(listen(Rc::clone(&shared)));
+    let listening = listen(Rc::clone(&shared));
+    let _listening = executor.spawn(failing.watch("answering esp health", || false, listening));
 
     let has_signal = async {
         signals.next().await;
     };
-    has_signal
-        .or(async {
-            sampling.as_mut().await;
-            // It ends only when it is told to.
-            future::pending::<()>().await;
-        })
-        .await;
+    let has_sampled = async {
+        sampling.as_mut().await;
+        // Which it says by `failed`.
+        future::pending().await
+    };
+    let has_failed = async {
+        let task = failed.next().await;
+        fatal::task_ended(task);
+        Some(Ended::Failed(task))
+    };
+    let begun = async {
+        has_signal.await;
+        None
+    };
+    if let Some(ended) = begun.or(has_failed).or(has_sampled).await {
+        let figures = shared.figures();
+        report::stopped(&figures, shared.world.now());
+        return (ended, figures);
+    }
     let world = &shared.world;
     let end = async {
         let deadline = world.now().instant + grace;
@@ -221,7 +246,7 @@ pub async fn supervise<W: World + 'static>(
         shared.notify();
         shared.notify_writing();
         let mut over = world.timer();
-        let sent = future::zip(done(publishing), done(writing));
+        let sent = future::zip(tasks::done(publishing), tasks::done(writing));
         let sent = async {
             sent.await;
         };
@@ -234,7 +259,12 @@ pub async fn supervise<W: World + 'static>(
             None => future::pending().await,
         }
     };
-    let ended = end.or(abort).await;
+    let mut ended = end.or(abort).await;
+    // What had to be sent may be unsent.
+    if let Some(task) = failed.take() {
+        fatal::task_ended(task);
+        ended = Ended::Failed(task);
+    }
     let figures = shared.figures();
     report::stopped(&figures, shared.world.now());
     (ended, figures)
@@ -243,11 +273,4 @@ pub async fn supervise<W: World + 'static>(
 /// Answers `esp health`.
 async fn listen<W: World>(shared: Rc<Shared<W>>) {
     shared.world.answer_health(&shared.settings.endpoint, || shared.verdict()).await;
-}
-
-/// The end of a task, at once if there is none.
-async fn done(task: Option<Task<()>>) {
-    if let Some(task) = task {
-        task.await;
-    }
 }
