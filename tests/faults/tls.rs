@@ -3,11 +3,11 @@
 use std::{path::PathBuf, time::Duration};
 
 use esp_endpoints::{
-    cloudwatch::CloudWatch,
+    cloudwatch::{CloudWatch, Fault},
     tls::{Certificate, Tls},
 };
 
-use crate::run::Run;
+use crate::run::{PATIENCE, Run};
 
 /// A file with the authority's certificate.
 pub(crate) fn bundle(name: &str, tls: &Tls) -> PathBuf {
@@ -80,4 +80,39 @@ fn a_certificate_that_has_expired_is_refused() {
     let tls = Tls::new(Certificate::Expired);
     let file = bundle("expired", &tls);
     refused(publish(&tls, &[("AWS_CA_BUNDLE", file.to_str().unwrap())]), "certificate");
+}
+
+/// Answers that come together with the end of the connection, without TLS's
+/// `close_notify`, as some servers and middleboxes do it.
+fn answered_with_the_end(name: &str, fault: Option<Fault>) -> Run {
+    let tls = Tls::new(Certificate::Valid);
+    let file = bundle(name, &tls);
+    let cloudwatch = CloudWatch::start_tls(&tls);
+    cloudwatch.always(Some(Fault::EndWithAnswer(fault.map(Box::new))));
+    Run::start(cloudwatch, &[("AWS_CA_BUNDLE", file.to_str().unwrap()), ("SHUTDOWN_GRACE", "1s")])
+}
+
+#[test]
+fn acceptance_without_close_notify_is_lost_once_at_most() {
+    let run = answered_with_the_end("end-with-200", None);
+    assert!(run.cloudwatch.wait_for_requests(8, PATIENCE));
+    let ended = run.end_within(Duration::from_secs(3));
+    eprintln!("{}", ended.log.text);
+    assert!(ended.ledger.requests("accepted") >= 7);
+}
+
+#[test]
+fn refusal_without_close_notify_is_told() {
+    let denied = Fault::Error {
+        status: 403,
+        type_name: "com.amazonaws.cloudwatch#AccessDeniedException".into(),
+        query_code: "AccessDenied;Sender".into(),
+        message: "User is not authorized".into(),
+    };
+    let run = answered_with_the_end("end-with-403", Some(denied));
+    assert!(run.cloudwatch.wait_for_requests(2, PATIENCE));
+    run.polls(5);
+    let ended = run.end_within(Duration::from_secs(3));
+    eprintln!("{}", ended.log.text);
+    assert!(ended.ledger.requests("denied") >= 1);
 }

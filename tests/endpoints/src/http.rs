@@ -60,6 +60,9 @@ pub enum Delivery {
     PauseInBody(Duration),
     /// The head and half of the body, then the connection closes.
     CutInBody,
+    /// Whole, together with the end of the connection: over TLS without a word of
+    /// farewell (`close_notify`).
+    WithEnd,
     /// The connection closes without an answer.
     Cut,
     /// The connection is reset without an answer.
@@ -309,9 +312,13 @@ where
         if close {
             response = response.with_header("Connection", "close");
         }
-        if response.delivery == Delivery::Reset {
-            shared.will_reset(id);
-            break;
+        match response.delivery {
+            Delivery::Reset => {
+                shared.will_reset(id);
+                break;
+            }
+            Delivery::WithEnd => shared.hold_back(id),
+            _ => {}
         }
         if !shared.deliver(reader.get_mut(), &response)? || close {
             break;
@@ -334,6 +341,18 @@ impl Shared {
             let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
         }
     }
+
+    /// Has what is sent from now on leave together with the connection's end.
+    #[cfg(target_os = "linux")]
+    fn hold_back(&self, id: u64) {
+        if let Some(stream) = self.state.lock().unwrap().open.get(&id) {
+            SockRef::from(stream).set_tcp_cork(true).unwrap();
+        }
+    }
+
+    /// Elsewhere the end follows as soon as it can.
+    #[cfg(not(target_os = "linux"))]
+    fn hold_back(&self, _: u64) {}
 
     /// Sends an answer; false if the connection is to be closed.
     fn deliver(&self, stream: &mut impl Write, response: &Response) -> io::Result<bool> {
@@ -384,7 +403,7 @@ impl Shared {
             _ => {}
         }
         stream.write_all(later)?;
-        Ok(true)
+        Ok(response.delivery != Delivery::WithEnd)
     }
 }
 

@@ -119,6 +119,9 @@ pub enum Fault {
     GarbageBody(u16),
     /// Accepted, with an answer of this many bytes.
     Huge(u64),
+    /// Answered as without a fault, or as with that one, and the connection closes
+    /// with the answer, over TLS without `close_notify`.
+    EndWithAnswer(Option<Box<Fault>>),
 }
 
 impl Fault {
@@ -133,6 +136,7 @@ impl Fault {
             | Self::CutInBody
             | Self::Huge(_) => true,
             Self::GarbageBody(status) => *status == 200,
+            Self::EndWithAnswer(fault) => fault.as_ref().is_none_or(|fault| fault.accepts()),
             Self::Throttle | Self::Status(_) | Self::Error { .. } | Self::CutBeforeAcceptance => {
                 false
             }
@@ -168,6 +172,13 @@ impl Fault {
             Self::Huge(bytes) => {
                 honest.body = Body::Zeros(bytes);
                 honest
+            }
+            Self::EndWithAnswer(fault) => {
+                let answer = match fault {
+                    Some(fault) => fault.spoil(honest),
+                    None => honest,
+                };
+                answer.delivered(Delivery::WithEnd)
             }
         }
     }
