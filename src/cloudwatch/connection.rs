@@ -37,6 +37,11 @@ impl ConnectionError {
         Self { kind, cause: cause.into() }
     }
 
+    /// Whether the connection ended after the request was sent.
+    pub(super) fn is_lost(&self) -> bool {
+        self.kind == ConnectionErrorKind::Broken
+    }
+
     /// What it says of the request: whether CloudWatch may have it all the same.
     pub(super) fn outcome(&self) -> Outcome {
         match self.kind {

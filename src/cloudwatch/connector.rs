@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_io::Timer;
 use aws_smithy_runtime_api::client::{
     http::{
         HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -25,17 +26,21 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::body::SdkBody;
 use isahc::{
-    AsyncBody,
+    AsyncBody, ResponseExt as _,
     config::{Configurable as _, ExpectContinue, VersionNegotiation},
     error::ErrorKind,
     http::{Method, header::CONNECTION, request::Builder, uri::Scheme},
     net::dns::DnsCache,
     tls::{ProtocolVersion, TlsConfig},
 };
-use smol::io::{AsyncRead, AsyncReadExt as _, Cursor};
+use smol::{
+    future::FutureExt as _,
+    io::{AsyncRead, AsyncReadExt as _, Cursor},
+};
 use tracing::debug;
 
 use super::{
+    care::Care,
     connection::{ConnectionError, ConnectionErrorKind},
     lifetime::{LIFETIME, Lifetime},
     trust,
@@ -54,14 +59,25 @@ const IDLE_MOST: Duration = Duration::from_secs(50);
 /// credentials a few thousand.
 const RESPONSE_LIMIT: u64 = 64 * 1024;
 
+/// What requests to CloudWatch have, and those for credentials have not.
+const PROTOCOL_HEADER: &str = "smithy-protocol";
+
 /// For a request whose settings name no time.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// For the body of an answer that is read byte by byte, one a second. See `care`.
+const CAREFUL_BODY_TIMEOUT: Duration = Duration::from_millis(2500);
+
+/// In the extensions of a response whose body is not all there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CutBody;
 
 /// One isahc client, shared by the SDK's clients and its credentials providers.
 #[derive(Clone, Debug)]
 pub struct Connector {
     client: isahc::HttpClient,
     connections: Arc<Connections>,
+    care: Arc<Care>,
 }
 
 /// What tells one connection to CloudWatch from the next one.
@@ -133,7 +149,7 @@ impl Connector {
         // and that for a name that is being looked up, for seconds and on this
         // thread, which has to sample and to end in time.
         std::mem::forget(client.clone());
-        Ok(Self { client, connections: Arc::new(connections) })
+        Ok(Self { client, connections: Arc::new(connections), care: Arc::default() })
     }
 }
 
@@ -146,6 +162,7 @@ impl HttpClient for Connector {
         SharedHttpConnector::new(TimedConnector {
             client: self.client.clone(),
             connections: Arc::clone(&self.connections),
+            care: Arc::clone(&self.care),
             connect_timeout: settings.connect_timeout().unwrap_or(TIMEOUT),
             timeout: settings.read_timeout().unwrap_or(TIMEOUT),
         })
@@ -157,6 +174,7 @@ impl HttpClient for Connector {
 struct TimedConnector {
     client: isahc::HttpClient,
     connections: Arc<Connections>,
+    care: Arc<Care>,
     connect_timeout: Duration,
     /// For the whole request, the answer's body included.
     timeout: Duration,
@@ -164,36 +182,89 @@ struct TimedConnector {
 
 impl HttpConnector for TimedConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let (request, is_taken) = match self.prepare(request) {
+        let prepared = match self.prepare(request) {
             Ok(prepared) => prepared,
             Err(error) => return HttpConnectorFuture::ready(Err(error)),
         };
-        let client = self.client.clone();
-        HttpConnectorFuture::new(async move {
-            let response = client.send_async(request).await;
-            let mut response =
-                response.map_err(|error| classify(error, is_taken.load(Ordering::Relaxed)))?;
-            // To the end: only then is the connection used again.
-            let mut body = Vec::new();
-            let mut limited = response.body_mut().take(RESPONSE_LIMIT);
-            if let Err(error) = limited.read_to_end(&mut body).await {
-                // The status is there, and so it is known what became of the
-                // request. What is half a body is no whole one to who reads it.
-                debug!(%error, "an answer broke off");
-            }
-            let response = response.map(|_| SdkBody::from(body));
-            HttpResponse::try_from(response)
-                .map_err(|error| ConnectorError::other(error.into(), None))
-        })
+        let (client, care) = (self.client.clone(), Arc::clone(&self.care));
+        HttpConnectorFuture::new(send(client, care, prepared))
     }
 }
 
+/// A request as isahc wants it.
+struct Prepared {
+    request: isahc::Request<AsyncBody>,
+    /// Whether its body has been taken whole.
+    is_taken: Arc<AtomicBool>,
+    /// It is one to CloudWatch over TLS.
+    may_need_care: bool,
+    /// Its answer is read byte by byte, and it is not to begin before this.
+    careful_at: Option<Instant>,
+}
+
+async fn send(
+    client: isahc::HttpClient,
+    care: Arc<Care>,
+    prepared: Prepared,
+) -> Result<HttpResponse, ConnectorError> {
+    let Prepared { request, is_taken, may_need_care, careful_at } = prepared;
+    if let Some(at) = careful_at {
+        Timer::at(at).await;
+    }
+    let is_careful = careful_at.is_some();
+    let response = client.send_async(request).await.map_err(|error| {
+        let error = classify(error, is_taken.load(Ordering::Relaxed));
+        if may_need_care && error.is_lost() {
+            care.on_lost();
+        }
+        error
+    })?;
+    if may_need_care {
+        care.on_answer(response.local_addr());
+    }
+    let (parts, body) = response.into_parts();
+    // To the end: only then is the connection used again.
+    let mut bytes = Vec::new();
+    let is_whole = read(body, &mut bytes, is_careful).await;
+    if is_careful && !is_whole && !parts.status.is_success() {
+        // Its head says enough. A part of the body would be no message.
+        bytes.clear();
+    }
+    let response = isahc::http::Response::from_parts(parts, SdkBody::from(bytes));
+    let mut response = HttpResponse::try_from(response)
+        .map_err(|error| ConnectorError::other(error.into(), None))?;
+    if !is_whole {
+        // The status is there, and so it is known what became of the request.
+        response.add_extension(CutBody);
+    }
+    Ok(response)
+}
+
+/// Reads a body up to [`RESPONSE_LIMIT`]. `false`: there is more of it, or it broke
+/// off.
+async fn read(body: AsyncBody, bytes: &mut Vec<u8>, is_careful: bool) -> bool {
+    let mut limited = body.take(RESPONSE_LIMIT);
+    let reading = async {
+        match limited.read_to_end(bytes).await {
+            Ok(_) => true,
+            Err(error) => {
+                debug!(%error, "an answer broke off");
+                false
+            }
+        }
+    };
+    let over = async {
+        if !is_careful {
+            return std::future::pending().await;
+        }
+        Timer::after(CAREFUL_BODY_TIMEOUT).await;
+        false
+    };
+    reading.or(over).await && limited.limit() > 0
+}
+
 impl TimedConnector {
-    /// The request as isahc wants it, and whether its body has been taken whole.
-    fn prepare(
-        &self,
-        request: HttpRequest,
-    ) -> Result<(isahc::Request<AsyncBody>, Arc<AtomicBool>), ConnectorError> {
+    fn prepare(&self, request: HttpRequest) -> Result<Prepared, ConnectorError> {
         let request =
             request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
         let (parts, body) = request.into_parts();
@@ -203,6 +274,10 @@ impl TimedConnector {
             .ok_or_else(|| ConnectorError::user("a streaming request body".into()))?;
         let is_direct = parts.uri.host().is_some_and(is_link_local);
         let is_publishing = parts.method != Method::GET;
+        let may_need_care = parts.uri.scheme() == Some(&Scheme::HTTPS)
+            && parts.headers.contains_key(PROTOCOL_HEADER);
+        let now = Instant::now();
+        let careful_at = may_need_care.then(|| self.care.begin(now)).flatten();
         let mut builder = isahc::Request::builder()
             .method(parts.method)
             .uri(parts.uri)
@@ -213,13 +288,16 @@ impl TimedConnector {
         }
         // Not where keys are asked for: that is another connection, and a seldom one.
         if is_publishing {
-            builder = self.connections.choose(builder, Instant::now());
+            builder = self.connections.choose(builder, now);
         }
         if is_direct {
             builder = builder.proxy(None);
         }
+        if careful_at.is_some() {
+            builder = builder.max_download_speed(1);
+        }
         let request = builder.body(body).map_err(|error| ConnectorError::user(error.into()))?;
-        Ok((request, is_taken))
+        Ok(Prepared { request, is_taken, may_need_care, careful_at })
     }
 }
 
@@ -302,6 +380,7 @@ mod tests {
         let connector = TimedConnector {
             client: Connector::new(None).unwrap().client,
             connections: Arc::new(Connections::new(bundle.map(Path::to_owned), lifetime)),
+            care: Arc::default(),
             connect_timeout: TIMEOUT,
             timeout: TIMEOUT,
         };

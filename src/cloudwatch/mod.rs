@@ -2,6 +2,7 @@
 //! sleep, and samples as `PutMetricData` wants them. When to send what is
 //! decided in `publisher`; nothing here waits or tries again.
 
+mod care;
 mod clock;
 mod connection;
 mod connector;

@@ -295,7 +295,7 @@ impl Task {
                     Delivery::Cut | Delivery::CutInBody | Delivery::Reset => {
                         outcome = Outcome::Reset;
                     }
-                    Delivery::Whole => outcome = Outcome::Other(response),
+                    Delivery::Whole | Delivery::WithEnd => outcome = Outcome::Other(response),
                 }
             }
         }
