@@ -20,9 +20,8 @@
 //! whole. The body then takes a second for each byte: an acceptance has at most two,
 //! an error is known from its head.
 //!
-//! It would cost every error its message, and a request a fifth of its CPU time. So
-//! it is done only after an answer was lost, and until a server has kept a connection
-//! for a second request.
+//! Done always, it would cost every error its message. So it is done only after an
+//! answer was lost, and until a server has kept a connection for a second request.
 
 use std::{
     net::SocketAddr,

@@ -12,7 +12,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use async_io::Timer;
@@ -40,6 +40,8 @@ use smol::{
 use tracing::debug;
 
 use super::{
+    answer::PROTOCOL_HEADER,
+    bounds,
     care::Care,
     connection::{ConnectionError, ConnectionErrorKind},
     lifetime::{LIFETIME, Lifetime},
@@ -58,9 +60,6 @@ const IDLE_MOST: Duration = Duration::from_secs(50);
 /// The longest response that is read. CloudWatch's are a few hundred bytes,
 /// credentials a few thousand.
 const RESPONSE_LIMIT: u64 = 64 * 1024;
-
-/// What requests to CloudWatch have, and those for credentials have not.
-const PROTOCOL_HEADER: &str = "smithy-protocol";
 
 /// For a request whose settings name no time.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -233,6 +232,7 @@ async fn send(
     let response = isahc::http::Response::from_parts(parts, SdkBody::from(bytes));
     let mut response = HttpResponse::try_from(response)
         .map_err(|error| ConnectorError::other(error.into(), None))?;
+    bounds::apply(&mut response, SystemTime::now());
     if !is_whole {
         // The status is there, and so it is known what became of the request.
         response.add_extension(CutBody);

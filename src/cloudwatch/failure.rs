@@ -10,7 +10,7 @@ use aws_sdk_cloudwatch::{
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::DispatchFailure};
 use aws_smithy_types::date_time::{DateTime, Format};
 
-use super::connection::ConnectionError;
+use super::{connection::ConnectionError, exchange::Answer};
 use crate::publisher::Outcome;
 
 /// From here on a refused signature is the clock's fault. AWS lets 5 minutes
@@ -43,19 +43,55 @@ pub struct PutError {
     pub message: String,
 }
 
+/// Whom a request asked, for a person.
+#[derive(Clone, Debug)]
+pub(super) struct Subject<'cloudwatch> {
+    /// `https://HOST[:PORT]`.
+    pub(super) address: String,
+    /// The variable that named the address; `None` if the Region's own was asked.
+    pub(super) variable: Option<&'cloudwatch str>,
+    /// The Region.
+    pub(super) region: &'cloudwatch str,
+}
+
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.address)?;
+        match self.variable {
+            Some(variable) => write!(f, " (from {variable})"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl PutError {
+    /// An answer that is none of CloudWatch's, which the SDK took for one.
+    pub(super) fn strange(subject: &Subject<'_>, answer: &str) -> Self {
+        let message = format!(
+            "{subject} answered {answer}, which is not CloudWatch's answer: a proxy, a login page or \
+             another server may be in between"
+        );
+        Self { outcome: Outcome::ServerError, message: one_line(&message) }
+    }
+
+    /// `answer`: what was noted of the answer before the SDK read it.
     pub(super) fn new(
         error: &SdkError<PutMetricDataError>,
-        region: &str,
+        subject: &Subject<'_>,
+        answer: Option<&Answer>,
         clock: Option<HostClock>,
     ) -> Self {
         let (outcome, message) = match error {
-            SdkError::ServiceError(answer) => {
-                let status = answer.raw().status().as_u16();
+            SdkError::ServiceError(service) => {
+                let status = service.raw().status().as_u16();
                 // The header is there also where the body cannot be read.
-                let code = answer.err().code().or_else(|| code_in_header(answer.raw()));
+                let code = service.err().code().or_else(|| code_in_header(service.raw()));
+                if let (None, Some(Answer::Strange(what))) = (code, answer) {
+                    let outcome = by_code("unknown", status);
+                    return Self { outcome, ..Self::strange(subject, what) };
+                }
                 let nothing_said = format!("status {status} without a message that can be read");
-                let said = answer.err().message().unwrap_or(&nothing_said);
+                let said = service.err().message().unwrap_or(&nothing_said);
                 let code = code.unwrap_or("unknown");
                 let outcome = by_code(code, status);
                 let is_of_signature = matches!(outcome, Outcome::Credentials | Outcome::Denied);
@@ -64,7 +100,7 @@ impl PutError {
                         let advice = clock_advice(clock.ahead);
                         (Outcome::ClockSkew, format!("{code}: {said}{advice}"))
                     }
-                    None => (outcome, format!("{code}: {said}{}", advice(outcome, region))),
+                    None => (outcome, format!("{code}: {said}{}", advice(outcome, subject.region))),
                 }
             }
             // Not even signed: no credentials could be had, as a rule.
@@ -75,11 +111,21 @@ impl PutError {
                 Outcome::Credentials => {
                     (Outcome::Credentials, format!("{}{NO_CREDENTIALS}", chain(error)))
                 }
-                outcome => (outcome, chain(error)),
+                outcome => {
+                    // In its own words, without what the SDK says before them.
+                    let said = connection_error(failure)
+                        .map_or_else(|| chain(error), |error| chain(error));
+                    (outcome, format!("{subject}: {said}"))
+                }
             },
-            SdkError::TimeoutError(_) => (Outcome::NoAnswer, chain(error)),
+            SdkError::TimeoutError(_) => {
+                (Outcome::NoAnswer, format!("{subject}: {}", chain(error)))
+            }
             // An answer that is no error of CloudWatch's: a proxy's, a cut one.
-            _ => (Outcome::ServerError, chain(error)),
+            _ => match answer {
+                Some(Answer::Strange(what)) => return Self::strange(subject, what),
+                _ => (Outcome::ServerError, format!("{subject}: {}", chain(error))),
+            },
         };
         Self { outcome, message: one_line(&message) }
     }
@@ -154,10 +200,13 @@ fn by_code(code: &str, status: u16) -> Outcome {
     }
 }
 
+fn connection_error(failure: &DispatchFailure) -> Option<&ConnectionError> {
+    failure.as_connector_error()?.source()?.downcast_ref()
+}
+
 fn by_connection(failure: &DispatchFailure) -> Outcome {
     let Some(error) = failure.as_connector_error() else { return Outcome::ServerError };
-    let source = error.source().and_then(|source| source.downcast_ref::<ConnectionError>());
-    match source {
+    match connection_error(failure) {
         Some(error) => error.outcome(),
         // Not the connector's at all, but the identity resolver's.
         None if error.is_other() => Outcome::Credentials,
@@ -216,6 +265,11 @@ mod tests {
     use super::*;
     use crate::cloudwatch::ConnectionErrorKind;
 
+    fn subject() -> Subject<'static> {
+        let address = "https://cloudwatch.example".to_owned();
+        Subject { address, variable: Some("AWS_ENDPOINT_URL"), region: "eu-west-1" }
+    }
+
     #[test]
     fn the_clock_is_told_from_the_date() {
         let answer = |date: &'static str| {
@@ -241,7 +295,7 @@ mod tests {
             let meta = ErrorMetadata::builder().code(code).build();
             let raw = HttpResponse::new(403.try_into().unwrap(), SdkBody::empty());
             let error = SdkError::service_error(PutMetricDataError::generic(meta), raw);
-            PutError::new(&error, "eu-west-1", clock).outcome
+            PutError::new(&error, &subject(), Some(&Answer::Error), clock).outcome
         };
         let clock = |ahead, signed_ahead| Some(HostClock { ahead, signed_ahead });
         for (code, clock, outcome) in [
@@ -270,9 +324,12 @@ mod tests {
         ] {
             let error = ConnectionError::new(kind, "the cause");
             let error = SdkError::dispatch_failure(error.into());
-            let error = PutError::new(&error, "eu-west-1", None);
+            let error = PutError::new(&error, &subject(), None, None);
             assert_eq!(error.outcome, outcome, "{kind:?}");
-            assert!(error.message.contains("the cause"), "{}", error.message);
+            assert_eq!(
+                error.message,
+                "https://cloudwatch.example (from AWS_ENDPOINT_URL): the cause"
+            );
         }
     }
 

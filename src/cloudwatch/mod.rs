@@ -2,12 +2,15 @@
 //! sleep, and samples as `PutMetricData` wants them. When to send what is
 //! decided in `publisher`; nothing here waits or tries again.
 
+mod answer;
+mod bounds;
 mod care;
+mod cbor;
 mod clock;
 mod connection;
 mod connector;
 mod credentials;
-mod departure;
+mod exchange;
 mod failure;
 mod lifetime;
 mod sleep;
@@ -37,8 +40,8 @@ pub use self::{
     trust::check_ca_bundle,
 };
 use self::{
-    departure::Departure,
-    failure::{HostClock, clock_ahead_seconds},
+    exchange::{Answer, Exchange},
+    failure::{HostClock, Subject, clock_ahead_seconds},
 };
 use crate::{
     publisher::Outcome,
@@ -53,13 +56,15 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct CloudWatch {
     client: Client,
     clock: CorrectedClock,
-    departure: Departure,
+    exchange: Exchange,
     /// By how many seconds the SDK takes the host's clock to be ahead, and signs
     /// with that: what the date of the last answer said. Known from those that
     /// were errors, which is enough.
     signed_ahead: Cell<i64>,
     credentials: Option<SharedCredentialsProvider>,
     region: String,
+    /// Which variable named CloudWatch's address, if one did.
+    endpoint_variable: Option<String>,
     namespace: String,
     dimensions: ResolvedDimensions,
 }
@@ -100,9 +105,9 @@ impl CloudWatch {
                 aws_config::stalled_stream_protection::StalledStreamProtectionConfig::disabled(),
             );
         let shared = shared.load().await;
-        let departure = Departure::new(clock.clone());
+        let exchange = Exchange::new(clock.clone());
         let config = aws_sdk_cloudwatch::config::Builder::from(&shared)
-            .interceptor(departure.clone())
+            .interceptor(exchange.clone())
             // Trying again is the publisher's: it alone knows what is fresh.
             // Without ReuseAllConnections each passing trouble logs at ERROR.
             .retry_config(
@@ -115,8 +120,9 @@ impl CloudWatch {
             credentials,
             signed_ahead: Cell::new(clock.ahead_seconds()),
             clock,
-            departure,
+            exchange,
             region,
+            endpoint_variable: None,
             namespace,
             dimensions,
         }
@@ -137,27 +143,33 @@ impl CloudWatch {
     ///
     /// [`PutError`], with what an operator can do about it.
     pub async fn put(&self, samples: &[Sample]) -> Result<(), PutError> {
-        self.departure.reset();
+        self.exchange.reset();
         let datums: Vec<_> = samples.iter().flat_map(|sample| self.datums(sample)).collect();
         // Every set may lack a value here; CloudWatch refuses an empty request.
         if datums.is_empty() {
             return Ok(());
         }
         let request = self.client.put_metric_data().namespace(&self.namespace);
-        match request.set_metric_data(Some(datums)).send().await {
-            Ok(_) => Ok(()),
-            // An answer that cannot be read, but says 200: it was accepted.
-            Err(error) if error.raw_response().is_some_and(|raw| raw.status().is_success()) => {
-                Ok(())
-            }
-            Err(error) => {
+        let result = request.set_metric_data(Some(datums)).send().await;
+        let answer = self.exchange.answer();
+        let subject = || Subject {
+            address: self.exchange.address(),
+            variable: self.endpoint_variable.as_deref(),
+            region: &self.region,
+        };
+        match (result, &answer) {
+            // The SDK takes any 2xx for an acceptance, but not one that broke off.
+            (_, Some(Answer::Accepted)) => Ok(()),
+            (Ok(_), Some(Answer::Strange(what))) => Err(PutError::strange(&subject(), what)),
+            (Ok(_), _) => Err(PutError::strange(&subject(), "what was not noted")),
+            (Err(error), answer) => {
                 let ahead = error
                     .raw_response()
                     .and_then(|answer| clock_ahead_seconds(answer, self.clock.host_time()));
                 let signed_ahead = self.signed_ahead.get();
                 let clock = ahead.map(|ahead| HostClock { ahead, signed_ahead });
                 self.signed_ahead.set(ahead.unwrap_or(signed_ahead));
-                let error = PutError::new(&error, &self.region, clock);
+                let error = PutError::new(&error, &subject(), answer.as_ref(), clock);
                 if error.outcome == Outcome::ClockSkew {
                     self.clock.set_ahead_seconds(self.signed_ahead.get());
                 }
@@ -169,7 +181,7 @@ impl CloudWatch {
     /// How long ago the last request left, after all that it waited for; `None`
     /// where none did.
     pub fn since_departure(&self) -> Option<Duration> {
-        self.departure.ago()
+        self.exchange.since_departure()
     }
 
     /// The sample under each set of dimensions.

@@ -39,9 +39,8 @@ fn server_errors_cost_nothing_whatever_their_body() {
 }
 
 #[test]
-fn what_cannot_be_read_after_a_200_was_accepted() {
-    let ended =
-        after([Fault::GarbageBody(200), Fault::CutInBody, Fault::GarbageBody(200)].map(Some));
+fn acceptance_that_breaks_off_is_an_acceptance() {
+    let ended = after([Some(Fault::CutInBody), None, Some(Fault::CutInBody)]);
     assert_eq!(ended.ledger.requests("accepted"), ended.cloudwatch.requests().len() as u64);
     assert_eq!(ended.ledger.copies, 0);
     ended.assert_no_trouble();
@@ -49,22 +48,79 @@ fn what_cannot_be_read_after_a_200_was_accepted() {
 }
 
 #[test]
-fn an_answer_of_64_mib_is_an_acceptance_and_is_not_kept() {
+fn status_200_from_something_else_is_no_acceptance() {
+    let page = "<html>\u{1b}[31mPlease sign in</html>".to_owned();
+    for (fault, shown) in [
+        (Fault::Page(200, page), r#"200 with "<html>\u{1b}[31mPlease sign in</html>""#),
+        (Fault::Page(202, String::new()), "202 with an empty body"),
+        (Fault::GarbageBody(200), r#"200 with "<html>not CBOR</html>""#),
+        (error(200, "ThrottlingException", ""), "200 with"),
+        (Fault::Page(404, "<h1>Not here</h1>".to_owned()), r#"404 with "<h1>Not here</h1>""#),
+    ] {
+        let ended = after([Some(fault.clone()), Some(fault)]);
+        assert_eq!(ended.ledger.requests("server_error"), 2, "{shown}");
+        assert_eq!(ended.ledger.copies, 0);
+        ended.assert_one_trouble(PUBLISHING);
+        ended.assert_all_published();
+        let line = ended.log.expect("publishing to CloudWatch fails");
+        let error = line["error"].as_str().unwrap();
+        let asked = ended.cloudwatch.url();
+        assert!(error.contains(shown) && error.contains(&asked), "{error}");
+    }
+}
+
+#[test]
+fn answer_of_64_mib_is_no_acceptance_and_is_not_kept() {
     let cloudwatch = CloudWatch::start();
     cloudwatch.script_steps([None, Some(Fault::Huge(64 << 20)), Some(Fault::Huge(64 << 20))]);
     let run = Run::start(cloudwatch, &[]);
     run.goes_through(5);
     let status = std::fs::read_to_string(format!("/proc/{}/status", run.esp.child.id()));
     let ended = run.end();
-    assert_eq!(ended.ledger.requests("accepted"), ended.cloudwatch.requests().len() as u64);
+    assert_eq!(ended.ledger.requests("server_error"), 2);
     assert_eq!(ended.ledger.copies, 0);
-    ended.assert_no_trouble();
+    ended.assert_one_trouble(PUBLISHING);
     ended.assert_all_published();
     // Where there is a /proc.
     if let Ok(status) = status {
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         let peak_kib: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
         assert!(peak_kib < 48 << 10, "{peak_kib} KiB");
+    }
+}
+
+#[test]
+fn dates_that_no_clock_shows_do_no_harm() {
+    for (date, code) in [
+        ("Fri, 31 Dec 9999 23:59:59 GMT", "SignatureDoesNotMatch"),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", "AccessDenied"),
+        ("Mon, 01 Jan 0001 00:00:00 GMT", "SignatureDoesNotMatch"),
+        ("Thu, 01 Jan 9000 00:00:00 GMT", "RequestTimeTooSkewed"),
+        ("-1", "InternalFailure"),
+    ] {
+        let cloudwatch = CloudWatch::start();
+        let fault = Fault::Dated(date.to_owned(), Box::new(error(403, code, code)));
+        cloudwatch.always(Some(fault));
+        let run = Run::start(cloudwatch, &[("SHUTDOWN_GRACE", "3s")]);
+        assert!(run.cloudwatch.wait_for_requests(1, PATIENCE));
+        run.polls(1);
+        run.cloudwatch.always(None);
+        // A refused permission is tried again in a minute; here, at the end.
+        if code != "AccessDenied" {
+            run.goes_through(2);
+        }
+        let ended = run.end_within(Duration::from_secs(5));
+        assert_eq!(ended.ledger.copies, 0);
+        ended.assert_all_published();
+    }
+}
+
+fn error(status: u16, type_name: &str, query_code: &str) -> Fault {
+    Fault::Error {
+        status,
+        type_name: type_name.to_owned(),
+        query_code: query_code.to_owned(),
+        message: "a message".to_owned(),
     }
 }
 

@@ -89,14 +89,14 @@ fn answered_with_the_end(name: &str, fault: Option<Fault>) -> Run {
     let file = bundle(name, &tls);
     let cloudwatch = CloudWatch::start_tls(&tls);
     cloudwatch.always(Some(Fault::EndWithAnswer(fault.map(Box::new))));
-    Run::start(cloudwatch, &[("AWS_CA_BUNDLE", file.to_str().unwrap()), ("SHUTDOWN_GRACE", "1s")])
+    Run::start(cloudwatch, &[("AWS_CA_BUNDLE", file.to_str().unwrap()), ("SHUTDOWN_GRACE", "4s")])
 }
 
 #[test]
 fn acceptance_without_close_notify_is_lost_once_and_then_understood() {
     let run = answered_with_the_end("end-with-200", None);
     assert!(run.cloudwatch.wait_for_requests(6, PATIENCE));
-    let ended = run.end_within(Duration::from_secs(4));
+    let ended = run.end_within(Duration::from_secs(6));
     // The first shows what kind of server it is; from then on nothing is sent twice.
     assert_eq!(ended.ledger.requests("connection_lost"), 1);
     assert!(ended.ledger.requests("accepted") >= 5);
@@ -116,7 +116,7 @@ fn refusal_without_close_notify_is_told() {
     let run = answered_with_the_end("end-with-403", Some(denied));
     assert!(run.cloudwatch.wait_for_requests(2, PATIENCE));
     run.polls(4);
-    let ended = run.end_within(Duration::from_secs(5));
+    let ended = run.end_within(Duration::from_secs(6));
     assert!(ended.ledger.requests("denied") >= 1, "{}", ended.log.text);
     let errors: Vec<_> = ended.log.at("ERROR").collect();
     assert_eq!(errors.len(), 1, "{}", ended.log.text);

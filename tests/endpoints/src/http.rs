@@ -84,6 +84,8 @@ pub struct Response {
     pub delivery: Delivery,
     /// How far ahead, or behind, the clock is that writes `Date`.
     pub clock: ClockOffset,
+    /// What is in `Date` instead of a clock's time.
+    pub date: Option<String>,
 }
 
 impl Response {
@@ -97,6 +99,7 @@ impl Response {
             framing: Framing::Auto,
             delivery: Delivery::Whole,
             clock: ClockOffset::Right,
+            date: None,
         }
     }
 
@@ -120,7 +123,9 @@ impl Response {
         for (name, value) in &self.headers {
             let _ = write!(head, "{name}: {value}\r\n");
         }
-        let _ = write!(head, "Date: {}\r\n", clock::http_date(self.clock.of(SystemTime::now())));
+        let date = self.date.clone();
+        let date = date.unwrap_or_else(|| clock::http_date(self.clock.of(SystemTime::now())));
+        let _ = write!(head, "Date: {date}\r\n");
         let _ = write!(head, "{framing}\r\n\r\n");
         head
     }

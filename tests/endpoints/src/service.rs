@@ -115,10 +115,15 @@ pub enum Fault {
     ResetAfterAcceptance,
     /// Accepted; the connection closes in the middle of the answer's body.
     CutInBody,
-    /// This status with a body that is no CBOR; accepted if the status is 200.
+    /// This status with a body that is no CBOR; not accepted.
     GarbageBody(u16),
-    /// Accepted, with an answer of this many bytes.
+    /// An answer of this many zero bytes; not accepted.
     Huge(u64),
+    /// This status with this page, as something says that is no CloudWatch; not
+    /// accepted.
+    Page(u16, String),
+    /// An error as with that fault, with this in `Date`.
+    Dated(String, Box<Fault>),
     /// Answered as without a fault, or as with that one, and the connection closes
     /// with the answer, over TLS without `close_notify`.
     EndWithAnswer(Option<Box<Fault>>),
@@ -133,13 +138,16 @@ impl Fault {
             | Self::HangInBody(_)
             | Self::CutAfterAcceptance
             | Self::ResetAfterAcceptance
-            | Self::CutInBody
-            | Self::Huge(_) => true,
-            Self::GarbageBody(status) => *status == 200,
+            | Self::CutInBody => true,
+            Self::Dated(_, fault) => fault.accepts(),
             Self::EndWithAnswer(fault) => fault.as_ref().is_none_or(|fault| fault.accepts()),
-            Self::Throttle | Self::Status(_) | Self::Error { .. } | Self::CutBeforeAcceptance => {
-                false
-            }
+            Self::Throttle
+            | Self::Status(_)
+            | Self::GarbageBody(_)
+            | Self::Error { .. }
+            | Self::Page(..)
+            | Self::Huge(_)
+            | Self::CutBeforeAcceptance => false,
         }
     }
 }
@@ -172,6 +180,12 @@ impl Fault {
             Self::Huge(bytes) => {
                 honest.body = Body::Zeros(bytes);
                 honest
+            }
+            Self::Page(status, page) => Response::new(status, "text/html", page),
+            Self::Dated(date, fault) => {
+                let mut answer = fault.spoil(honest);
+                answer.date = Some(date);
+                answer
             }
             Self::EndWithAnswer(fault) => {
                 let answer = match fault {
