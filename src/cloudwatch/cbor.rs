@@ -57,7 +57,7 @@ impl<'bytes> Reader<'bytes> {
         }
         let (major, length) = self.head()?;
         match (major, length) {
-            (0 | 1, Some(_)) | (7, Some(_)) => Ok(()),
+            (0 | 1 | 7, Some(_)) => Ok(()),
             (2 | 3, Some(length)) => self.take(length).map(|_| ()),
             (2 | 3, None) => self.until_break(|reader| reader.item(depth + 1)),
             (4, length) => self.repeat(length, |reader| reader.item(depth + 1)),
