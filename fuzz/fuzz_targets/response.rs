@@ -1,6 +1,6 @@
 //! HTTP responses: how the bytes are cut into pieces must not matter, what was
 //! written in any framing is what is read, and no response, however long it goes
-//! on, takes more memory than a head and a body.
+//! on, takes more memory than a head and a body or is read past a limit.
 
 #![no_main]
 
@@ -17,15 +17,20 @@ const BODY_LIMIT: usize = 2 * 1024;
 /// buffer grows by doubling.
 const MEMORY_LIMIT: usize = 2 * (16 * 1024 + BODY_LIMIT + 1024 + 4 * 1024);
 
-/// How much the endless response is made to say, and in pieces of at least what.
-const ENDLESS: usize = MEMORY_LIMIT + 8 * 1024;
+/// What a response may have besides its body and as many bytes again.
+const FRAMING_LIMIT: usize = 64 * 1024;
+
+/// The most that is taken of any response: its framing, its body, as much framing
+/// again as it has body, and the room for one read. An endless response has to be an
+/// error by then. Pieces of it have at least `PIECE` bytes.
+const ENDLESS: usize = FRAMING_LIMIT + 2 * BODY_LIMIT + MEMORY_LIMIT;
 const PIECE: usize = 4096;
 
 /// The bits of the first byte that say so.
 const ENDLESS_MASK: u8 = 0b1_1000;
 
 /// After so many chunks the rest is one more.
-const CHUNKS_MOST: usize = 64;
+const CHUNKS_MAX: usize = 64;
 
 #[derive(Debug, PartialEq, Eq)]
 struct Whole {
@@ -65,7 +70,7 @@ fuzz_target!(|data: &[u8]| {
 fn round_trip(reader: &mut ResponseReader, body: &[u8], sizes: &[u8]) {
     let mut chunked = b"HTTP/1.1 203 Fine\r\ntransfer-encoding: CHUNKED\r\n\r\n".to_vec();
     let mut rest = body;
-    for size in sizes.iter().map(|&size| usize::from(size).max(1)).cycle().take(CHUNKS_MOST) {
+    for size in sizes.iter().map(|&size| usize::from(size).max(1)).cycle().take(CHUNKS_MAX) {
         let (chunk, after) = rest.split_at(size.min(rest.len()));
         if chunk.is_empty() {
             break;
@@ -132,7 +137,8 @@ fn read_endless(start: &[u8], repeated: &[u8]) {
     let mut reader = ResponseReader::new(BODY_LIMIT);
     let mut piece = start;
     let mut fed = 0;
-    while fed < ENDLESS {
+    loop {
+        assert!(fed <= ENDLESS, "still not enough after {fed} bytes");
         if piece.is_empty() {
             piece = &repeated;
         }

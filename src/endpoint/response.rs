@@ -1,7 +1,9 @@
 //! An HTTP/1.1 response, put together from whatever pieces the socket gives.
 //! It does no I/O: the caller reads into [`ResponseReader::spare`] and says how
 //! much with [`ResponseReader::advance`]. A chunked body is decoded in place,
-//! so that the parser gets one contiguous slice and nothing is copied twice.
+//! so that the parser gets one contiguous slice and nothing is copied twice. Every
+//! byte of a response counts against a limit, so that one which never ends is an
+//! error soon.
 
 use std::fmt;
 
@@ -10,6 +12,11 @@ use std::fmt;
 const HEAD_LIMIT: usize = 16 * 1024;
 /// The longest line with a chunk's size, and the longest trailer.
 const LINE_LIMIT: usize = 1024;
+/// The most that a response may have besides the bytes of its body and as many
+/// again: heads, sizes of chunks and their extensions, trailers. A chunk of the agent
+/// has some 2000 bytes and 8 bytes around them. Each element has its own limit, but
+/// a response can have any number of them.
+const FRAMING_LIMIT: usize = 64 * 1024;
 /// How many headers a head may have.
 const HEADERS: usize = 32;
 /// Room offered for each read.
@@ -26,6 +33,8 @@ pub enum ResponseError {
     Chunk,
     /// The body is longer than this many bytes.
     TooLarge(usize),
+    /// What is not body is longer than a response has reason for.
+    Framed,
     /// The connection ended inside the response.
     Truncated,
 }
@@ -41,6 +50,10 @@ impl fmt::Display for ResponseError {
             Self::TooLarge(limit) => {
                 write!(f, "the response's body is over the limit of {limit} bytes")
             }
+            Self::Framed => f.write_str(
+                "the response has far more bytes in headers, chunk lines and trailers than in \
+                 its body",
+            ),
             Self::Truncated => f.write_str("the connection ended inside the response"),
         }
     }
@@ -77,6 +90,8 @@ pub struct ResponseReader {
     buffer: Vec<u8>,
     body_limit: usize,
     state: State,
+    /// Decoded bytes of this response that are not body.
+    framing: usize,
     /// Bytes of `buffer` that hold something received.
     filled: usize,
     /// Where the next undecoded byte is. Between it and `body_end` lies what
@@ -96,6 +111,7 @@ impl ResponseReader {
             buffer: Vec::new(),
             body_limit,
             state: State::Head,
+            framing: 0,
             filled: 0,
             position: 0,
             body_start: 0,
@@ -108,6 +124,7 @@ impl ResponseReader {
     /// Forgets the last response; its memory stays.
     pub fn reset(&mut self) {
         self.state = State::Head;
+        self.framing = 0;
         self.filled = 0;
         self.position = 0;
         self.body_start = 0;
@@ -140,7 +157,7 @@ impl ResponseReader {
     ///
     /// # Panics
     ///
-    /// Where `count` is more than `spare` had.
+    /// If `count` is more than `spare` had.
     pub fn advance(&mut self, count: usize) -> Result<Progress, ResponseError> {
         assert!(count <= self.buffer.len() - self.filled, "advanced past the spare bytes");
         self.filled += count;
@@ -209,7 +226,7 @@ impl ResponseReader {
             }
             State::ChunkEnd => match self.undecoded() {
                 [b'\r', b'\n', ..] => {
-                    self.position += 2;
+                    self.take_framing(2)?;
                     self.state = State::ChunkSize;
                     Ok(true)
                 }
@@ -225,9 +242,17 @@ impl ResponseReader {
         &self.buffer[self.position..self.filled]
     }
 
-    /// Moves up to `most` undecoded bytes to the end of the body.
-    fn take_body(&mut self, most: usize) -> Result<usize, ResponseError> {
-        let count = most.min(self.filled - self.position);
+    /// Takes `count` undecoded bytes that are not body.
+    fn take_framing(&mut self, count: usize) -> Result<(), ResponseError> {
+        self.position += count;
+        self.framing += count;
+        let body = self.body_end - self.body_start;
+        if self.framing > FRAMING_LIMIT + body { Err(ResponseError::Framed) } else { Ok(()) }
+    }
+
+    /// Moves up to `max` undecoded bytes to the end of the body.
+    fn take_body(&mut self, max: usize) -> Result<usize, ResponseError> {
+        let count = max.min(self.filled - self.position);
         if self.body_end - self.body_start + count > self.body_limit {
             return Err(ResponseError::TooLarge(self.body_limit));
         }
@@ -239,7 +264,7 @@ impl ResponseReader {
         Ok(count)
     }
 
-    /// Moves what is not decoded yet (part of a chunk's size at the most) down
+    /// Moves what is not decoded yet (at most part of a chunk's size) down
     /// to the body, so that chunk headers never add up.
     fn close_gap(&mut self) {
         if matches!(self.state, State::Head) || self.position == self.body_end {
@@ -265,7 +290,7 @@ impl ResponseReader {
         let framing = framing(status, head.headers)?;
         self.keep_alive = keeps_alive(head.version, head.headers);
         self.status = status;
-        self.position += length;
+        self.take_framing(length)?;
         // 100 and its like announce the real head; 101 was not asked for.
         if status < 200 {
             return if status == 101 { Err(ResponseError::Head) } else { Ok(true) };
@@ -289,7 +314,7 @@ impl ResponseReader {
         }
         match httparse::parse_chunk_size(undecoded) {
             Ok(httparse::Status::Complete((length, size))) if length <= LINE_LIMIT => {
-                self.position += length;
+                self.take_framing(length)?;
                 self.state = match usize::try_from(size) {
                     Ok(0) => State::Trailer,
                     Ok(size) => State::ChunkData(size),
@@ -308,7 +333,7 @@ impl ResponseReader {
         match undecoded.iter().position(|&byte| byte == b'\n') {
             Some(end) if end <= LINE_LIMIT => {
                 let is_last = matches!(&undecoded[..end], [] | [b'\r']);
-                self.position += end + 1;
+                self.take_framing(end + 1)?;
                 if is_last {
                     self.state = State::Done;
                 }

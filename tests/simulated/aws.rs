@@ -355,6 +355,7 @@ fn write(response: Response, clock: &Clock) -> HttpResponse {
     let body = match response.body {
         Body::Bytes(bytes) => bytes,
         Body::Zeros(count) => vec![0; usize::try_from(count.min(RESPONSE_LIMIT)).unwrap()],
+        Body::Endless(..) => unreachable!("only the metadata endpoint floods"),
     };
     let status = response.status.try_into().unwrap();
     let mut answer = HttpResponse::new(status, SdkBody::from(body));

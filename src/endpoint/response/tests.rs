@@ -126,12 +126,80 @@ fn many_small_chunks_need_no_more_memory_than_their_body() {
         reader.advance(bytes.len()).unwrap()
     };
     feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-    for _ in 0..LIMIT {
-        feed(b"1;padding=padding\r\nx\r\n");
+    for _ in 0..LIMIT / 32 {
+        feed(b"20;padding=padding\r\n01234567890123456789012345678901\r\n");
     }
     assert_eq!(feed(b"0\r\n\r\n"), Progress::Done);
     assert_eq!(reader.body().len(), LIMIT);
     assert!(reader.buffer.len() <= 2 * (LIMIT + SPARE), "{}", reader.buffer.len());
+}
+
+/// Feeds `start` and then `repeated` until the reader has enough of it; gives how
+/// many bytes it took.
+fn read_endless(start: &str, repeated: &str) -> (ResponseError, usize) {
+    let mut reader = ResponseReader::new(LIMIT);
+    let (mut piece, mut fed) = (start.as_bytes(), 0);
+    loop {
+        assert!(fed < 100 * LIMIT, "{repeated:?} goes on");
+        if piece.is_empty() {
+            piece = repeated.as_bytes();
+        }
+        let spare = reader.spare();
+        let count = spare.len().min(piece.len());
+        spare[..count].copy_from_slice(&piece[..count]);
+        piece = &piece[count..];
+        fed += count;
+        match reader.advance(count) {
+            Ok(Progress::More) => {}
+            Ok(Progress::Done) => panic!("{repeated:?} came to an end"),
+            Err(error) => return (error, fed),
+        }
+    }
+}
+
+#[test]
+fn response_that_never_ends_is_an_error_after_a_bounded_number_of_bytes() {
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let long_line = format!("X: {}\r\n", "y".repeat(1000));
+    let long_chunk = format!("1;{}\r\nx\r\n", "y".repeat(1000));
+    let trailers = format!("{chunked}0\r\n");
+    for (start, repeated, error) in [
+        ("", "HTTP/1.1 100 Continue\r\n\r\n", ResponseError::Head),
+        ("HTTP/1.1 200 OK\r\n", "X: y\r\n", ResponseError::Head),
+        ("HTTP/1.1 200 OK\r\nX: ", "y", ResponseError::Head),
+        (&trailers, "X: y\r\n", ResponseError::Framed),
+        (&trailers, "X\n", ResponseError::Framed),
+        (&trailers, &long_line, ResponseError::Framed),
+        (&trailers, "y", ResponseError::Chunk),
+        (chunked, "1\r\nx\r\n", ResponseError::Framed),
+        (chunked, "001\r\nx\r\n", ResponseError::Framed),
+        (chunked, "1;a=b\r\nx\r\n", ResponseError::Framed),
+        (chunked, &long_chunk, ResponseError::Framed),
+        (chunked, "0", ResponseError::Chunk),
+        (chunked, "8\r\n12345678\r\n", ResponseError::TooLarge(LIMIT)),
+        ("HTTP/1.1 200 OK\r\n\r\n", "x", ResponseError::TooLarge(LIMIT)),
+    ] {
+        let (outcome, fed) = read_endless(start, repeated);
+        assert_eq!(outcome, error, "{repeated:?}");
+        assert!(fed <= FRAMING_LIMIT + 3 * LIMIT, "{repeated:?}: {fed} bytes");
+    }
+}
+
+#[test]
+fn limits_leave_room_for_every_answer_of_an_agent() {
+    // Two headers a line of the agent's, its chunks of 2 kB or less, and a proxy
+    // that makes chunks of 16 bytes of the longest body.
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
+        X-Rate-Limit-Duration: 1\r\nX-Rate-Limit-Limit: 40.00\r\n\
+        Date: Fri, 27 Nov 2026 10:00:00 GMT\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for chunk in [2048, 512, 64, 16] {
+        let line = format!("{chunk:x}\r\n{}\r\n", "x".repeat(chunk));
+        let response = format!("{head}{}0\r\n\r\n", line.repeat(LIMIT / chunk));
+        assert_eq!(read(response.as_bytes(), 1000).unwrap().body.len(), LIMIT, "{chunk}");
+    }
+    // A body of the usual length, byte by byte.
+    let response = format!("{head}{}0\r\n\r\n", "1\r\nx\r\n".repeat(8 * 1024));
+    assert_eq!(read(response.as_bytes(), 1000).unwrap().body.len(), 8 * 1024);
 }
 
 #[test]

@@ -27,6 +27,9 @@ use crate::tls::Tls;
 /// Go's server, which the ECS agent is, chunks what does not fit its buffer.
 const CHUNKED_OVER: usize = 2048;
 
+/// What never ends is written in blocks of about this many bytes.
+const ENDLESS_BLOCK: usize = 64 * 1024;
+
 /// How the body's end is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Framing {
@@ -46,6 +49,9 @@ pub enum Body {
     Bytes(Vec<u8>),
     /// This many zero bytes, made as they are sent.
     Zeros(u64),
+    /// No head and no framing of the server's: the first text once, then the second
+    /// again and again without pause, until the client closes the connection.
+    Endless(&'static str, &'static str),
 }
 
 /// How the answer travels.
@@ -372,6 +378,13 @@ impl Shared {
                 stream.write_all(&response.head(&format!("Content-Length: {count}")))?;
                 io::copy(&mut io::repeat(0).take(*count), stream)?;
                 return Ok(true);
+            }
+            Body::Endless(start, repeated) => {
+                stream.write_all(start.as_bytes())?;
+                let block = repeated.repeat(ENDLESS_BLOCK.div_ceil(repeated.len().max(1)));
+                loop {
+                    stream.write_all(block.as_bytes())?;
+                }
             }
         };
         let chunk = match response.framing {

@@ -44,6 +44,8 @@ pub enum Fault {
     GarbageBody,
     /// 200 with this many zero bytes.
     Huge(u64),
+    /// The first text once and the second without end and without pause.
+    Endless(&'static str, &'static str),
 }
 
 /// A running endpoint. Dropping it ends its threads.
@@ -269,6 +271,10 @@ impl Fault {
             Self::GarbageBody => Response::new(200, "application/json", "\u{1}not {json"),
             Self::Huge(bytes) => {
                 response.body = Body::Zeros(bytes);
+                response
+            }
+            Self::Endless(start, repeated) => {
+                response.body = Body::Endless(start, repeated);
                 response
             }
         }
