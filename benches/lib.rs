@@ -16,7 +16,7 @@ use esp::{
 /// What is published where METRICS is not set.
 #[must_use]
 pub fn default_metrics() -> MetricSet {
-    let names = variable::METRICS.default.into_iter().flat_map(|names| names.split(','));
+    let names = variable::METRICS.default.value().into_iter().flat_map(|names| names.split(','));
     names.filter_map(Metric::by_name).collect()
 }
 

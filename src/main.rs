@@ -17,7 +17,7 @@ use esp::{
     exit, health,
     report::{fatal, log},
     settings::{
-        Environment, Settings, SettingsError,
+        Environment, Lookup, Settings, SettingsError, SettingsErrors,
         command_line::{CommandLine, Order},
     },
     sidecar::{self, Ended},
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
             return exit::usage();
         }
     };
-    let settings = || Settings::read(&command_line).and_then(check_files);
+    let settings = || read_settings(&command_line);
     match *command_line.order() {
         Order::Run => run(settings()),
         Order::Check { publish, json } => check::run(settings(), check::Options { publish, json })
@@ -46,13 +46,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(settings: Result<Settings, SettingsError>) -> ExitCode {
+fn run(settings: Result<Settings, SettingsErrors>) -> ExitCode {
     let settings = match settings {
         Ok(settings) => settings,
-        Err(error) => {
-            eprintln!("esp: {error}");
-            return exit::usage();
-        }
+        Err(errors) => return misconfigured(&errors),
     };
     log::init(settings.log_level, settings.log_format);
     // A terminal that hangs up is no reason to end, and neither is a closed pipe,
@@ -84,10 +81,7 @@ fn cannot_start(error: &io::Error) -> ExitCode {
 fn ask_for_health() -> ExitCode {
     let uri = match Settings::read_endpoint(&Environment) {
         Ok(uri) => uri,
-        Err(error) => {
-            eprintln!("esp: {error}");
-            return exit::usage();
-        }
+        Err(errors) => return misconfigured(&errors),
     };
     let (is_healthy, line) =
         health::ask(&uri).unwrap_or_else(|no_answer| (false, no_answer.to_string()));
@@ -96,17 +90,26 @@ fn ask_for_health() -> ExitCode {
     if is_healthy { exit::OK } else { exit::unhealthy() }
 }
 
-/// What the settings name outside themselves.
-fn check_files(settings: Settings) -> Result<Settings, SettingsError> {
-    if settings.outputs.cloudwatch
-        && let Some(bundle) = &settings.ca_bundle
-        && let Err(problem) = check_ca_bundle(&bundle.path)
-    {
-        return Err(SettingsError::Invalid {
-            name: bundle.variable.clone(),
-            value: bundle.path.display().to_string(),
-            expected: format!("a readable file with certificates in PEM form, but it {problem}"),
-        });
+/// All that is wrong, a line each.
+fn misconfigured(errors: &SettingsErrors) -> ExitCode {
+    for error in errors.iter() {
+        eprintln!("esp: {error}");
     }
-    Ok(settings)
+    exit::usage()
+}
+
+/// The settings, with the file that they name.
+fn read_settings(lookup: &impl Lookup) -> Result<Settings, SettingsErrors> {
+    let settings = Settings::read(lookup);
+    let Some(bundle) = Settings::read_ca_bundle(lookup) else { return settings };
+    let Err(problem) = check_ca_bundle(&bundle.path) else { return settings };
+    let error = SettingsError::Invalid {
+        name: bundle.variable,
+        value: bundle.path.display().to_string(),
+        expected: format!("a readable file with certificates in PEM form, but it {problem}"),
+    };
+    Err(match settings {
+        Ok(_) => error.into(),
+        Err(errors) => errors.and(error),
+    })
 }

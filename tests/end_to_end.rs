@@ -309,63 +309,6 @@ fn the_last_sample_is_taken_and_sent_at_the_end() {
 }
 
 #[test]
-fn a_configuration_that_cannot_work_ends_with_64_and_one_line() {
-    let least: [(&str, &str); 3] = [
-        ("CONTAINER_NAME", "web"),
-        ("NAMESPACE", "Shop"),
-        ("ECS_CONTAINER_METADATA_URI_V4", "http://127.0.0.1:1/v4/x"),
-    ];
-    for (name, value, line) in [
-        ("CONTAINER_NAME", "", "esp: CONTAINER_NAME is not set: expected the name of a container"),
-        ("NAMESPACE", "AWS/ECS", "esp: NAMESPACE=\"AWS/ECS\" is not valid: expected 1 to 255"),
-        (
-            "PUBLISH_INTERVAL",
-            "10",
-            "esp: PUBLISH_INTERVAL=\"10\" is not valid: expected a whole number",
-        ),
-        ("METRICS", "CPU", "esp: METRICS=\"CPU\" is not valid: expected names of metrics"),
-        (
-            "AWS_CA_BUNDLE",
-            "/nonexistent",
-            "esp: AWS_CA_BUNDLE=\"/nonexistent\" is not valid: expected a readable file",
-        ),
-        (
-            "ECS_CONTAINER_METADATA_URI_V4",
-            "",
-            "esp: ECS_CONTAINER_METADATA_URI_V4 is not set: esp runs inside an ECS task",
-        ),
-        (
-            "ECS_CONTAINER_METADATA_URI_V4",
-            "https://x/",
-            "esp: ECS_CONTAINER_METADATA_URI_V4=\"https://x/\" is not valid: expected http://",
-        ),
-    ] {
-        let output = Esp::command(&least).env(name, value).output().unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(64), "{stderr}");
-        assert!(stderr.starts_with(line), "{stderr}");
-        assert_eq!(stderr.lines().count(), 1, "{stderr}");
-    }
-    let output = Esp::command(&least).args(["--namespace", ":x"]).output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.starts_with("esp: --namespace=\":x\" is not valid"), "{stderr}");
-    for (arguments, line) in [
-        (&["--nope"][..], "esp: invalid option '--nope'; see esp --help"),
-        (&["--namespace"], "esp: missing argument for option '--namespace'; see esp --help"),
-    ] {
-        let output = Esp::command(&least).args(arguments).output().unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(64), "{stderr}");
-        assert!(stderr.starts_with(line) && stderr.lines().count() == 1, "{stderr}");
-    }
-    let output = Esp::command(&[]).output().unwrap();
-    assert!(String::from_utf8(output.stderr).unwrap().contains("runs inside an ECS task"));
-    let output = Esp::command(&[]).arg("--help").output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    assert!(String::from_utf8(output.stdout).unwrap().contains("SAMPLE_INTERVAL"));
-}
-
-#[test]
 fn its_own_figures_are_metrics_and_a_line_each_minute() {
     let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
     let cloudwatch = CloudWatch::start();

@@ -1,6 +1,6 @@
 //! The configuration, as lines of `NAME=value` and of `--flag=value`: every value
-//! that is accepted is within the limits that the README gives it, and every
-//! error names what was given and shows it. The table is read as it is, and
+//! that is accepted is within the limits that the README gives it, and each of the
+//! errors names what was given and shows it. The table is read as it is, and
 //! again with what is required added, so that one missing line hides nothing.
 
 #![no_main]
@@ -14,7 +14,11 @@ use esp::{
         metric::{Metric, MetricSet},
     },
     sampler::Selection,
-    settings::{Given, Lookup, Settings, SettingsError, Variable, parse_duration, variable},
+    settings::{
+        Given, Lookup, Settings, SettingsError, Variable, parse_duration,
+        url::{is_endpoint_url, is_proxy},
+        variable,
+    },
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -24,17 +28,9 @@ const REQUIRED: [(&str, &str); 3] = [
     ("NAMESPACE", "Shop"),
 ];
 
-const FOREIGN: [&Variable; 5] = [
-    &variable::ENDPOINT,
-    &variable::AWS_REGION,
-    &variable::AWS_DEFAULT_REGION,
-    &variable::AWS_CA_BUNDLE,
-    &variable::SSL_CERT_FILE,
-];
-
 /// What the README promises of the memory for samples: at most 4 MiB, of 24
 /// bytes each.
-const BUFFER_SAMPLES_MOST: usize = 4 * 1024 * 1024 / 24;
+const BUFFER_SAMPLES_MAX: usize = 4 * 1024 * 1024 / 24;
 
 fuzz_target!(|data: &[u8]| {
     esp_fuzz::run(|| {
@@ -80,9 +76,10 @@ enum Checked {
 fn check(lookup: &(impl Lookup + ?Sized)) -> Checked {
     match Settings::read(lookup) {
         Ok(settings) => check_settings(&settings, lookup),
-        Err(error) => {
-            check_error(&error, lookup);
-            if !matches!(error, SettingsError::Invalid { .. }) {
+        Err(errors) => {
+            assert_eq!(errors.to_string().lines().count(), errors.iter().count());
+            errors.iter().for_each(|error| check_error(error, lookup));
+            if errors.iter().any(|error| !matches!(error, SettingsError::Invalid { .. })) {
                 return Checked::Incomplete;
             }
         }
@@ -102,8 +99,9 @@ fn check_settings(settings: &Settings, lookup: &(impl Lookup + ?Sized)) {
     assert!(settings.shutdown_grace <= Duration::from_secs(120));
     let outputs = settings.outputs;
     assert!(outputs.cloudwatch || outputs.lines.is_some());
-    assert!(settings.buffer_samples() <= BUFFER_SAMPLES_MOST);
+    assert!(settings.buffer_samples() <= BUFFER_SAMPLES_MAX);
     assert_eq!(settings.buffer_samples() == 0, !outputs.cloudwatch);
+    assert!(!outputs.cloudwatch || *publish_interval <= settings.buffer, "samples are dropped");
     if outputs.has_emf() {
         let name = settings.dimensions.constants().find(|name| Metric::by_name(name).is_some());
         assert_eq!(name, None, "a dimension and a metric in one object");
@@ -167,7 +165,25 @@ fn check_settings(settings: &Settings, lookup: &(impl Lookup + ?Sized)) {
         None => Some(*publish_interval * 3 + Duration::from_secs(30)),
     };
     assert_eq!(settings.health_max_age, max_age.filter(|_| is_asked));
-    assert!(settings.health_max_age.is_none_or(|age| age >= *publish_interval));
+    let has_time = |age: Duration| !outputs.cloudwatch || age >= *publish_interval;
+    assert!(settings.health_max_age.is_none_or(has_time));
+
+    // What other programs define is handed on only if it is what the table says.
+    for url in [&settings.endpoint_url, &settings.other_endpoint_url].into_iter().flatten() {
+        assert!(is_endpoint_url(&url.url), "{url:?}");
+        assert!(!settings.ignores_endpoint_urls);
+        let is_switch = settings.use_fips.or(settings.use_dual_stack) == Some(true);
+        assert!(!is_switch || !outputs.cloudwatch, "{url:?}");
+    }
+    if let Some(proxy) = &settings.proxy {
+        assert!(is_proxy(&proxy.url));
+        assert!(!proxy.to_string().contains('@') || proxy.to_string().contains("***@"));
+    }
+    for variable in variable::OWN.into_iter().chain(variable::FOREIGN) {
+        if let Some(given) = given(lookup, variable) {
+            assert!(variable.accepts(&given.text), "{given:?}");
+        }
+    }
 
     let bundle = given(lookup, &variable::AWS_CA_BUNDLE)
         .or_else(|| given(lookup, &variable::SSL_CERT_FILE))
@@ -195,17 +211,24 @@ fn check_error(error: &SettingsError, lookup: &(impl Lookup + ?Sized)) {
             );
         }
         SettingsError::Invalid { name, value, expected } => {
-            // It is what was given, under the name under which that was done.
-            let mut all = variable::OWN.into_iter().chain(FOREIGN);
+            // It is what was given or the default, as far as it may be shown, under
+            // the name under which that was done.
+            let mut all = variable::OWN.into_iter().chain(variable::FOREIGN);
             let is_given = |variable: &&Variable| {
-                given(lookup, variable)
-                    .is_some_and(|given| given.name == *name && given.text == *value)
+                let given = given(lookup, variable);
+                let default = || {
+                    let text = variable.default.value()?.to_owned();
+                    Some(Given { name: variable.name.to_owned(), text })
+                };
+                given.or_else(default).is_some_and(|given| {
+                    given.name == *name && variable.shown(&given.text) == *value
+                })
             };
             let variable = all.find(is_given).unwrap_or_else(|| panic!("{line}"));
             // A value that is good by itself may not go with another variable's.
-            let clashes = variable.name == variable::DIMENSIONS.name
-                && expected.contains("because of OUTPUT=emf");
-            assert!(clashes || *expected == variable.expected(), "{line}");
+            let text = given(lookup, variable).map(|given| given.text);
+            let is_good = text.is_none_or(|text| variable.accepts(&text));
+            assert_eq!(is_good, *expected != variable.expected(), "{line}");
             assert_eq!(line, format!("{name}={value:?} is not valid: expected {expected}"));
         }
     }

@@ -20,7 +20,7 @@ use self::{
     steps::Check,
 };
 use crate::{
-    settings::{Settings, SettingsError},
+    settings::{Settings, SettingsErrors},
     sidecar::world::RealWorld,
 };
 
@@ -41,7 +41,7 @@ pub struct Options {
 /// # Errors
 ///
 /// Where the system has no two file descriptors left, at the start.
-pub fn run(settings: Result<Settings, SettingsError>, options: Options) -> io::Result<ExitCode> {
+pub fn run(settings: Result<Settings, SettingsErrors>, options: Options) -> io::Result<ExitCode> {
     let output = Output { is_text: !options.json };
     output.say(&text::title(env!("CARGO_PKG_VERSION")));
     let report = match settings {
@@ -50,7 +50,7 @@ pub fn run(settings: Result<Settings, SettingsError>, options: Options) -> io::R
             let check = Check::new(&world, &settings, output);
             world.block_on(check.run(options.publish))
         }
-        Err(error) => steps::misconfigured(&error, output),
+        Err(errors) => steps::misconfigured(&errors, output),
     };
     if options.json {
         // One line, as a log wants it. Strings, numbers and lists: nothing that

@@ -18,7 +18,7 @@ use crate::{
         metric::{Metric, Sample},
     },
     sampler::{Event, Selection, Unseen},
-    settings::{Settings, SettingsError},
+    settings::{Settings, SettingsErrors},
     sidecar::{
         destination,
         polling::{PollError, Poller},
@@ -47,14 +47,14 @@ pub(super) struct Check<'a, W: World> {
 }
 
 /// The report where the configuration could not even be read.
-pub(super) fn misconfigured(error: &SettingsError, output: Output) -> Report {
+pub(super) fn misconfigured(errors: &SettingsErrors, output: Output) -> Report {
     let mut report = new_report();
-    report.problems.push(Problem {
+    report.problems.extend(errors.iter().map(|error| Problem {
         step: Step::Configuration,
         fails: true,
         what: error.to_string(),
         next: "correct it; esp --help has every variable with an example".to_owned(),
-    });
+    }));
     report.reason = Reason::Configuration;
     report.exit_code = report.reason.exit_code();
     output.part(&report, Step::Configuration);
@@ -112,6 +112,9 @@ impl<'a, W: World> Check<'a, W> {
             sample_interval_ms: ms(settings.sample_interval),
             publish_interval_ms: ms(settings.publish_interval),
         });
+        for warning in &settings.warnings {
+            self.warn(Step::Configuration, warning.what.clone(), warning.next.clone());
+        }
         self.output.part(&self.report, Step::Configuration);
     }
 

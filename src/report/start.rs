@@ -28,6 +28,9 @@ pub fn starting(settings: &Settings) {
         endpoint = %settings.endpoint,
         "esp starts"
     );
+    for warning in &settings.warnings {
+        warn!(what = warning.what, "configuration: {}", warning.next);
+    }
 }
 
 /// The dimensions that will be used, and what to do where one is missing.

@@ -28,7 +28,8 @@ pub enum KnownDimension {
     LaunchType,
 }
 
-const KNOWN: [KnownDimension; 8] = [
+/// All of them, in the order of the documentation.
+pub const KNOWN_DIMENSIONS: [KnownDimension; 8] = [
     KnownDimension::ClusterName,
     KnownDimension::ServiceName,
     KnownDimension::TaskDefinitionFamily,
@@ -86,7 +87,7 @@ impl DimensionSpec {
             return is_valid
                 .then(|| Self::Constant { name: name.to_owned(), value: value.to_owned() });
         }
-        KNOWN.into_iter().find(|known| known.name() == text).map(Self::Known)
+        KNOWN_DIMENSIONS.into_iter().find(|known| known.name() == text).map(Self::Known)
     }
 }
 
@@ -142,6 +143,19 @@ impl DimensionSets {
         }
         let is_default = sets == Self::default().sets;
         Some(Self { sets, is_default })
+    }
+
+    /// How many sets there are. Each is a metric of its own.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.sets.len()
+    }
+
+    /// Whether a set can hold for values of the task: one without `ContainerName`.
+    #[must_use]
+    pub fn has_set_for_task(&self) -> bool {
+        let of_container = DimensionSpec::Known(KnownDimension::ContainerName);
+        self.sets.iter().any(|set| !set.contains(&of_container))
     }
 
     /// The names of the constants.

@@ -30,18 +30,22 @@ pub const DIMENSION_NAME_CHARACTERS: usize = 255;
 pub const DIMENSION_VALUE_CHARACTERS: usize = 1024;
 
 /// Characters of a dimension's name in a document of the embedded metric format.
-const EMF_DIMENSION_NAME_CHARACTERS: usize = 250;
+pub const EMF_DIMENSION_NAME_CHARACTERS: usize = 250;
 
 /// The member of such a document that is the format's own.
 pub const EMF_METADATA: &str = "_aws";
 
 /// What a namespace must look like, for an error's one line.
-pub const NAMESPACE_EXPECTED: &str = "1 to 255 printable ASCII characters with a non-blank one, not \
-     beginning with ':' or 'AWS/'";
+#[must_use]
+pub fn namespace_expected() -> String {
+    format!("{} or 'AWS/'", ascii_text_expected(NAMESPACE_CHARACTERS))
+}
 
 /// What a dimension's value must look like, for an error's one line.
-pub const DIMENSION_VALUE_EXPECTED: &str =
-    "1 to 1024 printable ASCII characters with a non-blank one, not beginning with ':'";
+#[must_use]
+pub fn dimension_value_expected() -> String {
+    ascii_text_expected(DIMENSION_VALUE_CHARACTERS)
+}
 
 /// Whether `text` may be a namespace. `AWS/` is reserved for AWS's own.
 ///
@@ -124,8 +128,12 @@ impl Refusal {
     }
 }
 
-fn is_ascii_text(text: &str, most: usize) -> bool {
-    (1..=most).contains(&text.len())
+fn ascii_text_expected(max: usize) -> String {
+    format!("1 to {max} printable ASCII characters, not all blank, not beginning with ':'")
+}
+
+fn is_ascii_text(text: &str, max: usize) -> bool {
+    (1..=max).contains(&text.len())
         && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
         && text.bytes().any(|byte| byte != b' ')
         && !text.starts_with(':')

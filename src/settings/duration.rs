@@ -25,6 +25,23 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     number.parse::<u64>().ok()?.checked_mul(ms_per_unit).map(Duration::from_millis)
 }
 
+/// `duration` in the largest unit that gives a whole number, as a user would write
+/// it. Less than a millisecond is left out.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// assert_eq!(esp::settings::format_duration(Duration::from_secs(90)), "90s");
+/// ```
+#[must_use]
+pub fn format_duration(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    let units = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+    let whole = units.into_iter().find(|(_, per_unit)| ms > 0 && ms.is_multiple_of(*per_unit));
+    let (unit, per_unit) = whole.unwrap_or(("s", 1000));
+    format!("{}{unit}", ms / per_unit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +58,14 @@ mod tests {
         ] {
             assert_eq!(parse_duration(text), Some(Duration::from_millis(ms)), "{text}");
         }
+    }
+
+    #[test]
+    fn a_duration_is_written_as_it_is_read() {
+        for text in ["0s", "1ms", "1500ms", "1s", "59s", "1m", "90m", "24h"] {
+            assert_eq!(format_duration(parse_duration(text).unwrap()), text);
+        }
+        assert_eq!(format_duration(Duration::from_hours(2)), "2h");
     }
 
     #[test]

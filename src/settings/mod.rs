@@ -1,108 +1,46 @@
-//! The configuration: text in, checked values out. Where the text comes from
-//! (the environment, flags, a test's table) is behind [`Lookup`]; nothing here
-//! reads the environment by itself.
+//! The configuration: text in, checked values out. The table of variables is in
+//! `variable`, what one variable may hold in `kind`, what several may hold together
+//! in `together`. Only `Environment` reads the environment, and nothing opens a
+//! file.
 
+mod capacity;
 pub mod command_line;
 mod duration;
+mod error;
+mod kind;
+mod logging;
+mod lookup;
 mod outputs;
 mod parse;
+mod reader;
+mod together;
+pub mod url;
 pub mod variable;
 
-use std::{fmt, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-pub use duration::parse_duration;
-pub use outputs::{CLOUDWATCH, EMF, EmfResolution, LineFormat, Outputs, STDOUT};
+pub use duration::{format_duration, parse_duration};
+pub use error::{SettingsError, SettingsErrors, SettingsWarning};
+pub use kind::{Kind, Shown};
+pub use logging::{LogFormat, LogLevel};
+pub use lookup::{Environment, Given, Lookup, Offline};
+pub use outputs::{EmfResolution, LineFormat, Outputs};
 pub use variable::Variable;
 
-use self::parse::{
-    defaulted, given, optional, parse_emf_resolution, parse_given, parse_log_format,
-    parse_log_level, parse_metrics, parse_outputs, parse_selection, parse_switch, required,
+use self::{
+    reader::Reader,
+    together::Intervals,
+    url::{EndpointUrl, Proxy},
+    variable::{AWS_SWITCH, SWITCH},
 };
 use crate::{
-    endpoint::{EndpointUri, region::is_region},
-    publisher::{SAMPLE_BYTES, STORE_BYTES_MAX},
+    endpoint::EndpointUri,
     sample::{
         dimension::{DimensionOverrides, DimensionSets},
-        limits,
-        metric::{MetricSet, OWN},
+        metric::MetricSet,
     },
     sampler::Selection,
 };
-
-const SAMPLE_INTERVAL_LEAST: Duration = Duration::from_millis(200);
-const SAMPLE_INTERVAL_MOST: Duration = Duration::from_mins(1);
-/// A request a second cannot throttle an account; more might.
-const PUBLISH_INTERVAL_LEAST: Duration = Duration::from_secs(1);
-const PUBLISH_INTERVAL_MOST: Duration = Duration::from_hours(1);
-
-const BUFFER_LEAST: Duration = Duration::from_mins(1);
-const BUFFER_MOST: Duration = Duration::from_hours(24);
-const SHUTDOWN_GRACE_MOST: Duration = Duration::from_mins(2);
-const HEALTH_MAX_AGE_MOST: Duration = Duration::from_hours(24);
-/// For a publish that takes several tries.
-const HEALTH_LEEWAY: Duration = Duration::from_secs(30);
-/// Containers to make room for where `*` does not say how many there are.
-const CONTAINERS_ASSUMED: usize = 10;
-
-/// Where values come from.
-pub trait Lookup {
-    /// What was given for `variable`. An empty text counts as nothing given.
-    fn get(&self, variable: &Variable) -> Option<Given>;
-}
-
-/// A value as it was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Given {
-    /// How it was named: `SAMPLE_INTERVAL` or `--sample-interval`.
-    pub name: String,
-    /// The text.
-    pub text: String,
-}
-
-/// A table of names and values, for tests and for programs that bring their own.
-impl Lookup for [(&str, &str)] {
-    fn get(&self, variable: &Variable) -> Option<Given> {
-        let (name, text) = self.iter().find(|(name, _)| *name == variable.name)?;
-        Some(Given { name: (*name).to_owned(), text: (*text).to_owned() })
-    }
-}
-
-/// The environment of the process.
-#[derive(Clone, Copy, Debug)]
-pub struct Environment;
-
-impl Lookup for Environment {
-    fn get(&self, variable: &Variable) -> Option<Given> {
-        // What is not Unicode turns into U+FFFD, which no variable accepts: it
-        // ends as an error that shows it, not as a value that was overlooked.
-        let text = std::env::var_os(variable.name)?.to_string_lossy().into_owned();
-        Some(Given { name: variable.name.to_owned(), text })
-    }
-}
-
-/// How much is logged, from little to much.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LogLevel {
-    /// What needs somebody's attention.
-    Error,
-    /// What may need it.
-    Warn,
-    /// Start, changes, a summary each minute.
-    Info,
-    /// Each request.
-    Debug,
-    /// All there is.
-    Trace,
-}
-
-/// How it is logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// An object a line.
-    Json,
-    /// For people.
-    Text,
-}
 
 /// All of the configuration, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,10 +77,31 @@ pub struct Settings {
     pub health_max_age: Option<Duration>,
     /// `AWS_CA_BUNDLE` or `SSL_CERT_FILE`. Not opened here.
     pub ca_bundle: Option<CaBundle>,
+    /// Where CloudWatch is: `AWS_ENDPOINT_URL_CLOUDWATCH`, or else
+    /// `AWS_ENDPOINT_URL`. `None`: the Region's own endpoint, also with
+    /// `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true`.
+    pub endpoint_url: Option<EndpointUrl>,
+    /// Where the other services of AWS are (STS, for credentials):
+    /// `AWS_ENDPOINT_URL`.
+    pub other_endpoint_url: Option<EndpointUrl>,
+    /// `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`: if true, a profile's endpoints do not
+    /// count either.
+    pub ignores_endpoint_urls: bool,
+    /// `AWS_USE_FIPS_ENDPOINT`. `None`: it is not set.
+    pub use_fips: Option<bool>,
+    /// `AWS_USE_DUALSTACK_ENDPOINT`. `None`: it is not set.
+    pub use_dual_stack: Option<bool>,
+    /// The proxy that requests to CloudWatch go through, as libcurl chooses it, unless
+    /// `no_proxy` names the host.
+    pub proxy: Option<Proxy>,
+    /// `no_proxy` or `NO_PROXY`.
+    pub no_proxy: Option<String>,
     /// `LOG_LEVEL`.
     pub log_level: LogLevel,
     /// `LOG_FORMAT`.
     pub log_format: LogFormat,
+    /// What ESP can run with, but the user should know of.
+    pub warnings: Vec<SettingsWarning>,
 }
 
 /// A file of certificates, and which variable named it.
@@ -154,194 +113,194 @@ pub struct CaBundle {
     pub path: PathBuf,
 }
 
-/// A configuration that ESP cannot run with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SettingsError {
-    /// A required variable that is missing or empty.
-    Missing {
-        /// Its name.
-        name: &'static str,
-        /// What a value looks like.
-        expected: String,
-    },
-    /// No endpoint: not inside ECS.
-    NoEndpoint,
-    /// A value that cannot be used.
-    Invalid {
-        /// How it was named.
-        name: String,
-        /// The text.
-        value: String,
-        /// What a value looks like, or what is wrong with this one.
-        expected: String,
-    },
-}
-
-impl fmt::Display for SettingsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing { name, expected } => {
-                write!(f, "{name} is not set: expected {expected}")
-            }
-            Self::NoEndpoint => write!(
-                f,
-                "{} is not set: esp runs inside an ECS task, where ECS sets it (EC2 agent 1.39 or \
-                 later, Fargate platform 1.4 or later); to try it elsewhere, run \
-                 `cargo run --release --example demo` in its repository",
-                variable::ENDPOINT.name
-            ),
-            Self::Invalid { name, value, expected } => {
-                write!(f, "{name}={value:?} is not valid: expected {expected}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for SettingsError {}
-
 impl Settings {
     /// Reads and checks everything.
     ///
     /// # Errors
     ///
-    /// The first [`SettingsError`]: no endpoint, then in the order of `--help`.
-    pub fn read(lookup: &(impl Lookup + ?Sized)) -> Result<Self, SettingsError> {
-        // First of all: who has just started it outside ECS is told so.
-        let endpoint = given(lookup, &variable::ENDPOINT).ok_or(SettingsError::NoEndpoint)?;
-        let containers = required(lookup, &variable::CONTAINER_NAME, parse_selection)?;
-        let namespace = required(lookup, &variable::NAMESPACE, |text| {
-            limits::is_namespace(text).then(|| text.to_owned())
-        })?;
-        let (mut region, mut region_from) = (None, None);
-        for variable in [&variable::REGION, &variable::AWS_REGION, &variable::AWS_DEFAULT_REGION] {
-            region = region.or(optional(lookup, variable, is_region)?);
-            region_from = region_from.or_else(|| given(lookup, variable).map(|given| given.name));
-        }
-        let metrics = defaulted(lookup, &variable::METRICS, parse_metrics)?;
-        let dimensions = given(lookup, &variable::DIMENSIONS)
-            .map(|given| parse_given(&variable::DIMENSIONS, given, DimensionSets::parse))
-            .transpose()?
-            .unwrap_or_default();
-        let cluster_name = optional(lookup, &variable::CLUSTER_NAME, limits::is_dimension_value)?;
-        let service_name = optional(lookup, &variable::SERVICE_NAME, limits::is_dimension_value)?;
-        let sample_interval = defaulted(lookup, &variable::SAMPLE_INTERVAL, |text| {
-            let range = SAMPLE_INTERVAL_LEAST..=SAMPLE_INTERVAL_MOST;
-            parse_duration(text).filter(|duration| range.contains(duration))
-        })?;
-        let publish_interval = defaulted(lookup, &variable::PUBLISH_INTERVAL, |text| {
-            let range = sample_interval.max(PUBLISH_INTERVAL_LEAST)..=PUBLISH_INTERVAL_MOST;
-            parse_duration(text).filter(|duration| range.contains(duration))
-        })
-        .or_else(|error| match given(lookup, &variable::PUBLISH_INTERVAL) {
-            // Not the user's own 10s, if the samples alone were slowed down.
-            None => Ok(sample_interval),
-            Some(_) => Err(error),
-        })?;
-        let resolution = defaulted(lookup, &variable::EMF_RESOLUTION, parse_emf_resolution)?;
-        let outputs = defaulted(lookup, &variable::OUTPUT, |text| parse_outputs(text, resolution))?;
-        if outputs.has_emf() {
-            check_emf_dimensions(lookup, &dimensions)?;
-        }
-        let in_range = |range: RangeInclusive<Duration>| {
-            move |text: &str| parse_duration(text).filter(|duration| range.contains(duration))
-        };
-        let buffer = defaulted(lookup, &variable::BUFFER, in_range(BUFFER_LEAST..=BUFFER_MOST))?;
-        let grace = in_range(Duration::ZERO..=SHUTDOWN_GRACE_MOST);
-        let shutdown_grace = defaulted(lookup, &variable::SHUTDOWN_GRACE, grace)?;
-        let self_metrics = defaulted(lookup, &variable::SELF_METRICS, parse_switch)?;
-        let health_max_age = read_health_max_age(lookup, publish_interval)?;
-        let log_level = defaulted(lookup, &variable::LOG_LEVEL, parse_log_level)?;
-        let log_format = defaulted(lookup, &variable::LOG_FORMAT, parse_log_format)?;
-        let endpoint = parse_given(&variable::ENDPOINT, endpoint, EndpointUri::parse)?;
-        let ca_bundle = given(lookup, &variable::AWS_CA_BUNDLE)
-            .or_else(|| given(lookup, &variable::SSL_CERT_FILE))
-            .map(|given| CaBundle { variable: given.name, path: given.text.into() });
-        Ok(Self {
-            endpoint,
-            containers,
-            metrics,
-            dimensions,
-            namespace,
-            region,
-            region_from,
-            overrides: DimensionOverrides { cluster_name, service_name },
-            sample_interval,
-            publish_interval,
-            outputs,
-            buffer,
-            shutdown_grace,
-            self_metrics,
-            health_max_age,
-            ca_bundle,
-            log_level,
-            log_format,
-        })
+    /// All that is wrong: the endpoint first, since who starts ESP outside ECS must
+    /// learn that at once, then in the order of `--help`.
+    pub fn read(lookup: &(impl Lookup + ?Sized)) -> Result<Self, SettingsErrors> {
+        let mut reader = Reader::new(lookup);
+        let settings = Self::read_with(&mut reader);
+        let warnings = reader.finish()?;
+        // Without an error there is a value for each field.
+        let settings = settings.ok_or(SettingsError::NoEndpoint)?;
+        Ok(Self { warnings, ..settings })
     }
-}
 
-impl Settings {
     /// The endpoint alone: all that `esp health` needs.
     ///
     /// # Errors
     ///
-    /// [`SettingsError`] where there is none, or it is no URI.
-    pub fn read_endpoint(lookup: &(impl Lookup + ?Sized)) -> Result<EndpointUri, SettingsError> {
-        let endpoint = given(lookup, &variable::ENDPOINT).ok_or(SettingsError::NoEndpoint)?;
-        parse_given(&variable::ENDPOINT, endpoint, EndpointUri::parse)
+    /// If it is not set, or no URI.
+    pub fn read_endpoint(lookup: &(impl Lookup + ?Sized)) -> Result<EndpointUri, SettingsErrors> {
+        let mut reader = Reader::new(lookup);
+        let endpoint = read_endpoint(&mut reader);
+        reader.finish()?;
+        endpoint.ok_or_else(|| SettingsError::NoEndpoint.into())
     }
 
-    /// How many samples `BUFFER` comes to, within the bytes that the store may
-    /// take; none where nothing is sent to CloudWatch.
+    /// The file of certificates, if requests are sent: also for a configuration that
+    /// is wrong elsewhere, so that an error in the file is told with the others.
     #[must_use]
-    pub fn buffer_samples(&self) -> usize {
-        if !self.outputs.cloudwatch {
-            return 0;
-        }
-        let containers = match &self.containers {
-            Selection::Named(names) => names.len(),
-            Selection::All => CONTAINERS_ASSUMED,
-        };
-        let polls = self.buffer.as_millis().div_ceil(self.sample_interval.as_millis().max(1));
-        let polls = usize::try_from(polls).unwrap_or(usize::MAX);
-        let samples = polls.saturating_mul(containers).saturating_mul(self.metrics.iter().count());
-        let minutes = usize::try_from(self.buffer.as_secs().div_ceil(60)).unwrap_or(usize::MAX);
-        let own = if self.self_metrics { minutes.saturating_mul(OWN.len()) } else { 0 };
-        let samples = samples.saturating_add(own);
-        samples.clamp(1, STORE_BYTES_MAX / SAMPLE_BYTES)
+    pub fn read_ca_bundle(lookup: &(impl Lookup + ?Sized)) -> Option<CaBundle> {
+        let mut reader = Reader::new(lookup);
+        let outputs = reader.value(&variable::OUTPUT, outputs::parse_outputs)?;
+        read_ca_bundle(&mut reader).filter(|_| outputs.cloudwatch)
+    }
+
+    /// `None` only if there is an error. Everything is read before the first `?`.
+    fn read_with(reader: &mut Reader<'_, impl Lookup + ?Sized>) -> Option<Self> {
+        let endpoint = read_endpoint(reader);
+        let containers = reader.required(&variable::CONTAINER_NAME, parse::selection);
+        let namespace = reader.required_text(&variable::NAMESPACE);
+        let (region, region_from) = read_region(reader);
+        let metrics = reader.value(&variable::METRICS, parse::metrics);
+        let dimensions = reader.value(&variable::DIMENSIONS, DimensionSets::parse);
+        let cluster_name = reader.text(&variable::CLUSTER_NAME);
+        let service_name = reader.text(&variable::SERVICE_NAME);
+        let intervals = Intervals::read(reader);
+        let resolution = reader.duration(&variable::EMF_RESOLUTION).and_then(EmfResolution::of);
+        let outputs = reader.value(&variable::OUTPUT, outputs::parse_outputs);
+        let outputs = outputs.map(|it| resolution.map_or(it, |to| it.with_resolution(to)));
+        let buffer = reader.duration(&variable::BUFFER);
+        let shutdown_grace = reader.duration(&variable::SHUTDOWN_GRACE);
+        let self_metrics = reader.choice(&variable::SELF_METRICS, &SWITCH);
+        let health_requires_publish = reader.choice(&variable::HEALTH_REQUIRES_PUBLISH, &SWITCH);
+        let health_max_age = reader.duration(&variable::HEALTH_MAX_AGE);
+        let log_level = reader.choice(&variable::LOG_LEVEL, &logging::LOG_LEVELS);
+        let log_format = reader.choice(&variable::LOG_FORMAT, &logging::LOG_FORMATS);
+        let ca_bundle = read_ca_bundle(reader);
+        let way = Way::read(reader);
+
+        let load = containers.as_ref().zip(metrics).zip(intervals.sample).zip(self_metrics).map(
+            |(((containers, metrics), sample), has_own)| {
+                capacity::Load::new(containers, metrics, sample, has_own)
+            },
+        );
+        intervals.check(reader, buffer, outputs);
+        together::store(reader, load, intervals.publish, buffer, outputs);
+        together::requests(reader, load, dimensions.as_ref(), outputs);
+        together::dimensions(reader, dimensions.as_ref(), metrics, self_metrics, outputs);
+        let health_max_age =
+            together::health(reader, health_requires_publish, health_max_age, &intervals, outputs);
+        together::way(reader, &way, outputs);
+        together::without_effect(reader, outputs, health_requires_publish);
+
+        Some(Self {
+            endpoint: endpoint?,
+            containers: containers?,
+            metrics: metrics?,
+            dimensions: dimensions?,
+            namespace: namespace?,
+            region,
+            region_from,
+            overrides: DimensionOverrides { cluster_name, service_name },
+            sample_interval: intervals.sample?,
+            publish_interval: intervals.publish?,
+            outputs: outputs?,
+            buffer: buffer?,
+            shutdown_grace: shutdown_grace?,
+            self_metrics: self_metrics?,
+            health_max_age,
+            ca_bundle,
+            endpoint_url: way.endpoint_url,
+            other_endpoint_url: way.other_endpoint_url,
+            ignores_endpoint_urls: way.ignores_endpoint_urls,
+            use_fips: way.use_fips,
+            use_dual_stack: way.use_dual_stack,
+            proxy: way.proxy,
+            no_proxy: way.no_proxy,
+            log_level: log_level?,
+            log_format: log_format?,
+            warnings: Vec::new(),
+        })
     }
 }
 
-/// The value of `HEALTH_MAX_AGE` is checked even where it does not count.
-fn read_health_max_age(
-    lookup: &(impl Lookup + ?Sized),
-    publish_interval: Duration,
-) -> Result<Option<Duration>, SettingsError> {
-    let is_required = defaulted(lookup, &variable::HEALTH_REQUIRES_PUBLISH, parse_switch)?;
-    let max_age = match given(lookup, &variable::HEALTH_MAX_AGE) {
-        Some(given) => parse_given(&variable::HEALTH_MAX_AGE, given, |text| {
-            let range = publish_interval..=HEALTH_MAX_AGE_MOST;
-            parse_duration(text).filter(|duration| range.contains(duration))
-        })?,
-        None => publish_interval * 3 + HEALTH_LEEWAY,
-    };
-    Ok(is_required.then_some(max_age))
+fn read_endpoint(reader: &mut Reader<'_, impl Lookup + ?Sized>) -> Option<EndpointUri> {
+    if reader.given(&variable::ENDPOINT).is_none() {
+        reader.error(SettingsError::NoEndpoint);
+    }
+    reader.value(&variable::ENDPOINT, EndpointUri::parse)
 }
 
-/// In an EMF document dimensions and metrics are members of one object.
-fn check_emf_dimensions(
-    lookup: &(impl Lookup + ?Sized),
-    dimensions: &DimensionSets,
-) -> Result<(), SettingsError> {
-    let Some(bad) = dimensions.constants().find(|name| !limits::is_emf_dimension_name(name)) else {
-        return Ok(());
-    };
-    let given = given(lookup, &variable::DIMENSIONS);
-    let (name, value) = given.map(|given| (given.name, given.text)).unwrap_or_default();
-    let expected = format!(
-        "names of at most 250 characters that are no metric's, because of OUTPUT=emf, but {bad:?} is \
-         not such a name"
-    );
-    Err(SettingsError::Invalid { name, value, expected })
+fn read_ca_bundle(reader: &mut Reader<'_, impl Lookup + ?Sized>) -> Option<CaBundle> {
+    reader
+        .named_text(&variable::AWS_CA_BUNDLE, &variable::SSL_CERT_FILE)
+        .map(|given| CaBundle { variable: given.name, path: given.text.into() })
+}
+
+/// The first of three variables that is set, and its name; all are checked.
+fn read_region(reader: &mut Reader<'_, impl Lookup + ?Sized>) -> (Option<String>, Option<String>) {
+    let variables = [&variable::REGION, &variable::AWS_REGION, &variable::AWS_DEFAULT_REGION];
+    let named = variables.map(|variable| reader.named(variable));
+    let first = named.into_iter().flatten().next();
+    first.map_or((None, None), |given| (Some(given.text), Some(given.name)))
+}
+
+/// The way to AWS: addresses and proxies.
+#[derive(Debug)]
+struct Way {
+    endpoint_url: Option<EndpointUrl>,
+    other_endpoint_url: Option<EndpointUrl>,
+    ignores_endpoint_urls: bool,
+    use_fips: Option<bool>,
+    use_dual_stack: Option<bool>,
+    proxy: Option<Proxy>,
+    no_proxy: Option<String>,
+}
+
+impl Way {
+    fn read(reader: &mut Reader<'_, impl Lookup + ?Sized>) -> Self {
+        let mut url = |variable| {
+            let given = reader.named(variable)?;
+            Some(EndpointUrl { variable: given.name, url: given.text })
+        };
+        let of_cloudwatch = url(&variable::AWS_ENDPOINT_URL_CLOUDWATCH);
+        let of_all = url(&variable::AWS_ENDPOINT_URL);
+        let mut switch = |variable| reader.choice(variable, &AWS_SWITCH);
+        let ignores_endpoint_urls =
+            switch(&variable::AWS_IGNORE_CONFIGURED_ENDPOINT_URLS).unwrap_or(false);
+        let use_fips = switch(&variable::AWS_USE_FIPS_ENDPOINT);
+        let use_dual_stack = switch(&variable::AWS_USE_DUALSTACK_ENDPOINT);
+        let endpoint_url = of_cloudwatch.or_else(|| of_all.clone());
+        if ignores_endpoint_urls && let Some(url) = &endpoint_url {
+            let (variable, url) = (&url.variable, &url.url);
+            reader.warn(SettingsWarning::new(
+                format!(
+                    "{variable}={url:?} has no effect, because {}=true",
+                    variable::AWS_IGNORE_CONFIGURED_ENDPOINT_URLS.name
+                ),
+                "remove one of them",
+            ));
+        }
+        let counts = |_: &EndpointUrl| !ignores_endpoint_urls;
+        let endpoint_url = endpoint_url.filter(counts);
+        let other_endpoint_url = of_all.filter(counts);
+        let is_https = endpoint_url.as_ref().is_none_or(EndpointUrl::is_https);
+        let proxies = [
+            (&variable::HTTPS_PROXY_LOWER, is_https),
+            (&variable::HTTPS_PROXY, is_https),
+            (&variable::HTTP_PROXY_LOWER, !is_https),
+            (&variable::ALL_PROXY_LOWER, true),
+            (&variable::ALL_PROXY, true),
+        ];
+        // All are checked, those too that are not used.
+        let proxies = proxies.map(|(variable, counts)| (reader.named(variable), counts));
+        let proxy = proxies.into_iter().find_map(|(given, counts)| given.filter(|_| counts));
+        let no_proxy = reader.named_text(&variable::NO_PROXY_LOWER, &variable::NO_PROXY);
+        Self {
+            endpoint_url,
+            other_endpoint_url,
+            ignores_endpoint_urls,
+            use_fips,
+            use_dual_stack,
+            proxy: proxy.map(|given| Proxy { variable: given.name, url: given.text }),
+            no_proxy: no_proxy.map(|given| given.text),
+        }
+    }
 }
 
 #[cfg(test)]

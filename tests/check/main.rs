@@ -262,6 +262,15 @@ fn a_wrong_configuration_is_64_and_names_the_right_one() {
             said.expect(&["\nNot ready (the configuration cannot work): ", "\nexit code 64\n"]);
         }
     }
+    let two = [("NAMESPACE", ""), ("SAMPLE_INTERVAL", "1"), ("AWS_USE_FIPS_ENDPOINT", "on")];
+    let said = check(&uri, &url, &[], &two);
+    said.expect(&[
+        "failed   NAMESPACE is not set",
+        "failed   SAMPLE_INTERVAL=\"1\" is not valid",
+        "failed   AWS_USE_FIPS_ENDPOINT=\"on\" is not valid",
+    ]);
+    let json = check(&uri, &url, &["--json"], &two).json();
+    assert_eq!(json["problems"].as_array().unwrap().len(), 3, "{json}");
     let said = check(&uri, &url, &["--json"], &[("NAMESPACE", "")]);
     let json = said.json();
     assert_eq!((&json["exit_code"], &json["reason"]), (&64.into(), &"configuration".into()));

@@ -1,0 +1,57 @@
+//! Where the text of a variable comes from: the environment, flags, or a test's
+//! table. Only [`Environment`] reads the environment.
+
+use super::{Variable, variable};
+
+/// Where values come from.
+pub trait Lookup {
+    /// What was given for `variable`. An empty text counts as nothing given.
+    fn get(&self, variable: &Variable) -> Option<Given>;
+}
+
+/// A value as it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// How it was named: `SAMPLE_INTERVAL` or `--sample-interval`.
+    pub name: String,
+    /// The text.
+    pub text: String,
+}
+
+/// A table of names and values, for tests and for programs that bring their own.
+impl Lookup for [(&str, &str)] {
+    fn get(&self, variable: &Variable) -> Option<Given> {
+        let (name, text) = self.iter().find(|(name, _)| *name == variable.name)?;
+        Some(Given { name: (*name).to_owned(), text: (*text).to_owned() })
+    }
+}
+
+/// The environment of the process.
+#[derive(Clone, Copy, Debug)]
+pub struct Environment;
+
+impl Lookup for Environment {
+    fn get(&self, variable: &Variable) -> Option<Given> {
+        // What is not Unicode turns into U+FFFD, which no variable accepts: it
+        // ends as an error that shows it, not as a value that was overlooked.
+        let text = std::env::var_os(variable.name)?.to_string_lossy().into_owned();
+        Some(Given { name: variable.name.to_owned(), text })
+    }
+}
+
+/// Another lookup, for a check outside ECS: if it has no metadata endpoint, the one
+/// of the documentation stands for it, so that everything else can be checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Offline<'a, L: Lookup + ?Sized>(pub &'a L);
+
+impl<L: Lookup + ?Sized> Lookup for Offline<'_, L> {
+    fn get(&self, variable: &Variable) -> Option<Given> {
+        let given = self.0.get(variable).filter(|given| !given.text.is_empty());
+        given.or_else(|| {
+            (variable.name == variable::ENDPOINT.name).then(|| Given {
+                name: variable.name.to_owned(),
+                text: variable.example.to_owned(),
+            })
+        })
+    }
+}

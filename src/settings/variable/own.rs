@@ -1,0 +1,317 @@
+//! ESP's own variables, each of which is also a flag.
+
+use std::time::Duration;
+
+use super::{Default, Variable};
+use crate::{
+    sample::{
+        dimension::{DimensionSets, KNOWN_DIMENSIONS, KnownDimension},
+        limits,
+        metric::ALL,
+    },
+    settings::{
+        kind::{Kind, Shown, words},
+        logging::{LOG_FORMATS, LOG_LEVELS},
+        outputs::{EMF_RESOLUTIONS, OUTPUTS, parse_outputs},
+        parse,
+    },
+};
+
+/// The words of a switch.
+pub const SWITCH: [(&str, bool); 2] = [("on", true), ("off", false)];
+
+const SWITCH_WORDS: Kind = Kind::Choice(&words(&SWITCH));
+
+/// Text that `accepts` decides on.
+const fn text(expected: fn() -> String, accepts: fn(&str) -> bool) -> Kind {
+    Kind::Text { expected, accepts, shown: Shown::Whole }
+}
+
+/// Which container to measure.
+pub const CONTAINER_NAME: Variable = Variable {
+    name: "CONTAINER_NAME",
+    flag: Some("container-name"),
+    placeholder: "NAME",
+    default: Default::Required,
+    kind: text(
+        || {
+            "the name of a container in the task definition, several with commas, or * for all but \
+             those that AWS adds"
+                .to_owned()
+        },
+        |text| parse::selection(text).is_some(),
+    ),
+    example: "web",
+    help: "The container to measure. With more than one, the metrics of each have the dimension \
+           ContainerName.",
+};
+
+/// Where to publish.
+pub const NAMESPACE: Variable = Variable {
+    name: "NAMESPACE",
+    flag: Some("namespace"),
+    placeholder: "NAMESPACE",
+    default: Default::Required,
+    kind: text(limits::namespace_expected, limits::is_namespace),
+    example: "Shop",
+    help: "The CloudWatch namespace to publish to.",
+};
+
+/// Where to publish, geographically.
+pub const REGION: Variable = Variable {
+    name: "REGION",
+    flag: Some("region"),
+    placeholder: "REGION",
+    default: Default::From("AWS_REGION, AWS_DEFAULT_REGION, else from the task's ARN"),
+    kind: text(parse::region_expected, parse::is_region),
+    example: "eu-west-1",
+    help: "The Region to publish to.",
+};
+
+/// What to publish.
+pub const METRICS: Variable = Variable {
+    name: "METRICS",
+    flag: Some("metrics"),
+    placeholder: "METRICS",
+    default: Default::Value("CPUUtilization,MemoryUtilization"),
+    kind: text(
+        || {
+            let names: Vec<_> = ALL.iter().map(|metric| metric.name()).collect();
+            format!("names of metrics, with commas, or all; known are {}", names.join(", "))
+        },
+        |text| parse::metrics(text).is_some(),
+    ),
+    example: "CPUUtilization,NetworkRxBytes",
+    help: "The metrics to publish. CloudWatch charges for each metric.",
+};
+
+/// Under what to publish it.
+pub const DIMENSIONS: Variable = Variable {
+    name: "DIMENSIONS",
+    flag: Some("dimensions"),
+    placeholder: "SETS",
+    default: Default::Value("ClusterName,ServiceName"),
+    kind: text(
+        || {
+            let names: Vec<_> = KNOWN_DIMENSIONS.into_iter().map(KnownDimension::name).collect();
+            format!(
+                "names of dimensions, with commas, sets of them with semicolons; known are {}, and \
+                 Key=value for a constant",
+                names.join(", ")
+            )
+        },
+        |text| DimensionSets::parse(text).is_some(),
+    ),
+    example: "ClusterName,ServiceName;Stage=prod",
+    help: "The sets of dimensions to publish under. An empty set publishes the metric without \
+           dimensions; `;` alone publishes only that. Each set multiplies the metrics and their \
+           price. TaskId creates a new metric, billed separately, for every task.",
+};
+
+/// Overrides the endpoint's `Cluster`.
+pub const CLUSTER_NAME: Variable = Variable {
+    name: "CLUSTER_NAME",
+    flag: Some("cluster-name"),
+    placeholder: "NAME",
+    default: Default::From("from the endpoint"),
+    kind: text(limits::dimension_value_expected, limits::is_dimension_value),
+    example: "shop",
+    help: "The value of the dimension ClusterName.",
+};
+
+/// Overrides the endpoint's `ServiceName`.
+pub const SERVICE_NAME: Variable = Variable {
+    name: "SERVICE_NAME",
+    flag: Some("service-name"),
+    placeholder: "NAME",
+    default: Default::From("from the endpoint"),
+    kind: text(limits::dimension_value_expected, limits::is_dimension_value),
+    example: "web",
+    help: "The value of the dimension ServiceName. Set it on Fargate and with EC2 agents before \
+           1.63.1: their endpoint may not name the service. Without a name the metric is published \
+           with TaskDefinitionFamily instead.",
+};
+
+/// How often the endpoint is asked.
+pub const SAMPLE_INTERVAL: Variable = Variable {
+    name: "SAMPLE_INTERVAL",
+    flag: Some("sample-interval"),
+    placeholder: "DURATION",
+    default: Default::Value("1s"),
+    kind: Kind::Duration {
+        min: Duration::from_millis(200),
+        max: Duration::from_mins(1),
+        also: "at most PUBLISH_INTERVAL",
+    },
+    example: "1s",
+    help: "How often the endpoint is asked.",
+};
+
+/// How often CloudWatch gets a request. One a second cannot throttle an account;
+/// more might.
+pub const PUBLISH_INTERVAL: Variable = Variable {
+    name: "PUBLISH_INTERVAL",
+    flag: Some("publish-interval"),
+    placeholder: "DURATION",
+    default: Default::ValueOr("10s", "or SAMPLE_INTERVAL if that is longer"),
+    kind: Kind::Duration {
+        min: Duration::from_secs(1),
+        max: Duration::from_hours(1),
+        also: "at least SAMPLE_INTERVAL and at most BUFFER",
+    },
+    example: "10s",
+    help: "How often the samples go to CloudWatch. CloudWatch charges for each request. The \
+           shortest period of an alarm is 10s.",
+};
+
+/// Where the samples go.
+pub const OUTPUT: Variable = Variable {
+    name: "OUTPUT",
+    flag: Some("output"),
+    placeholder: "OUTPUTS",
+    default: Default::Value("cloudwatch"),
+    kind: text(
+        || {
+            format!(
+                "{}, several with commas, but not emf and stdout together, because both write to \
+                 stdout",
+                crate::settings::kind::one_of(OUTPUTS.into_iter())
+            )
+        },
+        |text| parse_outputs(text).is_some(),
+    ),
+    example: "cloudwatch,stdout",
+    help: "Where the samples go. cloudwatch: requests to CloudWatch (PutMetricData). emf: documents \
+           of the embedded metric format on stdout; the awslogs driver sends them to CloudWatch, \
+           and ESP needs no permission and no network. stdout: lines to read, for a trial.",
+};
+
+/// How fine the timestamps of EMF documents are.
+pub const EMF_RESOLUTION: Variable = Variable {
+    name: "EMF_RESOLUTION",
+    flag: Some("emf-resolution"),
+    placeholder: "DURATION",
+    default: Default::Value("10s"),
+    kind: Kind::DurationOf(&EMF_RESOLUTIONS),
+    example: "1s",
+    help: "With emf: how many timestamps the documents have. 10s: a document for every 10 s of \
+           the wall clock, whose values share a timestamp; enough for alarms of 10 s and more. 1s: a \
+           document for every sample, with its own timestamp; its bytes cost about five times as \
+           much. It has no effect without emf.",
+};
+
+/// How long unsent samples are kept.
+pub const BUFFER: Variable = Variable {
+    name: "BUFFER",
+    flag: Some("buffer"),
+    placeholder: "DURATION",
+    default: Default::Value("1h"),
+    kind: Kind::Duration {
+        min: Duration::from_mins(1),
+        max: Duration::from_hours(24),
+        also: "at least PUBLISH_INTERVAL",
+    },
+    example: "1h",
+    help: "How long samples are kept while CloudWatch cannot be reached. Memory for them is \
+           reserved at the start: {sample_bytes} bytes per sample, at most {store_mib} MiB. When it \
+           is full, the oldest samples are dropped. They are not kept across a restart.",
+};
+
+/// How long the end may take.
+pub const SHUTDOWN_GRACE: Variable = Variable {
+    name: "SHUTDOWN_GRACE",
+    flag: Some("shutdown-grace"),
+    placeholder: "DURATION",
+    default: Default::Value("5s"),
+    kind: Kind::Duration { min: Duration::ZERO, max: Duration::from_mins(2), also: "" },
+    example: "5s",
+    help: "How long unsent samples are still sent after SIGTERM or SIGINT. Keep it below the \
+           container's stopTimeout (30 s if it is not set), after which ECS kills the container. A \
+           second signal ends ESP immediately.",
+};
+
+/// Whether ESP publishes about itself.
+pub const SELF_METRICS: Variable = Variable {
+    name: "SELF_METRICS",
+    flag: Some("self-metrics"),
+    placeholder: "SWITCH",
+    default: Default::Value("off"),
+    kind: SWITCH_WORDS,
+    example: "on",
+    help: "Whether ESP's own figures are published too, every minute. They are metrics in the same \
+           namespace, billed like others, whose names begin with ESP/: 27 with OUTPUT=cloudwatch, 9 \
+           with emf, 30 with both.",
+};
+
+/// Whether `esp health` looks at publishing.
+pub const HEALTH_REQUIRES_PUBLISH: Variable = Variable {
+    name: "HEALTH_REQUIRES_PUBLISH",
+    flag: Some("health-requires-publish"),
+    placeholder: "SWITCH",
+    default: Default::Value("off"),
+    kind: SWITCH_WORDS,
+    example: "on",
+    help: "If on, esp health also requires a recent successful publish: a request that CloudWatch \
+           accepted, or, with emf only, a line written to stdout. Leave it off if the container is \
+           essential: an outage of CloudWatch would replace the tasks.",
+};
+
+/// How long ago a request may have been accepted.
+pub const HEALTH_MAX_AGE: Variable = Variable {
+    name: "HEALTH_MAX_AGE",
+    flag: Some("health-max-age"),
+    placeholder: "DURATION",
+    // The time is for a publish that takes several tries.
+    default: Default::PublishIntervals { times: 3, plus: Duration::from_secs(30) },
+    kind: Kind::Duration {
+        min: Duration::from_secs(1),
+        max: Duration::from_hours(24),
+        also: "at least PUBLISH_INTERVAL; with emf only, at least EMF_RESOLUTION",
+    },
+    example: "2m",
+    help: "With HEALTH_REQUIRES_PUBLISH=on: how long ago the last successful publish may be.",
+};
+
+/// How much is logged.
+pub const LOG_LEVEL: Variable = Variable {
+    name: "LOG_LEVEL",
+    flag: Some("log-level"),
+    placeholder: "LEVEL",
+    default: Default::Value("info"),
+    kind: Kind::Choice(&words(&LOG_LEVELS)),
+    example: "debug",
+    help: "How much is logged.",
+};
+
+/// How it is logged.
+pub const LOG_FORMAT: Variable = Variable {
+    name: "LOG_FORMAT",
+    flag: Some("log-format"),
+    placeholder: "FORMAT",
+    default: Default::Value("json"),
+    kind: Kind::Choice(&words(&LOG_FORMATS)),
+    example: "text",
+    help: "The format of the log on stderr. json: an object a line. text: lines to read.",
+};
+
+/// ESP's own variables, in the order of `--help`.
+pub const OWN: [&Variable; 18] = [
+    &CONTAINER_NAME,
+    &NAMESPACE,
+    &REGION,
+    &METRICS,
+    &DIMENSIONS,
+    &CLUSTER_NAME,
+    &SERVICE_NAME,
+    &SAMPLE_INTERVAL,
+    &PUBLISH_INTERVAL,
+    &OUTPUT,
+    &EMF_RESOLUTION,
+    &BUFFER,
+    &SHUTDOWN_GRACE,
+    &SELF_METRICS,
+    &HEALTH_REQUIRES_PUBLISH,
+    &HEALTH_MAX_AGE,
+    &LOG_LEVEL,
+    &LOG_FORMAT,
+];
