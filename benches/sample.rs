@@ -17,7 +17,11 @@
     reason = "a benchmark on other documents than meant is no benchmark"
 )]
 
-use std::{collections::BTreeMap, hint::black_box, time::Instant};
+use std::{
+    collections::BTreeMap,
+    hint::black_box,
+    time::{Duration, Instant},
+};
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use serde::Deserialize;
@@ -32,7 +36,8 @@ use esp::{
     sample::metric::MetricSet,
     sampler::{
         Sampler, Selection,
-        utilisation::{Counter, CpuBasis, Difference, difference},
+        basis::CpuBasis,
+        cpu::{Counter, cores},
     },
     time::{Now, Timestamp},
 };
@@ -134,9 +139,9 @@ fn calculate(criterion: &mut Criterion) {
     for containers in CONTAINERS {
         let pairs: Vec<(Counter, Counter)> = (1..=containers as u64)
             .map(|container| {
-                let at = |read_ms: u64, total: u64| Counter {
+                let at = |read_ms: u64, total_ns: u64| Counter {
                     read: Timestamp::from_unix_ns(read_ms * 1_000_000),
-                    total,
+                    total_ns,
                 };
                 let start = container * 70_000_000_000;
                 (at(1000, start), at(2003, start + container * 100_300_000))
@@ -147,10 +152,8 @@ fn calculate(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter(containers), |bencher| {
             bencher.iter(|| {
                 for (previous, current) in black_box(&pairs) {
-                    match difference(*previous, *current) {
-                        Difference::PerNs(cores) => black_box(basis.percent(cores)),
-                        other => panic!("{other:?}"),
-                    };
+                    let cores = cores(*previous, *current).expect("time passed");
+                    black_box(basis.percent(cores));
                 }
             });
         });
@@ -181,7 +184,7 @@ fn both(criterion: &mut Criterion) {
             let task =
                 TaskDocument::parse(&mut task_document(containers)).expect("the task is valid");
             let wall = Timestamp::parse("2026-11-24T00:00:00Z").expect("the time is valid");
-            let now = Now { instant: Instant::now(), wall };
+            let mut now = Now { instant: Instant::now(), wall };
             let mut parser = StatsParser::new(Parts::of(wanted));
             measuring.on_task(&task, now, &mut samples, &mut events);
 
@@ -189,6 +192,9 @@ fn both(criterion: &mut Criterion) {
             group.bench_function(BenchmarkId::new(name, containers), |bencher| {
                 bencher.iter(|| {
                     second = (second + 1) % 86_400;
+                    now.instant += Duration::from_secs(1);
+                    now.wall =
+                        Timestamp::from_unix_ns(wall.unix_ns() + u64::from(second) * 1_000_000_000);
                     let time = time_of_day(second);
                     for &place in &places {
                         document[place..place + time.len()].copy_from_slice(&time);

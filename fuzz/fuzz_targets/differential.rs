@@ -13,7 +13,9 @@ use esp::{
         task::TaskDocument,
     },
     reading::{
-        BlockIo, BlockIoBytes, BlockIoReading, CpuReading, Entry, MemoryReading, NetworkReading, Reading},
+        BlockIo, BlockIoBytes, BlockIoReading, CpuReading, Entry, MemoryReading, NetworkReading,
+        Reading,
+    },
     time::timestamp::{Timestamp, TimestampError},
 };
 use libfuzzer_sys::fuzz_target;
@@ -87,10 +89,7 @@ fn compare_task(data: &[u8]) {
             minus_zero if minus_zero.as_f64() == Some(0.0) => Some(0),
             count => count.as_u64(),
         };
-        assert_eq!(
-            ours.restart_count(),
-            restarts.and_then(|count| u32::try_from(count).ok())
-        );
+        assert_eq!(ours.restart_count(), restarts.and_then(|count| u32::try_from(count).ok()));
     }
 }
 

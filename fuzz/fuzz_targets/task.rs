@@ -45,8 +45,10 @@ fn spoil_fields(data: &[u8]) {
         spoiled.insert(key.to_owned(), Value::from(7));
         let mut body = serde_json::to_vec(&spoiled).unwrap();
         let Ok(spoiled) = TaskDocument::parse(&mut body) else { continue };
-        assert!(spoiled.bad_fields().iter().any(|field| field.path() == key)
-            || spoiled.bad_fields().len() == BAD_FIELDS_MAX);
+        assert!(
+            spoiled.bad_fields().iter().any(|field| field.path() == key)
+                || spoiled.bad_fields().len() == BAD_FIELDS_MAX
+        );
     }
     let Some(Value::Array(containers)) = document.get("Containers") else { return };
     let Some(Value::Object(first)) = containers.first() else { return };

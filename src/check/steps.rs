@@ -150,10 +150,20 @@ impl<'a, W: World> Check<'a, W> {
                 format!("{container} was restarted meanwhile"),
                 "see why, if that was not meant".to_owned(),
             ),
-            Event::ClockSet { container } => self.warn(
+            Event::ClockSet { by_ms: _ } => self.warn(
                 Step::Samples,
-                format!("the clock of the host of {container} was set meanwhile"),
-                "see that the host keeps its time (chrony)".to_owned(),
+                "the clock was set while it was measured".to_owned(),
+                "check again, so that the values are of one clock".to_owned(),
+            ),
+            Event::CounterJumped { container } => self.warn(
+                Step::Samples,
+                format!("the CPU counter of {container} fell and came back, or jumped"),
+                "check again; if it lasts, the container's stats cannot be relied on".to_owned(),
+            ),
+            Event::SumsWait { containers, .. } => self.warn(
+                Step::Samples,
+                format!("no new stats of {}, which runs", containers.join(", ")),
+                "check again; if it lasts, Docker on this host is overloaded".to_owned(),
             ),
             // What the others say is in the report.
             _ => {}

@@ -28,6 +28,10 @@ pub fn event(event: &Event) {
             cadence_ms = u64::try_from(cadence.as_millis()).unwrap_or(u64::MAX),
             "measuring: 100 % of CPUUtilization is the cpu_basis, a new sample comes each cadence"
         ),
+        Event::TaskFieldsMalformed { fields } => warn!(
+            fields = fields.join("; "),
+            "the task document has fields that cannot be read; they are left out"
+        ),
         Event::Unavailable { container, metrics } => {
             for (metric, reason) in metrics {
                 warn!(
@@ -41,9 +45,20 @@ pub fn event(event: &Event) {
         Event::CounterReset { container } => {
             info!(container, "the container was restarted: one sample dropped");
         }
-        Event::ClockSet { container } => {
-            warn!(container, "the host's clock was set: one sample dropped");
+        Event::CounterJumped { container } => warn!(
+            container,
+            "the container's CPU counter fell and came back, or jumped: the samples of that time \
+             are dropped"
+        ),
+        Event::ClockSet { by_ms } => {
+            warn!(by_ms, "the clock was set: the samples over that moment are dropped");
         }
+        Event::SumsWait { containers, since } => warn!(
+            containers = containers.join(", "),
+            seconds = since.as_secs(),
+            "the task's sums are not published: these containers run and have no new stats"
+        ),
+        Event::SumsBack => info!("the task's sums are published again"),
         Event::ContainerSilent { container, since } => {
             warn!(container, seconds = since.as_secs(), "no new sample of the container");
         }

@@ -14,6 +14,7 @@ const ENOUGH: usize = 2;
 pub struct Cadence {
     intervals_ns: [u64; WINDOW],
     seen: usize,
+    estimate: Option<Duration>,
 }
 
 impl Cadence {
@@ -21,6 +22,13 @@ impl Cadence {
     pub fn observe(&mut self, interval_ns: u64) {
         self.intervals_ns[self.seen % WINDOW] = interval_ns;
         self.seen += 1;
+        let count = self.seen.min(WINDOW);
+        if count >= ENOUGH {
+            let mut intervals = self.intervals_ns;
+            let intervals = &mut intervals[..count];
+            intervals.sort_unstable();
+            self.estimate = Some(Duration::from_nanos(intervals[(count - 1) / 2]));
+        }
     }
 
     /// The median of the latest intervals, so that a dropped poll, which makes
@@ -36,15 +44,8 @@ impl Cadence {
     /// assert_eq!(cadence.estimate(), Some(Duration::from_secs(10)));
     /// ```
     #[must_use]
-    pub fn estimate(&self) -> Option<Duration> {
-        let count = self.seen.min(WINDOW);
-        if count < ENOUGH {
-            return None;
-        }
-        let mut intervals = self.intervals_ns;
-        let intervals = &mut intervals[..count];
-        intervals.sort_unstable();
-        Some(Duration::from_nanos(intervals[(count - 1) / 2]))
+    pub const fn estimate(&self) -> Option<Duration> {
+        self.estimate
     }
 }
 

@@ -1,16 +1,13 @@
 //! What a sampler has to say besides samples: events for the operator, and
 //! figures. How they are worded is in `report`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::{
     reading::ReadingError,
     sample::metric::{Metric, MetricSet},
-    sampler::utilisation::CpuBasis,
+    sampler::basis::CpuBasis,
 };
-
-/// How often a lasting trouble is said again.
-const REMINDER: Duration = Duration::from_mins(1);
 
 /// Something to tell the operator.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +38,13 @@ pub enum Event {
         /// The time between samples.
         cadence: Duration,
     },
-    /// Metrics that were asked for and are not to be had here.
+    /// Fields of the task document that are not what the endpoint documents, and are
+    /// left out; again if others are.
+    TaskFieldsMalformed {
+        /// Each by its path, with what it should be.
+        fields: Vec<String>,
+    },
+    /// Metrics that were asked for and are not available here.
     Unavailable {
         /// The container's name; `None` for the task.
         container: Option<String>,
@@ -53,11 +56,28 @@ pub enum Event {
         /// The container's name.
         container: String,
     },
-    /// The host's clock was set. One difference dropped; at most once a minute.
-    ClockSet {
+    /// The CPU counter fell and came back, or grew by more than all CPUs can do. The
+    /// differences of that time are dropped.
+    CounterJumped {
         /// The container's name.
         container: String,
     },
+    /// The clock was set. The differences over that moment are dropped; at most once a
+    /// minute.
+    ClockSet {
+        /// How far the host's clock was set, ms; `None` if it was not this host's.
+        by_ms: Option<i64>,
+    },
+    /// The task's sums are not published, since running containers have no new stats;
+    /// again each minute.
+    SumsWait {
+        /// The names of those containers.
+        containers: Vec<String>,
+        /// Since the last sum, or the start.
+        since: Duration,
+    },
+    /// The task's sums are published again.
+    SumsBack,
     /// No new sample for this long.
     ContainerSilent {
         /// The container's name.
@@ -94,43 +114,44 @@ pub struct SamplerFigures {
     pub malformed: u64,
 }
 
-/// Lets a message through at once and then once a minute.
+/// What has been seen of a container so far, for the reasons why a metric of it does
+/// not come.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Reminder {
-    last: Option<Instant>,
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub(super) struct Known {
+    /// New readings.
+    pub(super) readings: u32,
+    pub(super) has_cpu: bool,
+    pub(super) has_memory: bool,
+    pub(super) has_network: bool,
+    pub(super) has_cpu_basis: bool,
+    pub(super) has_memory_basis: bool,
 }
 
-impl Reminder {
-    pub(super) fn is_due(&mut self, now: Instant) -> bool {
-        let is_due = self.last.is_none_or(|last| now.saturating_duration_since(last) >= REMINDER);
-        if is_due {
-            self.last = Some(now);
-        }
-        is_due
-    }
-}
-
-/// Why a container's metric is not to be had, where it never came.
-pub(super) fn why_unavailable(metric: Metric, has_basis: bool) -> &'static str {
+/// Why a container's metric is missing, if no value of it ever came.
+fn why_unavailable(metric: Metric, known: Known) -> &'static str {
     match metric {
-        Metric::CpuUtilization if !has_basis => {
+        Metric::RestartCount => "the container has no restart policy, or the agent is before 1.86",
+        Metric::EphemeralStorageUtilization => "the task document has no EphemeralStorageMetrics",
+        _ if known.readings == 0 => "no stats of the container have come yet",
+        _ if known.readings == 1 => "the second sample of the container has not come yet",
+        Metric::CpuUtilization | Metric::CpuUsage if !known.has_cpu => {
+            "the stats have no CPU counter"
+        }
+        Metric::CpuUtilization if !known.has_cpu_basis => {
             "neither a task limit, nor a reservation, nor a number of CPUs is known"
         }
-        Metric::CpuUtilization | Metric::CpuUsage => "the stats have no CPU counter",
-        Metric::MemoryUtilization => "no memory limit is known, or the stats have no memory usage",
-        Metric::MemoryUtilized => "the stats have no memory usage",
-        Metric::NetworkRxBytes | Metric::NetworkTxBytes => {
+        Metric::MemoryUtilization | Metric::MemoryUtilized if !known.has_memory => {
+            "the stats have no memory usage"
+        }
+        Metric::MemoryUtilization if !known.has_memory_basis => "no memory limit is known",
+        Metric::NetworkRxBytes | Metric::NetworkTxBytes if !known.has_network => {
             "the stats have no networks: network mode host or none, or none yet"
         }
         Metric::StorageReadBytes | Metric::StorageWriteBytes => {
             "the stats list no block I/O: none yet, or the kernel does not count it"
         }
-        Metric::TaskCpuUtilization => "neither the task nor its containers reserve CPU",
-        Metric::TaskMemoryUtilization => "neither the task nor its containers limit memory",
-        Metric::EphemeralStorageUtilization => "the task document has no EphemeralStorageMetrics",
-        Metric::RestartCount => "the container has no restart policy, or the agent is before 1.86",
-        // METRICS cannot ask for ESP's own, which do not come from here.
-        _ => "it is not a metric of the endpoint's",
+        _ => "no two samples could be compared yet",
     }
 }
 
@@ -138,8 +159,8 @@ pub(super) fn why_unavailable(metric: Metric, has_basis: bool) -> &'static str {
 pub(super) fn unavailable(
     wanted: MetricSet,
     seen: MetricSet,
-    has_basis: bool,
+    known: Known,
 ) -> Vec<(Metric, &'static str)> {
     let missing = wanted.without(seen);
-    missing.iter().map(|metric| (metric, why_unavailable(metric, has_basis))).collect()
+    missing.iter().map(|metric| (metric, why_unavailable(metric, known))).collect()
 }

@@ -3,14 +3,10 @@
 
 use std::time::Duration;
 
-use super::{
-    Sampler,
-    container::Container,
-    totals::{cpu_whole, memory_whole},
-};
+use super::{Sampler, container::Container, sums};
 use crate::{
     sample::metric::Metric,
-    sampler::utilisation::{CpuBasis, MemoryBasis},
+    sampler::basis::{CpuBasis, MemoryBasis},
 };
 
 /// A metric that was asked for and of which there is no value.
@@ -32,17 +28,11 @@ impl Sampler {
         let limits = self.limits;
         let of_container = || self.measured(container?);
         match metric {
-            Metric::CpuUtilization => Some(of_container()?.basis?.to_string()),
+            Metric::CpuUtilization => Some(of_container()?.cpu_basis(limits)?.to_string()),
             Metric::CpuUsage => Some("one CPU".to_owned()),
-            Metric::MemoryUtilization => {
-                let container = of_container()?;
-                let limit = container.memory_limit_bytes;
-                Some(
-                    MemoryBasis::choose(limit, limits.memory_bytes, container.memory?)?.to_string(),
-                )
-            }
+            Metric::MemoryUtilization => Some(of_container()?.memory_basis(limits)?.to_string()),
             Metric::TaskCpuUtilization => {
-                let vcpu = cpu_whole(&self.containers, limits)?;
+                let vcpu = sums::vcpu(&self.containers, limits)?;
                 Some(if limits.cpu_vcpu.is_some() {
                     CpuBasis::TaskLimit { vcpu }.to_string()
                 } else {
@@ -50,7 +40,7 @@ impl Sampler {
                 })
             }
             Metric::TaskMemoryUtilization => {
-                let bytes = memory_whole(&self.containers, limits)?;
+                let bytes = sums::whole_bytes(&self.containers, limits)?;
                 Some(if limits.memory_bytes.is_some() {
                     MemoryBasis::TaskLimit { bytes }.to_string()
                 } else {
@@ -66,7 +56,7 @@ impl Sampler {
     /// there were three.
     #[must_use]
     pub fn cadence_of(&self, place: u16) -> Option<Duration> {
-        self.measured(place)?.cadence()
+        self.measured(place)?.fresh.cadence.estimate()
     }
 
     /// Whether a container, by its place, is in the task and has an id.
@@ -81,9 +71,9 @@ impl Sampler {
         let unseen = |container| move |(metric, reason)| Unseen { metric, container, reason };
         let measured = self.containers.iter().filter(|container| container.place.is_some());
         let of_containers = measured.flat_map(|container| {
-            container.unseen(self.wanted).into_iter().map(unseen(container.place))
+            container.unseen(self.wanted, self.limits).into_iter().map(unseen(container.place))
         });
-        let of_task = self.totals.unseen(&self.containers, self.wanted);
+        let of_task = self.unseen_of_task();
         of_containers.chain(of_task.into_iter().map(unseen(None))).collect()
     }
 

@@ -1,211 +1,183 @@
-//! Network rates, for one container or for a whole task. The counters differ
-//! from all others in one point: on awsvpc EC2 they are renewed every 10 s, in
-//! samples that are renewed every second.
+//! The network: bytes received and sent, by one container or, on awsvpc, by the task
+//! as a whole. There each container is told the task's counters, so they are counted
+//! once, from one source, and they are renewed by a clock of their own (`renewal`).
 
-use crate::{reading::NetworkReading, sample::metric::Metric, time::timestamp::Timestamp};
+use std::time::Instant;
 
-const NS_PER_SECOND: f64 = 1e9;
+use super::{
+    container::Container,
+    growth::{Growth, Outcome, Point, per_second},
+    renewal::{Change, Renewal},
+};
+use crate::{
+    endpoint::task::NetworkMode,
+    reading::NetworkReading,
+    time::{Now, Timestamp},
+};
 
-/// How often the agent renews the counters on awsvpc EC2.
-const RENEWAL_NS: u64 = 10_000_000_000;
-/// So late a renewal may be seen.
-const LATENESS_NS: u64 = 5_000_000_000;
+/// So many answers in a row may lack the source's counters before another container
+/// takes its place.
+const SOURCE_PATIENCE: u32 = 10;
 
-/// The counters as they were last seen.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct NetworkRates {
-    last: Option<Seen>,
-    /// Held counters: up to here every renewal is accounted for.
-    accounted: Option<Timestamp>,
+/// Two containers of an awsvpc task show the same counters, the one perhaps some
+/// renewals later than the other. So long is later, seconds, and so many bytes are
+/// never too many.
+const SAME_WITHIN_SECONDS: f64 = 40.0;
+const SAME_BYTES: f64 = 65_536.0;
+
+/// The counters in the order in which their growth is watched.
+pub(super) const fn totals(network: NetworkReading) -> [u64; 2] {
+    [network.rx_bytes, network.tx_bytes]
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    read: Timestamp,
-    network: NetworkReading,
-}
-
-/// What a new sample of the counters came to.
+/// What the network of the task comes to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum NetworkOutcome {
-    /// Bytes a second, received and sent, up to a moment.
-    Rates { until: Timestamp, rx: f64, tx: f64 },
-    /// A first sample, a replay, or counters that are not due.
+    /// Nothing that is known well enough.
     Nothing,
-    /// A counter fell, or the clock did.
-    Reset,
+    /// Bytes a second, received and sent, up to a moment.
+    Rates { until: Timestamp, rates: [f64; 2] },
+    /// A counter fell, or was wrong. What came in between is unknown.
+    Unknown,
 }
 
-impl NetworkRates {
-    /// Takes in the counters of a sample. `held` says that the agent renews them
-    /// every 10 s, whatever the sample around them does: then a change is what
-    /// came in 10 s, whenever it is seen, and never looks like the bytes of the
-    /// one second in which it was.
-    pub(super) fn on_sample(
-        &mut self,
-        read: Timestamp,
-        network: NetworkReading,
-        held: bool,
-    ) -> NetworkOutcome {
-        let current = Seen { read, network };
-        let Some(previous) = self.last.replace(current) else {
-            self.accounted = Some(read);
+/// The network that the containers of an awsvpc task share.
+#[derive(Debug, Default)]
+pub(super) struct TaskNetwork {
+    /// The Docker id of the container whose counters are taken.
+    source: Option<String>,
+    misses: u32,
+    /// Times are counted from here.
+    origin: Option<Instant>,
+    last: Option<[u64; 2]>,
+    growth: Growth,
+    renewal: Renewal,
+    /// Up to this change everything is accounted for.
+    start: Option<Change>,
+    /// A change that looks like a jump.
+    held: Option<Change>,
+    /// What came since `start`.
+    pending: [u64; 2],
+}
+
+impl TaskNetwork {
+    /// After an answer has been taken in by all containers.
+    pub(super) fn on_answer(&mut self, containers: &[Container], now: Now) -> NetworkOutcome {
+        let Some((network, new_read)) = self.choose(containers) else {
             return NetworkOutcome::Nothing;
         };
-        let Some(gap_ns) = read.ns_since(previous.read) else {
-            self.accounted = Some(read);
-            return NetworkOutcome::Reset;
-        };
-        if !held {
-            return rates(previous, current, gap_ns);
+        let origin = *self.origin.get_or_insert(now.instant);
+        let elapsed = now.instant.saturating_duration_since(origin);
+        let at_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let totals = totals(network);
+        let before = self.last.replace(totals);
+        let is_changed = before.is_some_and(|before| before != totals);
+        let change = self.renewal.on_answer(at_ns, is_changed, new_read.map(Timestamp::unix_ns));
+        if before.is_none() {
+            self.growth.on_point(Point { at_ns, totals });
         }
-        let accounted = self.accounted.unwrap_or(previous.read);
-        if network != previous.network {
-            self.accounted = Some(read);
-            // One renewal, where samples come faster than that; over a longer
-            // gap, what came in it.
-            return rates(previous, current, gap_ns.max(RENEWAL_NS));
+        match change {
+            Some(change) => self.on_change(change, totals, now),
+            None => self.on_idle(now),
         }
-        let since_ns = read.ns_since(accounted).unwrap_or_default();
-        let renewals = since_ns.saturating_sub(LATENESS_NS) / RENEWAL_NS;
-        if renewals == 0 {
-            return NetworkOutcome::Nothing;
-        }
-        let until = Timestamp::from_unix_ns(accounted.unix_ns() + renewals * RENEWAL_NS);
-        self.accounted = Some(until);
-        NetworkOutcome::Rates { until, rx: 0.0, tx: 0.0 }
     }
 
-    /// Starts anew: the counters are another container's from here on.
-    pub(super) fn forget(&mut self) {
-        *self = Self::default();
-    }
-}
-
-/// The growth from one to the other over `elapsed_ns`.
-#[expect(clippy::cast_precision_loss, reason = "53 bits of a difference: 1e-16 of it")]
-fn rates(previous: Seen, current: Seen, elapsed_ns: u64) -> NetworkOutcome {
-    if elapsed_ns == 0 {
-        return NetworkOutcome::Nothing;
-    }
-    let rate = |from: u64, to: u64| {
-        to.checked_sub(from).map(|bytes| bytes as f64 / (elapsed_ns as f64 / NS_PER_SECOND))
-    };
-    let rx = rate(previous.network.rx_bytes, current.network.rx_bytes);
-    let tx = rate(previous.network.tx_bytes, current.network.tx_bytes);
-    match (rx, tx) {
-        (Some(rx), Some(tx)) => NetworkOutcome::Rates { until: current.read, rx, tx },
-        _ => NetworkOutcome::Reset,
-    }
-}
-
-impl NetworkOutcome {
-    /// The values by metric, each with its timestamp.
-    pub(super) fn values(self) -> impl Iterator<Item = (Metric, Timestamp, f64)> {
-        let values = match self {
-            Self::Rates { until, rx, tx } => {
-                Some([(Metric::NetworkRxBytes, until, rx), (Metric::NetworkTxBytes, until, tx)])
+    fn on_change(&mut self, change: Change, totals: [u64; 2], now: Now) -> NetworkOutcome {
+        let outcome = self.growth.on_point(Point { at_ns: change.at_ns, totals });
+        let held = self.held.take();
+        match outcome {
+            Outcome::Nothing => {
+                self.held = Some(change);
+                return NetworkOutcome::Nothing;
             }
-            Self::Nothing | Self::Reset => None,
+            Outcome::Unknown => {
+                self.begin(change);
+                return NetworkOutcome::Unknown;
+            }
+            // Only from the jump on.
+            Outcome::Grew { since, by } if held.is_some_and(|held| held.at_ns == since.at_ns) => {
+                self.start = held;
+                self.pending = by;
+            }
+            Outcome::Grew { by, .. } => {
+                self.pending = [0, 1].map(|n| self.pending[n].saturating_add(by[n]));
+            }
+        }
+        // What the first change brought came in an unknown time.
+        let Some(start) = self.start else {
+            self.begin(change);
+            return NetworkOutcome::Nothing;
         };
-        values.into_iter().flatten()
+        let Some(elapsed_ns) = self.renewal.elapsed_ns(start, change) else {
+            return NetworkOutcome::Nothing;
+        };
+        let rates = per_second(self.pending, elapsed_ns);
+        self.begin(change);
+        let until = change.read_ns.map_or(now.wall, Timestamp::from_unix_ns);
+        NetworkOutcome::Rates { until, rates }
     }
+
+    fn on_idle(&mut self, now: Now) -> NetworkOutcome {
+        let is_settled = self.pending == [0, 0] && self.held.is_none();
+        match self.start.filter(|_| is_settled).and_then(|start| self.renewal.idle_since(start)) {
+            Some(later) => {
+                self.start = Some(later);
+                NetworkOutcome::Rates { until: now.wall, rates: [0.0, 0.0] }
+            }
+            None => NetworkOutcome::Nothing,
+        }
+    }
+
+    fn begin(&mut self, change: Change) {
+        self.start = Some(change);
+        self.pending = [0, 0];
+    }
+
+    /// The host's clock was set.
+    pub(super) fn on_step(&mut self) {
+        self.renewal.forget_reads();
+    }
+
+    /// The counters of the source in this answer, and `read` if that is new.
+    fn choose(&mut self, containers: &[Container]) -> Option<(NetworkReading, Option<Timestamp>)> {
+        let shared = || containers.iter().filter(|container| container.shares_network());
+        let source = self.source.as_ref().and_then(|source| {
+            shared().find(|container| container.docker_id == *source && !container.is_stopped())
+        });
+        let taken = |container: &Container| Some((container.network?, container.new_read));
+        if let Some(taken) = source.and_then(taken) {
+            self.misses = 0;
+            return Some(taken);
+        }
+        self.misses += 1;
+        if source.is_some() && self.misses <= SOURCE_PATIENCE {
+            return None;
+        }
+        let others = shared().filter(|container| container.network.is_some());
+        let next = others.max_by_key(|container| container.place.is_some())?;
+        let network = next.network?;
+        self.misses = 0;
+        self.source = Some(next.docker_id.clone());
+        if !self.is_same(totals(network)) {
+            *self = Self { source: self.source.take(), origin: self.origin, ..Self::default() };
+        }
+        taken(next)
+    }
+
+    /// Whether these counters go on from the last ones.
+    #[expect(clippy::cast_precision_loss, reason = "an order of magnitude")]
+    fn is_same(&self, totals: [u64; 2]) -> bool {
+        let Some(last) = self.last else { return true };
+        let most = SAME_BYTES + SAME_WITHIN_SECONDS * self.growth.recent_rate();
+        (0..2).all(|n| totals[n].checked_sub(last[n]).is_some_and(|more| more as f64 <= most))
+    }
+}
+
+/// Whether the whole task shares one network, so that its counters count once.
+pub(super) fn is_shared(mode: Option<NetworkMode>) -> bool {
+    mode == Some(NetworkMode::Awsvpc)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(second: u64) -> Timestamp {
-        Timestamp::from_unix_ns(second * 1_000_000_000)
-    }
-
-    fn bytes(rx_bytes: u64) -> NetworkReading {
-        NetworkReading { rx_bytes, tx_bytes: 2 * rx_bytes }
-    }
-
-    /// What a row of `(second, total)` comes to: `(until, rx)`.
-    fn seen(samples: impl Iterator<Item = (u64, u64)>, held: bool) -> Vec<(u64, f64)> {
-        let mut network = NetworkRates::default();
-        let outcomes = samples.map(|(s, total)| network.on_sample(at(s), bytes(total), held));
-        let values = outcomes.flat_map(NetworkOutcome::values);
-        values
-            .filter(|(metric, ..)| *metric == Metric::NetworkRxBytes)
-            .map(|(_, until, rx)| (until.unix_ms() / 1000, rx))
-            .collect()
-    }
-
-    #[test]
-    fn rates_are_per_second_of_read() {
-        let samples = [(0, 1000), (1, 1500), (1, 1500), (3, 1500), (4, 100), (5, 300)];
-        assert_eq!(seen(samples.into_iter(), false), [(1, 500.0), (3, 0.0), (5, 200.0)]);
-        let mut network = NetworkRates::default();
-        network.on_sample(at(1), bytes(1000), false);
-        assert_eq!(network.on_sample(at(2), bytes(10), false), NetworkOutcome::Reset);
-        assert_eq!(network.on_sample(at(1), bytes(20), false), NetworkOutcome::Reset);
-    }
-
-    #[test]
-    fn held_counters_are_spread_over_the_time_they_were_held() {
-        // 100 bytes a second, renewed at 5, 15, 25, …, seen at any interval that
-        // is shorter: no rate but the true one.
-        for step in 1..10 {
-            let samples = (0..100).step_by(step).map(|second| (second, (second + 5) / 10 * 1000));
-            let seen = seen(samples, true);
-            assert!(seen.len() >= 8, "{step}: {seen:?}");
-            assert!(seen.iter().all(|(_, rx)| (*rx - 100.0).abs() < 1e-9), "{step}: {seen:?}");
-        }
-    }
-
-    #[test]
-    fn samples_as_seldom_as_renewals_lose_nothing() {
-        // 100 bytes a second, in samples 10.02 s to 60 s apart.
-        for step_ms in [10_020, 15_000, 20_000, 30_000, 60_000] {
-            let mut network = NetworkRates::default();
-            let (mut bytes_seen, mut last_ms) = (0.0, 0);
-            for ms in (0..7_200_000).step_by(step_ms) {
-                let read = Timestamp::from_unix_ns(ms * 1_000_000);
-                let renewed = (ms + 5_000) / 10_000 * 1000;
-                if let NetworkOutcome::Rates { rx, .. } =
-                    network.on_sample(read, bytes(renewed), true)
-                {
-                    #[expect(clippy::cast_precision_loss, reason = "two hours")]
-                    let seconds = (ms - last_ms) as f64 / 1000.0;
-                    bytes_seen += rx * seconds;
-                }
-                last_ms = ms;
-            }
-            assert!((bytes_seen / 720_000.0 - 1.0).abs() < 0.02, "{step_ms}: {bytes_seen}");
-        }
-    }
-
-    #[test]
-    fn idle_counters_are_zero_now_and_not_long_ago() {
-        for step in [1, 11, 15, 30, 60] {
-            let seen = seen((0..7200).step_by(step).map(|second| (second, 5)), true);
-            let (until, rx) = *seen.last().unwrap();
-            assert!(rx.abs() < 1e-9 && until + 75 > 7200, "{step}: {until}");
-        }
-    }
-
-    #[test]
-    fn held_counters_that_do_not_move_are_zero_and_the_next_change_is_right() {
-        // Renewed at 4, 14, 24, …; moves at 4, 14 and 54 only.
-        let samples = (0..61).map(|second| match second {
-            0..4 => (second, 0),
-            4..14 => (second, 500),
-            14..54 => (second, 1500),
-            _ => (second, 3500),
-        });
-        let expected = [(4, 50.0), (14, 100.0), (24, 0.0), (34, 0.0), (44, 0.0), (54, 200.0)];
-        assert_eq!(seen(samples, true), expected);
-    }
-
-    #[test]
-    fn another_container_starts_anew() {
-        let mut network = NetworkRates::default();
-        network.on_sample(at(1), bytes(1000), false);
-        network.forget();
-        assert_eq!(network.on_sample(at(2), bytes(9000), false), NetworkOutcome::Nothing);
-    }
-}
+#[path = "network/tests.rs"]
+mod tests;

@@ -128,14 +128,17 @@ fn on_awsvpc_the_network_is_the_tasks_and_counted_once() {
         let of = |id| full(id, read, read * 10, 60, Some(net), 0);
         format!("{{{}, {}, {}}}", of("pause"), of("log"), of("web"))
     };
-    all_values(&mut bench, &document(10, 1000));
-    bench.second += 9;
-    all_values(&mut bench, &document(20, 3000));
-    bench.second += 9;
-    assert_eq!(
-        all_values(&mut bench, &document(30, 8000)),
-        [("NetworkRxBytes", None, 500.0), ("NetworkTxBytes", None, 1000.0)]
-    );
+    let mut seen = Vec::new();
+    for second in 10..41 {
+        let (read, net) = match second {
+            ..20 => (10, 1000),
+            20..30 => (20, 3000),
+            30..40 => (30, 8000),
+            _ => (40, 13_000),
+        };
+        seen.extend(all_values(&mut bench, &document(read, net)));
+    }
+    assert_eq!(seen, [("NetworkRxBytes", None, 500.0), ("NetworkTxBytes", None, 1000.0)]);
 }
 
 #[test]
@@ -146,11 +149,12 @@ fn on_awsvpc_a_container_without_networks_leaves_it_to_the_pause_container() {
         let pause = full("pause", read, read, 60, Some(net), 0);
         format!("{{{pause}, {}}}", full("web", read, read, 60, None, 0))
     };
-    all_values(&mut bench, &document(10, 1000));
-    bench.second += 9;
-    all_values(&mut bench, &document(20, 1000));
-    bench.second += 9;
-    assert_eq!(all_values(&mut bench, &document(30, 2000)), [("NetworkRxBytes", None, 100.0)]);
+    let mut seen = Vec::new();
+    for second in 10..41 {
+        let read = second / 10 * 10;
+        seen.extend(all_values(&mut bench, &document(read, read * 100)));
+    }
+    assert_eq!(seen, [("NetworkRxBytes", None, 100.0)]);
 }
 
 #[test]
@@ -186,11 +190,13 @@ fn a_counter_that_falls_gives_no_rate() {
 #[test]
 fn the_task_waits_for_all_that_have_data() {
     let mut bench = Bench::measuring(&["web"], &[Metric::TaskCpuUtilization]);
-    bench.task(&task_with(
-        r#"{"CPU": 1}"#,
-        "null",
-        &[("web", "{}"), ("log", "{}"), ("init", "{}")],
-    ));
+    bench.task(
+        &task_with(r#"{"CPU": 1}"#, "null", &[("web", "{}"), ("log", "{}"), ("init", "{}")])
+            .replace(
+                r#""Name": "init", "KnownStatus": "RUNNING""#,
+                r#""Name": "init", "KnownStatus": "STOPPED""#,
+            ),
+    );
     let at = |web: (u64, u64), log: (u64, u64)| {
         format!(
             r#"{{{}, {}, "init": null}}"#,

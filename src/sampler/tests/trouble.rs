@@ -47,16 +47,143 @@ fn a_reset_hidden_between_two_sums_breaks_the_next_one_only() {
     assert!(matches!(values[..], [(_, None, value)] if (value - 60.0).abs() < 1e-9), "{values:?}");
 }
 
-#[test]
-fn a_container_that_stopped_or_fell_silent_holds_nobody_up() {
+/// What the sums come to while `log` has a reading in each second up to 20 and from 50
+/// on, and `without` in between.
+fn sums_while_silent(without: &str) -> (Vec<(u64, f64)>, Vec<Event>) {
     let mut bench = bench_of_two();
-    let web = |read: u64| entry("web", read, read * 500);
-    let replay = entry("log", 10, 1000);
-    let mut counted = 0;
-    for read in 10..60 {
-        counted += all_values(&mut bench, &format!("{{{}, {replay}}}", web(read))).len();
+    let (mut seen, mut said) = (Vec::new(), Vec::new());
+    for read in 10..70 {
+        let log = if (20..50).contains(&read) {
+            without.replace("REPLAY", &entry("log", 19, 1900))
+        } else {
+            entry("log", read, read * 100)
+        };
+        let json = format!("{{{}, {log}}}", entry("web", read, read * 500));
+        let (values, events) = bench.stats(&json);
+        seen.extend(values);
+        said.extend(events);
     }
-    assert!(counted > 30, "silent: {counted}");
+    (seen, said)
+}
+
+#[test]
+fn a_sum_waits_for_a_running_container_without_new_stats_and_names_it() {
+    for without in ["REPLAY", r#""log": null"#, r#""log": {}"#, r#""x": null"#] {
+        let (seen, said) = sums_while_silent(without);
+        // Nothing in between, and then what really was.
+        assert!(seen.iter().all(|(_, value)| (value - 60.0).abs() < 1e-9), "{without}: {seen:?}");
+        let reads: Vec<_> = seen.iter().map(|(read, _)| *read).collect();
+        let expected: Vec<_> = (11..20).chain(50..70).collect();
+        assert_eq!(reads, expected, "{without}");
+        let waits: Vec<_> = said
+            .iter()
+            .filter(|event| matches!(event, Event::SumsWait { .. } | Event::SumsBack))
+            .collect();
+        assert_eq!(waits.len(), 2, "{without}: {said:?}");
+        assert!(matches!(waits[0], Event::SumsWait { containers, .. } if containers == &["log"]));
+    }
+}
+
+#[test]
+fn a_sum_waits_for_the_first_stats_of_a_running_container() {
+    let mut bench = bench_of_two();
+    for read in 10..20 {
+        let json = format!("{{{}, \"log\": null}}", entry("web", read, read * 500));
+        assert_eq!(bench.stats(&json).0, []);
+    }
+    let seen: Vec<_> = (20..25).flat_map(|read| bench.stats(&two(read, true, true)).0).collect();
+    assert!(seen.iter().all(|(_, value)| (value - 60.0).abs() < 1e-9), "{seen:?}");
+    assert_eq!(seen.len(), 4);
+}
+
+#[test]
+fn a_sum_waits_for_no_container_that_does_not_run() {
+    for (status, kind) in [
+        ("PULLED", "NORMAL"),
+        ("CREATED", "NORMAL"),
+        ("STOPPED", "NORMAL"),
+        ("NONE", "NORMAL"),
+        ("RUNNING", "CNI_PAUSE"),
+        ("RESOURCES_PROVISIONED", "CNI_PAUSE"),
+    ] {
+        let task = task_with(r#"{"CPU": 1}"#, "null", &[("web", "{}"), ("log", "{}")]);
+        let log = task.rfind(r#""KnownStatus": "RUNNING""#).unwrap();
+        let task = format!(
+            "{}{}",
+            &task[..log],
+            task[log..].replacen(
+                r#""KnownStatus": "RUNNING""#,
+                &format!(r#""KnownStatus": "{status}", "Type": "{kind}""#),
+                1
+            )
+        );
+        let mut bench = Bench::measuring(&["web"], &[Metric::TaskCpuUtilization]);
+        bench.task(&task);
+        let seen: Vec<_> =
+            (10..40).flat_map(|read| bench.stats(&two(read, true, false)).0).collect();
+        assert_eq!(seen.len(), 29, "{status} {kind}");
+        assert!(seen.iter().all(|(_, value)| (value - 50.0).abs() < 1e-9), "{seen:?}");
+    }
+}
+
+#[test]
+fn a_container_that_ended_costs_neither_a_gap_nor_a_warning() {
+    let mut bench = bench_of_two();
+    let (mut seen, mut said) = (Vec::new(), Vec::new());
+    for read in 10..60 {
+        let (values, events) = bench.stats(&two(read, true, read < 30));
+        seen.extend(values);
+        said.extend(events);
+        if bench.sampler.wants_task(bench.now().instant) {
+            assert_eq!(read, 30, "its stats ended");
+            let task = task_with(r#"{"CPU": 1}"#, "null", &[("web", "{}"), ("log", "{}")]);
+            let log = task.rfind("RUNNING").unwrap();
+            let task = format!("{}STOPPED{}", &task[..log], &task[log + 7..]);
+            let task = TaskDocument::parse(&mut task.into_bytes()).unwrap();
+            let (mut samples, now) = (Vec::new(), bench.now());
+            bench.sampler.on_task(&task, now, &mut samples, &mut said);
+            seen.extend(samples.iter().map(|s| (s.read.unix_ms() / 1000, s.value)));
+        }
+    }
+    let reads: Vec<_> = seen.iter().map(|(read, _)| *read).collect();
+    assert_eq!(reads, (11..60).collect::<Vec<_>>());
+    for (read, value) in seen {
+        let expected = if read < 30 { 60.0 } else { 50.0 };
+        assert!((value - expected).abs() < 1e-9, "{read}: {value}");
+    }
+    assert!(said.iter().all(|event| matches!(event, Event::Measuring { .. })), "{said:?}");
+}
+
+#[test]
+fn an_agent_that_polls_rarely_makes_no_sum_of_some_containers() {
+    // Each container has a reading each 20 s, in its own phase; the task is at 30 %.
+    for cadence in [5, 10, 20, 30, 60_u64] {
+        let mut bench = Bench::measuring(&["web"], &[Metric::TaskCpuUtilization]);
+        let ids = ["io", "web", "idle"];
+        bench.task(&task_with(r#"{"CPU": 2}"#, "null", &ids.map(|id| (id, "{}"))));
+        let mut seen = Vec::new();
+        for second in 70..1200_u64 {
+            bench.second = second - 10;
+            let of = |(n, id): (u64, &&str)| {
+                let phase = n * cadence / 3;
+                let read = (second - phase) / cadence * cadence + phase;
+                entry(id, read, read * [400, 200, 0][usize::try_from(n).unwrap()] + 1)
+            };
+            let entries: Vec<_> = (0..).zip(&ids).map(of).collect();
+            let (values, events) = bench.stats(&format!("{{{}}}", entries.join(",")));
+            seen.extend(values);
+            assert!(
+                events.iter().all(|event| matches!(event, Event::Measuring { .. })),
+                "{events:?}"
+            );
+        }
+        assert!(seen.iter().all(|(_, value)| (value - 30.0).abs() < 1e-9), "{cadence}: {seen:?}");
+        assert!(seen.len() as u64 + 3 >= 1130 / cadence, "{cadence}: {}", seen.len());
+    }
+}
+
+#[test]
+fn a_container_that_stopped_holds_nobody_up() {
     let stopped = task_with(r#"{"CPU": 1}"#, "null", &[("web", "{}"), ("log", "{}")]);
     let stopped = stopped.replacen("RUNNING", "x", 1).replacen("RUNNING", "STOPPED", 1);
     let mut bench = bench_of_two();
@@ -108,11 +235,11 @@ fn network_of(task: &str, polls: impl Iterator<Item = String>) -> Vec<(Option<u1
 fn on_awsvpc_ec2_the_bytes_of_ten_seconds_never_look_like_those_of_one() {
     let task = task_with("{}", r#""awsvpc""#, &[("web", "{}")]);
     // Renewed every 10 s, 100 bytes a second; from the first poll on.
-    let polls = (10..60_u64).map(|read| {
+    let polls = (10..120_u64).map(|read| {
         format!("{{{}}}", full("web", read, read, 60, Some((read + 3) / 10 * 1000), 0))
     });
     let seen = network_of(&task, polls);
-    assert!(seen.len() >= 4, "{seen:?}");
+    assert!(seen.len() >= 7, "{seen:?}");
     assert!(seen.iter().all(|(container, rx)| container.is_none() && (*rx - 100.0).abs() < 1e-9));
 }
 
@@ -123,7 +250,7 @@ fn on_awsvpc_a_sample_without_networks_is_no_zero_and_no_other_source() {
         r#"{"LaunchType": "FARGATE", "#,
         1,
     );
-    let polls = (10..40_u64).map(|read| {
+    let polls = (10..200_u64).map(|read| {
         // The other one's counters would be a jump, were they taken.
         let (net, other) = (read * 100, 7_000_000 + read * 100);
         let log = full("log", read, read, 60, Some(other), 0);
@@ -135,8 +262,9 @@ fn on_awsvpc_a_sample_without_networks_is_no_zero_and_no_other_source() {
         format!("{{{web}, {log}}}")
     });
     let seen = network_of(&task, polls);
-    assert_eq!(seen.len(), 26, "{seen:?}");
-    assert!(seen.iter().all(|(_, rx)| (*rx - 100.0).abs() < 1e-9), "{seen:?}");
+    // One right value in 20 s: how old the counters are is known to a second.
+    assert!(seen.len() >= 7, "{seen:?}");
+    assert!(seen.iter().all(|(_, rx)| (*rx - 100.0).abs() < 5.0), "{seen:?}");
 }
 
 #[test]
@@ -146,7 +274,7 @@ fn a_source_that_is_gone_is_replaced_without_a_jump() {
         r#"{"LaunchType": "FARGATE", "#,
         1,
     );
-    let polls = (10..120_u64).map(|read| {
+    let polls = (10..400_u64).map(|read| {
         let log = full("log", read, read, 60, Some(7_000_000 + read * 100), 0);
         let web = if read < 30 {
             full("web", read, read, 60, Some(read * 100), 0)
@@ -156,7 +284,7 @@ fn a_source_that_is_gone_is_replaced_without_a_jump() {
         format!("{{{web}, {log}}}")
     });
     let seen = network_of(&task, polls);
-    assert!(seen.len() > 70, "{}", seen.len());
+    assert!(seen.len() > 15, "{}", seen.len());
     assert!(seen.iter().all(|(_, rx)| (*rx - 100.0).abs() < 1e-9), "{seen:?}");
 }
 
@@ -177,7 +305,8 @@ fn one_container_that_says_awsvpc_says_it_for_all() {
 
 #[test]
 fn a_clock_that_is_set_forward_drops_one_difference() {
-    for (set_s, is_dropped) in [(3000, true), (30, true), (2, false)] {
+    // As another host's clock is seen; our own is compared with the monotonic clock.
+    for set_s in [3000, 30, 2] {
         let mut bench = Bench::measuring(
             &["web"],
             &[Metric::CpuUtilization, Metric::NetworkRxBytes, Metric::StorageReadBytes],
@@ -187,7 +316,7 @@ fn a_clock_that_is_set_forward_drops_one_difference() {
             |read, n: u64| format!("{{{}}}", full("web", read, n * 250, 60, Some(n * 10), n * 10));
         all_values(&mut bench, &document(10, 1));
         assert_eq!(all_values(&mut bench, &document(11, 2)).len(), 3);
-        assert_eq!(all_values(&mut bench, &document(12 + set_s, 3)).is_empty(), is_dropped);
+        assert_eq!(all_values(&mut bench, &document(12 + set_s, 3)), []);
         assert_eq!(
             all_values(&mut bench, &document(13 + set_s, 4)),
             [
@@ -214,7 +343,7 @@ fn a_clock_that_is_set_back_spares_no_counter() {
 }
 
 #[test]
-fn more_than_all_cpus_is_a_clock_and_no_load() {
+fn more_than_all_cpus_is_averaged_with_the_next_sample() {
     let mut bench = Bench::new();
     bench.task(LIMITED);
     let document = |ms: u64, used_ms: u64| {
@@ -223,9 +352,9 @@ fn more_than_all_cpus_is_a_clock_and_no_load() {
     };
     bench.values(&document(10_000, 1000));
     assert_eq!(bench.values(&document(11_000, 1250)), [(11, 50.0)]);
-    // Set back by 0.9 s: a second's work in a tenth of one.
+    // Stamped 0.9 s too early: a second's work in a tenth of one.
     assert_eq!(bench.values(&document(11_100, 1500)), []);
-    assert_eq!(bench.values(&document(12_100, 1750)), [(12, 50.0)]);
+    assert_eq!(bench.values(&document(13_000, 1750)), [(13, 50.0)]);
 }
 
 #[test]
@@ -259,14 +388,19 @@ fn a_kind_other_than_normal_is_ecs_s_own_whatever_its_name() {
 fn a_stopped_container_is_not_silent_and_one_that_comes_back_can_be() {
     let mut bench = Bench::new();
     bench.task(LIMITED);
-    bench.values(&one("w1", 10, 1000));
+    for read in 8..=10 {
+        bench.values(&one("w1", read, 100 * read));
+    }
     bench.task(&LIMITED.replacen("RUNNING", "STOPPED", 1));
     for _ in 0..60 {
         assert_eq!(bench.stats(r#"{"w1": {}}"#).1, []);
     }
     bench.second += 1;
     bench.stats(&one("w1", 73, 50));
-    let said: Vec<_> = (0..20).flat_map(|_| bench.stats(&one("w1", 73, 50)).1).collect();
+    let replay = one("w1", 73, 50);
+    let said: Vec<_> = (0..40).flat_map(|_| bench.stats(&replay).1).collect();
+    let said: Vec<_> =
+        said.into_iter().filter(|event| !matches!(event, Event::Measuring { .. })).collect();
     assert!(matches!(said[..], [Event::ContainerSilent { .. }]), "{said:?}");
 }
 
@@ -302,7 +436,7 @@ fn a_clock_that_is_set_makes_no_network_rate_of_the_task() {
         for set_s in [-8_i64, -5, 60, 1200] {
             let task = task_with("{}", r#""awsvpc""#, &[("web", "{}")]);
             let task = task.replacen('{', &format!("{{{fargate}"), 1);
-            let polls = (10..60_u64).map(|second| {
+            let polls = (10..120_u64).map(|second| {
                 let read = if second < 32 { second } else { second.saturating_add_signed(set_s) };
                 let bytes =
                     if fargate.is_empty() { (second + 3) / 10 * 1000 } else { second * 100 };

@@ -1,62 +1,15 @@
-//! Counters to utilisation: subtract, divide, and say what the result is a
-//! percentage of. Pure arithmetic: no clock, no I/O, no environment.
+//! What 100 % means: of a container's CPU and memory, and of the task's. Pure
+//! arithmetic: limits and reservations in, a basis out.
 
 use std::fmt;
 
-use crate::{
-    endpoint::task::CPU_UNITS_PER_VCPU, reading::MemoryReading, time::timestamp::Timestamp,
-};
+use crate::{endpoint::task::CPU_UNITS_PER_VCPU, reading::MemoryReading};
 
-/// A counter that only grows, at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counter {
-    /// When it was read, by the clock of the host.
-    pub read: Timestamp,
-    /// What it had counted since the container started: ns, bytes.
-    pub total: u64,
-}
-
-/// What came of comparing a counter with itself earlier.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Difference {
-    /// How much it grew for each nanosecond between one `read` and the other.
-    /// For CPU time in ns that is the number of CPUs in use, on average.
-    PerNs(f64),
-    /// The endpoint replayed the sample: the same `read`.
-    Duplicate,
-    /// The counter fell: the container was restarted under its id. The later
-    /// value is a new base.
-    CounterReset,
-    /// `read` went back: the host's clock was set. The later value is a new
-    /// base.
-    ClockSetBack,
-}
-
-/// Compares two values of one counter.
-///
-/// The denominator is the difference of `read`, not of any clock of ours: the
-/// endpoint replays its last sample, and `system_cpu_usage` has ticks of 10 ms.
-///
-/// ```
-/// use esp::{time::timestamp::Timestamp, sampler::utilisation::{Counter, Difference, difference}};
-///
-/// let at = |ms: u64, total: u64| Counter { read: Timestamp::from_unix_ns(ms * 1_000_000), total };
-/// // 501.5 ms of CPU time in 1.003 s are half a CPU.
-/// assert_eq!(difference(at(0, 0), at(1003, 501_500_000)), Difference::PerNs(0.5));
-/// ```
-#[must_use]
-#[expect(clippy::cast_precision_loss, reason = "53 bits of a difference: 1e-16 of it")]
-pub fn difference(previous: Counter, current: Counter) -> Difference {
-    let Some(elapsed_ns) = current.read.ns_since(previous.read) else {
-        return Difference::ClockSetBack;
-    };
-    if elapsed_ns == 0 {
-        return Difference::Duplicate;
-    }
-    match current.total.checked_sub(previous.total) {
-        Some(growth) => Difference::PerNs(growth as f64 / elapsed_ns as f64),
-        None => Difference::CounterReset,
-    }
+/// The limits of the task itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Limits {
+    pub(super) cpu_vcpu: Option<f64>,
+    pub(super) memory_bytes: Option<u64>,
 }
 
 /// What 100 % of `CPUUtilization` is.
@@ -126,28 +79,9 @@ impl fmt::Display for CpuBasis {
     }
 }
 
-/// 2²⁰: what Container Insights calls a megabyte.
-pub const MEBIBYTE: f64 = 1_048_576.0;
-
 /// A limit of this many bytes or more is none: without one, Fargate writes
 /// `9223372036854771712` and cgroup v2 `18446744073709551615`.
 const LIMIT_INSANE: u64 = 1 << 62;
-
-/// Memory that the kernel could not take back without the container noticing:
-/// usage without the inactive page cache. Bytes.
-#[must_use]
-pub fn working_set_bytes(memory: MemoryReading) -> u64 {
-    // Read one after the other, the two may cross.
-    memory.usage_bytes.checked_sub(memory.inactive_file_bytes).unwrap_or(memory.usage_bytes)
-}
-
-/// Memory as `AWS/ECS` counts it: usage without the page cache (cgroup v1) or
-/// without its inactive part (v2). Bytes.
-#[must_use]
-pub fn ecs_memory_bytes(memory: MemoryReading) -> u64 {
-    let cache_bytes = memory.cache_bytes.unwrap_or(memory.inactive_file_bytes);
-    memory.usage_bytes.checked_sub(cache_bytes).unwrap_or(memory.usage_bytes)
-}
 
 /// What 100 % of `MemoryUtilization` is: the limit that binds first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,50 +149,31 @@ impl fmt::Display for MemoryBasis {
     }
 }
 
-/// `part` as a percentage of `whole`, which is not 0.
-#[must_use]
-#[expect(clippy::cast_precision_loss, reason = "memory has far fewer than 2^53 bytes")]
-pub fn percent_of_bytes(part: u64, whole: u64) -> f64 {
-    100.0 * part as f64 / whole as f64
+/// What 100 % of the task's CPU is, in vCPU: its limit, else the sum of the
+/// reservations, as ECS computes it. `None` if there are neither.
+pub(super) fn task_vcpu(limits: Limits, reservations: impl Iterator<Item = f64>) -> Option<f64> {
+    limits.cpu_vcpu.or_else(|| {
+        let units: f64 = reservations.sum();
+        (units > 0.0).then_some(units / CPU_UNITS_PER_VCPU)
+    })
+}
+
+/// What 100 % of the task's memory is, bytes: its limit, else the sum of the limits of
+/// all counted containers. `None` if one of them has none: what all use is no share of
+/// what some may use.
+pub(super) fn task_memory_bytes(
+    limits: Limits,
+    mut of_containers: impl Iterator<Item = Option<u64>>,
+) -> Option<u64> {
+    limits.memory_bytes.or_else(|| {
+        let sum = of_containers.try_fold(0_u64, |sum, bytes| Some(sum.saturating_add(bytes?)));
+        sum.filter(|&bytes| bytes > 0)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn counter(read_ms: u64, total_ms: u64) -> Counter {
-        Counter { read: Timestamp::from_unix_ns(read_ms * 1_000_000), total: total_ms * 1_000_000 }
-    }
-
-    #[test]
-    fn a_difference_is_growth_over_the_difference_of_read() {
-        use Difference::{ClockSetBack, CounterReset, Duplicate, PerNs};
-        for (previous, current, expected) in [
-            (counter(0, 0), counter(1000, 1000), PerNs(1.0)),
-            (counter(5000, 70_000), counter(6003, 70_000), PerNs(0.0)),
-            // Fargate: one sample in 10 s.
-            (counter(10_000, 500), counter(20_000, 3000), PerNs(0.25)),
-            // More than one CPU.
-            (counter(0, 0), counter(1000, 4000), PerNs(4.0)),
-            // The endpoint replays; the counter does not matter then.
-            (counter(1000, 5), counter(1000, 5), Duplicate),
-            (counter(1000, 5), counter(1000, 9), Duplicate),
-            // Restart under the same id.
-            (counter(1000, 5), counter(2000, 4), CounterReset),
-            // The host's clock was set back.
-            (counter(2000, 5), counter(1000, 6), ClockSetBack),
-        ] {
-            assert_eq!(difference(previous, current), expected, "{previous:?} {current:?}");
-        }
-    }
-
-    #[test]
-    fn extreme_counters_give_finite_numbers() {
-        let start = Counter { read: Timestamp::from_unix_ns(0), total: 1 };
-        let end = Counter { read: Timestamp::from_unix_ns(1), total: u64::MAX };
-        let Difference::PerNs(rate) = difference(start, end) else { panic!() };
-        assert!(rate.is_finite() && rate > 1e19);
-    }
 
     fn memory(
         usage_bytes: u64,
@@ -271,19 +186,6 @@ mod tests {
             cache_bytes,
             limit_bytes: None,
             hierarchical_limit_bytes: None,
-        }
-    }
-
-    #[test]
-    fn memory_is_counted_in_two_ways() {
-        for (stats, working_set, ecs) in [
-            (memory(900, 200, Some(300)), 700, 600),
-            (memory(900, 250, None), 650, 650),
-            (memory(900, 900, Some(900)), 0, 0),
-            // The counters crossed while they were read.
-            (memory(900, 901, Some(901)), 900, 900),
-        ] {
-            assert_eq!((working_set_bytes(stats), ecs_memory_bytes(stats)), (working_set, ecs));
         }
     }
 
@@ -344,5 +246,24 @@ mod tests {
         ] {
             assert_eq!(basis.percent(cores), percent, "{basis}");
         }
+    }
+
+    #[test]
+    fn the_task_has_its_limit_or_the_sum_of_what_each_container_has() {
+        let none = Limits::default();
+        let limited = Limits { cpu_vcpu: Some(2.0), memory_bytes: Some(400) };
+        for (limits, of_containers, expected) in [
+            (limited, vec![None, Some(100)], Some(400)),
+            (none, vec![Some(100), Some(60)], Some(160)),
+            // One has a reservation alone.
+            (none, vec![Some(100), None], None),
+            (none, vec![None], None),
+            (none, vec![], None),
+        ] {
+            assert_eq!(task_memory_bytes(limits, of_containers.into_iter()), expected);
+        }
+        assert_eq!(task_vcpu(limited, [512.0].into_iter()), Some(2.0));
+        assert_eq!(task_vcpu(none, [512.0, 256.0].into_iter()), Some(0.75));
+        assert_eq!(task_vcpu(none, std::iter::empty()), None);
     }
 }

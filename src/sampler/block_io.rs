@@ -1,0 +1,137 @@
+//! Block I/O: bytes read and written by one container, from one reading to the next.
+//! Which devices list the same bytes is decided where the readings are compared
+//! (`reading::block_io`), whether their growth can be believed in `growth`.
+
+use super::growth::{Growth, Outcome, Point};
+use crate::{
+    reading::{BlockIo as Listed, BlockIoReading},
+    time::Timestamp,
+};
+
+/// The counters of one container.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct BlockIo {
+    growth: Growth,
+    /// The reading up to which all is accounted for, and the last one.
+    base: Option<(Timestamp, BlockIoReading)>,
+    last: Option<(Timestamp, BlockIoReading)>,
+    has_list: bool,
+}
+
+impl BlockIo {
+    /// Takes in what a new reading lists.
+    pub(super) fn on_reading(&mut self, read: Timestamp, block_io: Listed) -> Outcome {
+        match block_io {
+            // Nothing was counted before the first list.
+            Listed::NotListed if !self.has_list => {
+                let zero = (read, BlockIoReading::default());
+                self.growth.forget();
+                self.growth.on_point(point(zero));
+                (self.base, self.last) = (Some(zero), Some(zero));
+                Outcome::Nothing
+            }
+            Listed::NotListed => {
+                let was_known = self.base.is_some();
+                self.forget();
+                if was_known { Outcome::Unknown } else { Outcome::Nothing }
+            }
+            Listed::Listed(reading) => {
+                self.has_list = true;
+                self.on_list((read, reading))
+            }
+        }
+    }
+
+    fn on_list(&mut self, now: (Timestamp, BlockIoReading)) -> Outcome {
+        let outcome = self.growth.on_point(point(now));
+        let last = self.last.replace(now);
+        let Outcome::Grew { since, .. } = outcome else {
+            if self.base.is_none() {
+                self.base = Some(now);
+            }
+            return outcome;
+        };
+        let from = [self.base, last].into_iter().flatten();
+        let from = from.into_iter().find(|(read, _)| read.unix_ns() == since.at_ns);
+        self.base = Some(now);
+        match from.and_then(|(_, from)| now.1.since(&from)) {
+            Some(bytes) => Outcome::Grew { since, by: [bytes.read, bytes.written] },
+            None => Outcome::Unknown,
+        }
+    }
+
+    /// The next reading is a base: the clock was set.
+    pub(super) fn forget(&mut self) {
+        self.growth.forget();
+        (self.base, self.last) = (None, None);
+    }
+}
+
+fn point((read, reading): (Timestamp, BlockIoReading)) -> Point {
+    let total = reading.total();
+    Point { at_ns: read.unix_ns(), totals: [total.read, total.written] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reading::BlockIoBytes;
+
+    fn at(second: u64) -> Timestamp {
+        Timestamp::from_unix_ns(second * 1_000_000_000)
+    }
+
+    fn disk(read: u64) -> Listed {
+        let mut reading = BlockIoReading::default();
+        reading.add(259, 0, BlockIoBytes { read, written: 2 * read });
+        Listed::Listed(reading)
+    }
+
+    /// Bytes read, of what `(second, list)` come to.
+    fn seen(rows: &[(u64, Listed)]) -> Vec<u64> {
+        let mut block_io = BlockIo::default();
+        let outcomes = rows.iter().map(|&(second, list)| block_io.on_reading(at(second), list));
+        outcomes
+            .filter_map(|outcome| match outcome {
+                Outcome::Grew { by, .. } => Some(by[0]),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_first_bytes_are_not_lost() {
+        let none = Listed::NotListed;
+        assert_eq!(
+            seen(&[(10, none), (11, none), (12, disk(4096)), (13, disk(8192))]),
+            [4096, 4096]
+        );
+        // A list that is gone is a reset.
+        assert_eq!(
+            seen(&[(10, disk(4096)), (11, none), (12, disk(4096)), (13, disk(8192))]),
+            [4096]
+        );
+    }
+
+    #[test]
+    fn the_same_bytes_under_two_devices_count_once_through_jumps_and_falls() {
+        let both = |read: u64| {
+            let mut reading = BlockIoReading::default();
+            reading.add(259, 0, BlockIoBytes { read, written: 0 });
+            reading.add(253, 0, BlockIoBytes { read, written: 0 });
+            Listed::Listed(reading)
+        };
+        let high = 1 << 40;
+        let rows = [
+            (10, both(high)),
+            (11, both(high + 4096)),
+            (12, both(7)),
+            (13, both(high + 8192)),
+            (14, both(high + 12_288)),
+            // A fast disk, confirmed by the next reading.
+            (15, both(high + (1 << 35))),
+            (16, both(high + (2 << 35))),
+        ];
+        assert_eq!(seen(&rows), [4096, 4096, (2 << 35) - 12_288]);
+    }
+}

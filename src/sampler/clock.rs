@@ -1,0 +1,110 @@
+//! The host's wall clock, as far as it is set while ESP runs. The endpoint stamps
+//! its readings with that same clock, so a step of it would make a difference of
+//! readings too long or too short. A step is seen exactly, by comparing the wall
+//! clock with the monotonic clock from one answer to the next. Pure: the time is
+//! told, not read.
+
+use crate::time::{Now, Timestamp};
+
+/// Steps below this are no steps: the two clocks are not read at the same instant.
+/// A difference over a second is then wrong by at most 1 %.
+const STEP_MIN_NS: u64 = 10_000_000;
+
+/// The two clocks, as they were at the last answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct HostClock {
+    last: Option<Now>,
+}
+
+/// The wall clock was set between two answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Step {
+    /// How far, ns: positive means ahead.
+    pub(super) by_ns: i64,
+    /// What it said at the first answer after that.
+    pub(super) wall: Timestamp,
+}
+
+impl HostClock {
+    /// Takes in the time of an answer.
+    pub(super) fn on_answer(&mut self, now: Now) -> Option<Step> {
+        let last = self.last.replace(now)?;
+        let elapsed = now.instant.saturating_duration_since(last.instant);
+        let elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let expected = last.wall.unix_ns().saturating_add(elapsed_ns);
+        let by_ns = now.wall.unix_ns().wrapping_sub(expected).cast_signed();
+        (by_ns.unsigned_abs() >= STEP_MIN_NS).then_some(Step { by_ns, wall: now.wall })
+    }
+}
+
+impl Step {
+    /// Whether a reading of this time, in an answer that came at `wall`, was surely
+    /// stamped after the step.
+    ///
+    /// After a step ahead, no old stamp is later than what the clock would say now
+    /// without the step. After a step back, old stamps can lie in the future. Then a
+    /// new stamp is told by the clock itself: it is past the moment at which the step
+    /// was seen, and not in the future.
+    pub(super) fn is_before(self, read: Timestamp, wall: Timestamp) -> bool {
+        if self.by_ns > 0 {
+            read.unix_ns() > self.wall.unix_ns().saturating_sub(self.by_ns.unsigned_abs())
+        } else {
+            read > self.wall && read <= wall
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn a_step_is_what_the_wall_clock_does_and_the_monotonic_clock_does_not() {
+        let start = Instant::now();
+        for (elapsed_ms, wall_ms, expected_ms) in [
+            (1000_u64, 1000_u64, None),
+            (1000, 1009, None),
+            (1000, 991, None),
+            // An endpoint that was away for an hour.
+            (3_600_000, 3_600_000, None),
+            (1000, 1012, Some(12)),
+            (1000, 3500, Some(2500)),
+            (1000, 700, Some(-300)),
+            (1000, 3_001_000, Some(3_000_000)),
+        ] {
+            let base_ms = 1_795_514_400_000;
+            let at = |elapsed_ms: u64, wall_ms: u64| Now {
+                instant: start + Duration::from_millis(elapsed_ms),
+                wall: Timestamp::from_unix_ns((base_ms + wall_ms) * 1_000_000),
+            };
+            let mut clock = HostClock::default();
+            assert_eq!(clock.on_answer(at(0, 0)), None);
+            let step = clock.on_answer(at(elapsed_ms, wall_ms)).map(|step| step.by_ns / 1_000_000);
+            assert_eq!(step, expected_ms, "{elapsed_ms} {wall_ms}");
+            assert_eq!(clock.on_answer(at(elapsed_ms + 7, wall_ms + 7)), None);
+        }
+    }
+
+    #[test]
+    fn a_stamp_is_after_the_step_if_it_cannot_be_from_before() {
+        let ms = |ms: u64| Timestamp::from_unix_ns(ms * 1_000_000);
+        let ahead = Step { by_ns: 2_000_000_000, wall: ms(12_000) };
+        // Without the step the clock would say 10 s.
+        for (read_ms, expected) in [(9_500, false), (10_000, false), (10_001, true)] {
+            assert_eq!(ahead.is_before(ms(read_ms), ms(12_000)), expected, "{read_ms}");
+        }
+        let back = Step { by_ns: -2_000_000_000, wall: ms(8_000) };
+        for (read_ms, wall_ms, expected) in [
+            // In the very answer: an old stamp, or one that may be old.
+            (7_500, 8_000, false),
+            (9_500, 8_000, false),
+            (8_500, 9_000, true),
+            // Still an old one, which came late.
+            (9_500, 9_000, false),
+        ] {
+            assert_eq!(back.is_before(ms(read_ms), ms(wall_ms)), expected, "{read_ms}");
+        }
+    }
+}

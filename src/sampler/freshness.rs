@@ -1,0 +1,284 @@
+//! Whether a container's reading is new: the one place where a repeated reading is
+//! recognised, a late one, one across a step of the clock, a container that fell
+//! silent and one that stopped. What a new reading comes to is decided elsewhere.
+
+use std::time::{Duration, Instant};
+
+use super::{cadence::Cadence, clock::Step};
+use crate::time::{Now, Timestamp};
+
+/// A container is silent after this many cadences without a new reading, but not
+/// before [`SILENT_MIN`].
+const SILENT_CADENCES: u32 = 3;
+const SILENT_MIN: Duration = Duration::from_secs(10);
+/// The cadence to be patient with while none is known: no agent is configured to
+/// renew its stats less often than once a minute.
+pub(super) const CADENCE_ASSUMED: Duration = Duration::from_mins(1);
+
+/// How far a stamp may be ahead of our clock. It is the same clock, read earlier;
+/// anything more means that the endpoint has another one.
+const AHEAD_MAX_NS: i64 = 50_000_000;
+
+/// What a reading is, compared with the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// The first of this container. It may be a replay from before our start.
+    First,
+    /// The endpoint replays its last reading.
+    Repeated,
+    /// It follows on the one before, however late it is.
+    Next,
+    /// The clock was set since the one before. It is good by itself, and as a base.
+    Alone,
+    /// The clock was set, and nobody can tell whether before or after this reading.
+    Undated,
+}
+
+/// What is known of when a container's readings come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Freshness {
+    /// When the counters of the last new reading were read.
+    pub(super) read: Option<Timestamp>,
+    pub(super) cadence: Cadence,
+    /// The last new reading came then; before the first, the container was found.
+    renewed_at: Instant,
+    /// The last answer, with or without a reading.
+    answered_at: Instant,
+    /// For how long answers have come without a new reading.
+    unrenewed: Duration,
+    /// The step that the readings have not left behind yet.
+    step: Option<Step>,
+    /// The youngest that a reading has been, ns: negative if the endpoint's clock is
+    /// ahead of ours.
+    min_age_ns: i64,
+    is_silent: bool,
+}
+
+impl Freshness {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            read: None,
+            cadence: Cadence::default(),
+            renewed_at: now,
+            answered_at: now,
+            unrenewed: Duration::ZERO,
+            step: None,
+            min_age_ns: 0,
+            is_silent: false,
+        }
+    }
+
+    /// The host's clock was set.
+    pub(super) fn on_step(&mut self, step: Step) {
+        self.step = self.read.is_some().then_some(step);
+        // A clock of the endpoint's own would now be ahead by as much less.
+        self.min_age_ns = self.min_age_ns.saturating_add(step.by_ns).min(0);
+    }
+
+    /// Takes in the time of a reading in an answer that came `now`.
+    pub(super) fn on_reading(&mut self, read: Timestamp, now: Now) -> Arrival {
+        let Some(previous) = self.read else {
+            self.renew(read, now);
+            self.min_age_ns = age_ns(read, now).min(0);
+            return Arrival::First;
+        };
+        if read == previous {
+            return Arrival::Repeated;
+        }
+        self.renew(read, now);
+        if let Some(step) = self.step {
+            if !step.is_before(read, now.wall) {
+                return Arrival::Undated;
+            }
+            self.step = None;
+            return Arrival::Alone;
+        }
+        // Our clock was not set; the endpoint's was if it is another one.
+        let age_ns = age_ns(read, now);
+        let Some(interval_ns) = read.ns_since(previous) else {
+            self.min_age_ns = age_ns.min(0);
+            return Arrival::Alone;
+        };
+        if age_ns < self.min_age_ns - AHEAD_MAX_NS {
+            self.min_age_ns = age_ns;
+            return Arrival::Alone;
+        }
+        self.cadence.observe(interval_ns);
+        Arrival::Next
+    }
+
+    fn renew(&mut self, read: Timestamp, now: Now) {
+        self.read = Some(read);
+        self.renewed_at = now.instant;
+        self.unrenewed = Duration::ZERO;
+    }
+
+    /// Takes note of an answer, after its reading. `others` is the cadence of other
+    /// containers, for as long as this one's is not known. Says whether the container
+    /// fell silent or came back.
+    pub(super) fn on_answer(&mut self, now: Instant, others: Option<Duration>) -> Option<Silence> {
+        let since = now.saturating_duration_since(self.renewed_at);
+        let was_silent = self.is_silent;
+        if since.is_zero() {
+            self.is_silent = false;
+        } else {
+            let cadence = self.cadence.estimate().or(others).unwrap_or(CADENCE_ASSUMED);
+            // An endpoint that was away makes no container silent.
+            let gap = now.saturating_duration_since(self.answered_at);
+            self.unrenewed += gap.min(cadence.max(SILENT_MIN / 2));
+            self.is_silent = self.unrenewed > (cadence * SILENT_CADENCES).max(SILENT_MIN);
+        }
+        self.answered_at = now;
+        match (was_silent, self.is_silent) {
+            (false, true) => Some(Silence::Began { since }),
+            (true, false) => Some(Silence::Ended),
+            _ => None,
+        }
+    }
+
+    /// Whether no new reading has come for several cadences.
+    pub(super) fn is_silent(&self) -> bool {
+        self.is_silent
+    }
+}
+
+/// A change of [`Freshness::is_silent`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// No new reading for this long.
+    Began {
+        /// Since the last new one.
+        since: Duration,
+    },
+    /// A new reading came.
+    Ended,
+}
+
+/// How old a reading is when it comes, ns.
+fn age_ns(read: Timestamp, now: Now) -> i64 {
+    now.wall.unix_ns().wrapping_sub(read.unix_ns()).cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes of `(elapsed, wall, read)` in ms, each a new answer; the host's
+    /// clock is watched as the sampler does.
+    fn arrivals(rows: &[(u64, u64, u64)]) -> Vec<Arrival> {
+        let start = Instant::now();
+        let base_ms = 1_795_514_400_000;
+        let mut clock = super::super::clock::HostClock::default();
+        let mut freshness = Freshness::new(start);
+        let each = rows.iter().map(|&(elapsed_ms, wall_ms, read_ms)| {
+            let now = Now {
+                instant: start + Duration::from_millis(elapsed_ms),
+                wall: Timestamp::from_unix_ns((base_ms + wall_ms) * 1_000_000),
+            };
+            if let Some(step) = clock.on_answer(now) {
+                freshness.on_step(step);
+            }
+            freshness.on_reading(Timestamp::from_unix_ns((base_ms + read_ms) * 1_000_000), now)
+        });
+        each.collect()
+    }
+
+    #[test]
+    fn lateness_is_only_lateness() {
+        use Arrival::{First, Next, Repeated};
+        // A sample that is 6.5 s late, and one that comes a minute late.
+        let rows = [
+            (0, 10_000, 9_500),
+            (1000, 11_000, 10_500),
+            (2000, 12_000, 10_500),
+            (8000, 18_000, 11_500),
+            (9000, 19_000, 18_500),
+            (79_000, 89_000, 28_500),
+            (80_000, 90_000, 89_500),
+        ];
+        assert_eq!(arrivals(&rows), [First, Next, Repeated, Next, Next, Next, Next]);
+    }
+
+    #[test]
+    fn a_step_ahead_costs_one_difference_if_the_stamp_tells() {
+        use Arrival::{Alone, First, Next, Undated};
+        for step_ms in [600, 2_000, 30_000, 3_600_000] {
+            let rows = [
+                (0, 10_000, 9_500),
+                (1000, 11_000, 10_500),
+                (2000, 12_000 + step_ms, 11_500 + step_ms),
+                (3000, 13_000 + step_ms, 12_500 + step_ms),
+            ];
+            assert_eq!(arrivals(&rows), [First, Next, Alone, Next], "{step_ms}");
+            // Read before the step, seen after it.
+            let rows = [
+                (0, 10_000, 9_500),
+                (1000, 11_000, 10_500),
+                (2000, 12_000 + step_ms, 11_500),
+                (3000, 13_000 + step_ms, 12_500 + step_ms),
+                (4000, 14_000 + step_ms, 13_500 + step_ms),
+            ];
+            assert_eq!(arrivals(&rows), [First, Next, Undated, Alone, Next], "{step_ms}");
+        }
+    }
+
+    #[test]
+    fn a_step_back_is_never_part_of_a_difference() {
+        use Arrival::{Alone, First, Next, Undated};
+        for step_ms in [300, 900, 2_000, 8_000] {
+            for is_old in [true, false] {
+                let read_ms = if is_old { 11_500 } else { 11_500 - step_ms };
+                let rows = [
+                    (0, 10_000, 9_500),
+                    (1000, 11_000, 10_500),
+                    (2000, 12_000 - step_ms, read_ms),
+                    (3000, 13_000 - step_ms, 12_500 - step_ms),
+                    (4000, 14_000 - step_ms, 13_500 - step_ms),
+                ];
+                assert_eq!(arrivals(&rows), [First, Next, Undated, Alone, Next], "{step_ms}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_of_the_endpoints_own_is_noticed_when_it_is_set() {
+        use Arrival::{Alone, First, Next};
+        // Always 5 s ahead of ours, then 30 s, then 20 s.
+        let rows = [
+            (0, 10_000, 14_500),
+            (1000, 11_000, 15_500),
+            (2000, 12_000, 41_500),
+            (3000, 13_000, 42_500),
+            (4000, 14_000, 33_500),
+            (5000, 15_000, 34_500),
+        ];
+        assert_eq!(arrivals(&rows), [First, Next, Alone, Next, Alone, Next]);
+    }
+
+    #[test]
+    fn silence_is_judged_by_the_cadence_and_not_by_a_constant() {
+        for (cadence_s, others, silent_after_s) in
+            [(1_u64, None, 11), (20, None, 61), (60, None, 181), (0, None, 181), (0, Some(2), 11)]
+        {
+            let start = Instant::now();
+            let mut freshness = Freshness::new(start);
+            let at = |second: u64| Now {
+                instant: start + Duration::from_secs(second),
+                wall: Timestamp::from_unix_ns((1_000_000 + second) * 1_000_000_000),
+            };
+            let readings = if cadence_s == 0 { 1 } else { 4 };
+            let last = cadence_s * (readings - 1);
+            let mut began = None;
+            for second in 0..400_u64 {
+                let newest = second.checked_div(cadence_s).map_or(0, |n| n * cadence_s).min(last);
+                freshness.on_reading(at(newest).wall, at(second));
+                let others = others.map(Duration::from_secs);
+                if let Some(Silence::Began { .. }) = freshness.on_answer(at(second).instant, others)
+                {
+                    began.get_or_insert(second - last);
+                }
+            }
+            assert_eq!(began, Some(silent_after_s), "{cadence_s}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Memory: which part of a container's usage counts, and what it comes to. Pure:
+//! a reading in, bytes and percentages out.
+
+use crate::reading::MemoryReading;
+
+/// 2²⁰: what Container Insights calls a megabyte.
+pub(super) const MEBIBYTE: f64 = 1_048_576.0;
+
+/// Memory that the kernel could not take back without the container noticing:
+/// usage without the inactive page cache. Bytes.
+#[must_use]
+pub(super) fn working_set_bytes(memory: MemoryReading) -> u64 {
+    // Read one after the other, the two may cross.
+    memory.usage_bytes.checked_sub(memory.inactive_file_bytes).unwrap_or(memory.usage_bytes)
+}
+
+/// Memory as `AWS/ECS` counts it: usage without the page cache (cgroup v1) or
+/// without its inactive part (v2). Bytes.
+#[must_use]
+pub(super) fn ecs_memory_bytes(memory: MemoryReading) -> u64 {
+    let cache_bytes = memory.cache_bytes.unwrap_or(memory.inactive_file_bytes);
+    memory.usage_bytes.checked_sub(cache_bytes).unwrap_or(memory.usage_bytes)
+}
+
+/// `part` as a percentage of `whole`, which is not 0.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "memory has far fewer than 2^53 bytes")]
+pub(super) fn percent_of_bytes(part: u64, whole: u64) -> f64 {
+    100.0 * part as f64 / whole as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory(
+        usage_bytes: u64,
+        inactive_file_bytes: u64,
+        cache_bytes: Option<u64>,
+    ) -> MemoryReading {
+        MemoryReading {
+            usage_bytes,
+            inactive_file_bytes,
+            cache_bytes,
+            limit_bytes: None,
+            hierarchical_limit_bytes: None,
+        }
+    }
+
+    #[test]
+    fn memory_is_counted_in_two_ways() {
+        for (stats, working_set, ecs) in [
+            (memory(900, 200, Some(300)), 700, 600),
+            (memory(900, 250, None), 650, 650),
+            (memory(900, 900, Some(900)), 0, 0),
+            // The counters crossed while they were read.
+            (memory(900, 901, Some(901)), 900, 900),
+        ] {
+            assert_eq!((working_set_bytes(stats), ecs_memory_bytes(stats)), (working_set, ecs));
+        }
+    }
+}

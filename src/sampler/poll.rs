@@ -1,0 +1,45 @@
+//! One answer of a source, as it passes through the sampler: when it came, what is
+//! wanted of it, the task's limits, and where samples, events and figures go.
+
+use super::{
+    basis::Limits,
+    event::{Event, SamplerFigures},
+};
+use crate::{
+    sample::{Metric, MetricSet, Sample, limits},
+    time::{Now, Timestamp},
+};
+
+/// The answer under way.
+#[derive(Debug)]
+pub(super) struct Poll<'a> {
+    pub(super) now: Now,
+    pub(super) wanted: MetricSet,
+    pub(super) limits: Limits,
+    pub(super) samples: &'a mut Vec<Sample>,
+    pub(super) events: &'a mut Vec<Event>,
+    pub(super) figures: &'a mut SamplerFigures,
+    /// Set if a step of the clock cost a measured container a difference.
+    pub(super) clock_set: bool,
+}
+
+impl Poll<'_> {
+    /// Hands out a value of a container, by its place, or of the task, if it is wanted
+    /// and CloudWatch would take it. `true` if there is such a value, wanted or not.
+    pub(super) fn give(
+        &mut self,
+        metric: Metric,
+        container: Option<u16>,
+        read: Timestamp,
+        value: f64,
+    ) -> bool {
+        if !limits::is_value(value) {
+            return false;
+        }
+        if self.wanted.has(metric) {
+            self.figures.samples += 1;
+            self.samples.push(Sample { read, value, metric, container });
+        }
+        true
+    }
+}

@@ -1,0 +1,199 @@
+//! The sums of the task: CPU and memory of all its containers, as `AWS/ECS` counts
+//! them. A sum waits for each container that runs: one that is left out would make a
+//! busy task look idle, and Docker gives no stats of a container just when the host is
+//! overloaded.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    basis::{Limits, task_memory_bytes, task_vcpu},
+    container::Container,
+    event::Event,
+    memory::{ecs_memory_bytes, percent_of_bytes},
+    poll::Poll,
+};
+use crate::{
+    sample::{Metric, MetricSet},
+    time::reminder::Reminder,
+};
+
+/// The state of the sums.
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    /// The last sum, or the first try.
+    since: Option<Instant>,
+    /// A warning that the sums wait has been given.
+    is_waiting: bool,
+    reminder: Reminder,
+}
+
+impl Sums {
+    /// Whether any of them is wanted.
+    pub(super) const fn are_wanted(wanted: MetricSet) -> bool {
+        wanted.has(Metric::TaskCpuUtilization) || wanted.has(Metric::TaskMemoryUtilization)
+    }
+
+    /// After an answer has been taken in by all containers, or the task document has.
+    /// Gives the metrics of which there is a value, wanted or not.
+    pub(super) fn on_answer(
+        &mut self,
+        containers: &mut [Container],
+        poll: &mut Poll<'_>,
+    ) -> MetricSet {
+        let mut seen = MetricSet::default();
+        if !Self::are_wanted(poll.wanted) {
+            return seen;
+        }
+        let now = poll.now.instant;
+        let since = *self.since.get_or_insert(now);
+        if containers.iter().any(|container| is_awaited(container) && !is_renewed(container)) {
+            self.wait(containers, now.saturating_duration_since(since), poll);
+            return seen;
+        }
+        let counted = || containers.iter().filter(|container| is_renewed(container));
+        let Some(newest) = counted().filter_map(|container| container.fresh.read).max() else {
+            return seen;
+        };
+        if let (Some(cores), Some(vcpu)) = (cores(counted()), vcpu(containers, poll.limits))
+            && poll.give(Metric::TaskCpuUtilization, None, newest, 100.0 * cores / vcpu)
+        {
+            seen.insert(Metric::TaskCpuUtilization);
+        }
+        if let (Some(bytes), Some(whole)) =
+            (memory_bytes(counted()), whole_bytes(containers, poll.limits))
+            && poll.give(
+                Metric::TaskMemoryUtilization,
+                None,
+                newest,
+                percent_of_bytes(bytes, whole),
+            )
+        {
+            seen.insert(Metric::TaskMemoryUtilization);
+        }
+        for container in containers.iter_mut() {
+            container.in_sum = container.cpu.accounted().filter(|_| is_renewed(container));
+        }
+        self.since = Some(now);
+        if std::mem::take(&mut self.is_waiting) {
+            self.reminder = Reminder::default();
+            poll.events.push(Event::SumsBack);
+        }
+        seen
+    }
+
+    /// Warns, once a container has been silent for longer than it may be.
+    fn wait(&mut self, containers: &[Container], since: Duration, poll: &mut Poll<'_>) {
+        let is_late = |container: &&Container| {
+            is_awaited(container) && !is_renewed(container) && container.fresh.is_silent()
+        };
+        if !containers.iter().any(|container| is_late(&container))
+            || !self.reminder.is_due(poll.now.instant)
+        {
+            return;
+        }
+        self.is_waiting = true;
+        let containers = containers.iter().filter(is_late);
+        let containers = containers.map(|container| container.name.clone()).collect();
+        poll.events.push(Event::SumsWait { containers, since });
+    }
+}
+
+/// Whether a sum waits for this container: one of the task definition's that runs. The
+/// task document may be older than the stats, so one that has had stats since counts
+/// as running, unless it has stopped. What AWS injects is waited for only while it has
+/// stats.
+fn is_awaited(container: &Container) -> bool {
+    if container.is_stopped() {
+        return false;
+    }
+    let has_stats = container.fresh.read.is_some() && !container.fresh.is_silent();
+    if container.described.is_injected {
+        return has_stats && container.has_data && container.cpu.accounted().is_some();
+    }
+    let is_running = container.described.is_running;
+    is_running.unwrap_or_else(|| container.fresh.read.is_some()) || has_stats
+}
+
+/// Whether its last reading is in no sum yet.
+fn is_renewed(container: &Container) -> bool {
+    let in_sum = container.in_sum.map(|in_sum| in_sum.read);
+    !container.is_stopped()
+        && container
+            .cpu
+            .accounted()
+            .is_some_and(|now| Some(now.read) == container.fresh.read && Some(now.read) != in_sum)
+}
+
+/// CPUs that all of them used since the last sum; `None` if one of them was not in it,
+/// or some of its time is unknown.
+fn cores<'a>(mut counted: impl Iterator<Item = &'a Container>) -> Option<f64> {
+    counted.try_fold(0.0, |sum, container| {
+        let now = container.cpu.accounted()?;
+        match container.in_sum {
+            Some(before) => Some(sum + now.cores_since(before)?),
+            // It counts from the next sum on.
+            None if container.described.is_injected => Some(sum),
+            None => None,
+        }
+    })
+}
+
+/// Bytes of memory that all of them use.
+fn memory_bytes<'a>(mut counted: impl Iterator<Item = &'a Container>) -> Option<u64> {
+    counted.try_fold(0_u64, |sum, container| {
+        let bytes = match container.memory.map(ecs_memory_bytes) {
+            // The first reading may be a replay from before our start.
+            Some(bytes) if container.in_sum.is_some() => bytes,
+            _ if container.described.is_injected => 0,
+            _ => return None,
+        };
+        Some(sum.saturating_add(bytes))
+    })
+}
+
+/// What 100 % of the task's CPU is, in vCPU.
+pub(super) fn vcpu(containers: &[Container], limits: Limits) -> Option<f64> {
+    task_vcpu(limits, containers.iter().filter_map(|container| container.described.cpu_units))
+}
+
+/// What 100 % of the task's memory is, bytes. AWS's own containers have no limits, and
+/// need none.
+pub(super) fn whole_bytes(containers: &[Container], limits: Limits) -> Option<u64> {
+    let of_user = containers
+        .iter()
+        .filter(|container| !container.is_stopped() && !container.described.is_injected);
+    task_memory_bytes(limits, of_user.map(|container| container.described.memory_limit_bytes))
+}
+
+/// Why a sum is missing, if no value of it ever came.
+pub(super) fn why_unavailable(
+    metric: Metric,
+    containers: &[Container],
+    limits: Limits,
+) -> &'static str {
+    let user = || containers.iter().filter(|c| is_awaited(c) && !c.described.is_injected);
+    match metric {
+        Metric::EphemeralStorageUtilization => "the task document has no EphemeralStorageMetrics",
+        Metric::TaskCpuUtilization if vcpu(containers, limits).is_none() => {
+            "neither the task nor its containers reserve CPU"
+        }
+        Metric::TaskMemoryUtilization if whole_bytes(containers, limits).is_none() => {
+            "the task has no memory limit, and neither has each of its containers"
+        }
+        Metric::NetworkRxBytes | Metric::NetworkTxBytes
+            if containers.iter().all(|container| container.network.is_none()) =>
+        {
+            "the stats have no networks yet"
+        }
+        Metric::NetworkRxBytes | Metric::NetworkTxBytes => {
+            "the counters have not been renewed often enough yet"
+        }
+        _ if user().any(|container| container.fresh.read.is_none()) => {
+            "a running container has no stats yet"
+        }
+        Metric::TaskMemoryUtilization if user().any(|container| container.memory.is_none()) => {
+            "the stats of a container have no memory usage"
+        }
+        _ => "not each running container has had two samples yet",
+    }
+}
