@@ -10,10 +10,14 @@ use super::{
     steps::{Check, sets},
 };
 use crate::{
-    cloudwatch::{CloudWatch, CorrectedClock, CredentialsSource, NoCredentials, PutError},
+    cloudwatch::{CredentialsSource, NoCredentials, PutError},
     publisher::Outcome,
     sample::{dimension::ResolvedDimensions, metric::Sample},
-    sidecar::world::{Timer as _, World},
+    sidecar::{
+        connecting::Connecting,
+        destination::Destination,
+        world::{Timer as _, World},
+    },
 };
 
 /// For the sources of credentials, all together.
@@ -22,74 +26,75 @@ const CREDENTIALS_PATIENCE: Duration = Duration::from_secs(10);
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(15);
 
 impl<W: World> Check<'_, W> {
-    /// Credentials, and where that is asked for a datapoint.
-    pub(super) async fn cloudwatch(
-        &mut self,
-        region: String,
-        dimensions: ResolvedDimensions,
-        publish: bool,
-    ) {
-        let settings = self.settings;
-        let ca_bundle = settings.ca_bundle.as_ref().map(|bundle| bundle.path.clone());
-        let http_client = match self.world.http_client(ca_bundle) {
-            Ok(http_client) => http_client,
-            Err(error) => {
-                let next = "see whether the container may start threads and open sockets";
-                self.fail(Step::Credentials, Reason::Temporary, error, next.to_owned());
-                self.output.part(&self.report, Step::Credentials);
-                return;
-            }
-        };
-        let to_send = publish.then(|| self.choose(&dimensions)).flatten();
-        let clock = CorrectedClock::new(self.world.time_source());
-        let connect = || {
-            CloudWatch::connect(
-                http_client.clone(),
-                self.world.sleep(),
-                clock.clone(),
-                region.clone(),
-                settings.namespace.clone(),
-                dimensions.clone(),
-            )
-        };
-        let asked = async {
-            let cloudwatch = connect().await;
-            let credentials = cloudwatch.credentials().await;
-            (cloudwatch, credentials)
-        };
-        let asked = self.within(CREDENTIALS_PATIENCE, asked).await;
-        let (cloudwatch, credentials) = asked.map_or_else(
-            || {
-                let seconds = CREDENTIALS_PATIENCE.as_secs();
-                (None, Err(NoCredentials::Failing(format!("no answer within {seconds} s"))))
-            },
-            |(cloudwatch, credentials)| (Some(cloudwatch), credentials),
-        );
+    /// Credentials, and a datapoint if that is asked for.
+    pub(super) async fn cloudwatch(&mut self, destination: Destination, publish: bool) {
+        let (world, settings) = (self.world, self.settings);
+        let mut connecting = Connecting::new(world);
+        if let Err(error) = connecting.make_http_client(world, settings) {
+            let next = "check that the container is allowed to start threads and open sockets";
+            self.fail(Step::Credentials, Reason::Temporary, error, next.to_owned());
+            self.output.part(&self.report, Step::Credentials);
+            return;
+        }
+        let to_send = publish.then(|| self.choose(&destination.dimensions)).flatten();
+        let credentials = self.ask_for_credentials(&mut connecting, &destination).await;
         let has_credentials = credentials.is_ok();
         self.credentials(credentials);
         self.output.part(&self.report, Step::Credentials);
-        if let (Some(cloudwatch), Some(sample), true) = (cloudwatch, to_send, has_credentials) {
-            let mut answer = self.put(&cloudwatch, sample).await;
-            let clock_problem = match &answer {
-                Err(PutError { outcome: Outcome::ClockSkew, message }) => Some(message.clone()),
-                _ => None,
-            };
-            if clock_problem.is_some() {
-                // As the sidecar does: signed with the time of the answer, by a new
-                // client, since this one has a correction of its own.
-                answer = self.put(&connect().await, sample).await;
-            }
-            if let Some(what) = clock_problem.filter(|_| answer.is_ok()) {
-                let (_, next) = advice(Outcome::ClockSkew, &region, &settings.namespace);
-                self.warn(Step::Publish, what, next);
-            }
-            self.published(&answer, sample, &dimensions, region);
+        if let (Some(sample), true) = (to_send, has_credentials) {
+            self.publish(connecting, destination, sample).await;
         } else if publish {
-            let what = "no datapoint was sent: there is none, or nothing to sign it with";
-            let next = "see above";
+            let what = "no datapoint was sent, because no sample or no credentials were available";
+            let next = "fix the failure reported above";
             self.warn(Step::Publish, what.to_owned(), next.to_owned());
             self.output.part(&self.report, Step::Publish);
         }
+    }
+
+    async fn ask_for_credentials(
+        &self,
+        connecting: &mut Connecting,
+        destination: &Destination,
+    ) -> Result<CredentialsSource, NoCredentials> {
+        let asked = async {
+            let connected = connecting.connect(self.world, self.settings, destination.clone());
+            connected.await.map_err(NoCredentials::Failing)?.credentials().await
+        };
+        self.within(CREDENTIALS_PATIENCE, asked).await.unwrap_or_else(|| {
+            let seconds = CREDENTIALS_PATIENCE.as_secs();
+            Err(NoCredentials::Failing(format!("no answer within {seconds} s")))
+        })
+    }
+
+    async fn publish(
+        &mut self,
+        mut connecting: Connecting,
+        destination: Destination,
+        sample: Sample,
+    ) {
+        let mut clock_problem = None;
+        let asked = async {
+            let mut answer = put(&mut connecting, sample).await;
+            if let Err(PutError { outcome: Outcome::ClockSkew, message }) = &answer {
+                clock_problem = Some(message.clone());
+                // As the sidecar does: signed with the time of the answer.
+                let again = connecting.connect(self.world, self.settings, destination.clone());
+                if again.await.is_ok() {
+                    answer = put(&mut connecting, sample).await;
+                }
+            }
+            answer
+        };
+        let answer = self.within(PUBLISH_PATIENCE, asked).await.unwrap_or_else(|| {
+            let message = format!("no answer within {} s", PUBLISH_PATIENCE.as_secs());
+            Err(PutError { outcome: Outcome::NoAnswer, message })
+        });
+        let Destination { region, dimensions } = destination;
+        if let Some(what) = clock_problem.filter(|_| answer.is_ok()) {
+            let (_, next) = advice(Outcome::ClockSkew, &region.name, &self.settings.namespace);
+            self.warn(Step::Publish, what, next);
+        }
+        self.published(&answer, sample, &dimensions, region.name);
     }
 
     fn credentials(&mut self, answer: Result<CredentialsSource, NoCredentials>) {
@@ -164,14 +169,6 @@ impl<W: World> Check<'_, W> {
         self.output.part(&self.report, Step::Publish);
     }
 
-    async fn put(&self, cloudwatch: &CloudWatch, sample: Sample) -> Result<(), PutError> {
-        let answer = self.within(PUBLISH_PATIENCE, cloudwatch.put(&[sample])).await;
-        answer.unwrap_or_else(|| {
-            let message = format!("no answer within {} s", PUBLISH_PATIENCE.as_secs());
-            Err(PutError { outcome: Outcome::NoAnswer, message })
-        })
-    }
-
     /// What comes of `future` within `patience`, or `None`.
     async fn within<T>(&self, patience: Duration, future: impl Future<Output = T>) -> Option<T> {
         let mut timer = self.world.timer();
@@ -182,6 +179,15 @@ impl<W: World> Check<'_, W> {
         };
         async { Some(future.await) }.or(over).await
     }
+}
+
+/// One request with one sample. The caller has connected.
+async fn put(connecting: &mut Connecting, sample: Sample) -> Result<(), PutError> {
+    let sent = connecting.put(&[sample]).await;
+    sent.map_or_else(
+        || Err(PutError { outcome: Outcome::Unreachable, message: "no connection".to_owned() }),
+        |sent| sent.result,
+    )
 }
 
 /// What a request that was not accepted says of the exit code, and what to do.

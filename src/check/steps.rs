@@ -20,7 +20,7 @@ use crate::{
     sampler::{Event, Selection, Unseen},
     settings::{Settings, SettingsErrors},
     sidecar::{
-        destination,
+        destination::{self, Destination},
         polling::{PollError, Poller},
         world::{Timer as _, World},
     },
@@ -86,7 +86,7 @@ impl<'a, W: World> Check<'a, W> {
             self.metrics(&dimensions);
         }
         if let Some(region) = region {
-            self.cloudwatch(region, dimensions, publish).await;
+            self.cloudwatch(Destination { region, dimensions }, publish).await;
         } else if publish && !has_requests {
             let what = "no datapoint was sent: OUTPUT has no cloudwatch".to_owned();
             self.warn(Step::Publish, what, "leave --publish out".to_owned());
@@ -252,11 +252,12 @@ impl<'a, W: World> Check<'a, W> {
         has_container
     }
 
-    fn region(&mut self, task: Option<&TaskDocument>) -> Option<String> {
-        if let Some(destination::Region { name, from }) = destination::region(self.settings, task) {
-            self.report.region = Some(report::Region { name: name.clone(), from });
+    fn region(&mut self, task: Option<&TaskDocument>) -> Option<destination::Region> {
+        if let Some(region) = destination::region(self.settings, task) {
+            let destination::Region { name, from } = region.clone();
+            self.report.region = Some(report::Region { name, from });
             self.output.part(&self.report, Step::Region);
-            return Some(name);
+            return Some(region);
         }
         // Without an answer of the endpoint it may well be in the ARN.
         if task.is_some() {

@@ -4,6 +4,7 @@
 //! All decisions are the state machines'; here is the waiting, and in `world`
 //! the clock and the sockets.
 
+pub(crate) mod connecting;
 pub(crate) mod destination;
 mod listening;
 pub(crate) mod polling;

@@ -6,17 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use smol::{channel::Receiver, future::FutureExt as _};
 use tracing::debug;
 
 use super::{
     Shared,
-    destination::Destination,
+    connecting::{Connecting, Sent},
     world::{Timer as _, World},
 };
 use crate::{
-    cloudwatch::{CloudWatch, CorrectedClock},
     publisher::{Action, Outcome},
     report::{self, Trouble},
     sample::metric::Sample,
@@ -31,34 +29,20 @@ pub(super) struct Publishing<W: World> {
     notices: Receiver<()>,
     timer: W::Timer,
     trouble: Trouble,
-    http_client: Option<SharedHttpClient>,
-    clock: CorrectedClock,
-    connected: Option<(Destination, CloudWatch)>,
+    connecting: Connecting,
 }
 
 impl<W: World> Publishing<W> {
     pub(super) fn new(shared: Rc<Shared<W>>, notices: Receiver<()>) -> Self {
         let trouble = Trouble::new("publishing to CloudWatch");
-        let timer = shared.world.timer();
-        let clock = CorrectedClock::new(shared.world.time_source());
-        let mut publishing =
-            Self { shared, notices, timer, trouble, http_client: None, clock, connected: None };
+        let (timer, connecting) = (shared.world.timer(), Connecting::new(&shared.world));
+        let mut publishing = Self { shared, notices, timer, trouble, connecting };
         // It takes this thread a while: now, before there are ticks to miss.
-        publishing.make_http_client();
+        let Self { shared, connecting, .. } = &mut publishing;
+        if let Err(error) = connecting.make_http_client(&shared.world, &shared.settings) {
+            publishing.trouble.fails(&error, publishing.instant());
+        }
         publishing
-    }
-
-    /// Makes the way to AWS, unless it is there.
-    fn make_http_client(&mut self) {
-        if self.http_client.is_some() {
-            return;
-        }
-        let world = &self.shared.world;
-        let ca_bundle = self.shared.settings.ca_bundle.as_ref().map(|bundle| bundle.path.clone());
-        match world.http_client(ca_bundle) {
-            Ok(http_client) => self.http_client = Some(http_client),
-            Err(error) => self.trouble.fails(&error, world.now().instant),
-        }
     }
 
     pub(super) async fn run(mut self) {
@@ -93,32 +77,27 @@ impl<W: World> Publishing<W> {
     /// Whether there is a client for the current destination; makes one where
     /// the destination is new.
     async fn connect(&mut self) -> bool {
-        let destination = match (&*self.shared.destination.borrow(), &self.connected) {
-            (None, _) => return false,
-            (Some(destination), Some((connected, _))) if destination == connected => return true,
-            (Some(destination), _) => destination.clone(),
+        let destination = match &*self.shared.destination.borrow() {
+            None => return false,
+            Some(destination) if self.connecting.is_connected_to(destination) => return true,
+            Some(destination) => destination.clone(),
         };
-        self.make_http_client();
-        let settings = &self.shared.settings;
-        let Some(http_client) = self.http_client.clone() else { return false };
-        let cloudwatch = CloudWatch::connect(
-            http_client,
-            self.shared.world.sleep(),
-            self.clock.clone(),
-            destination.region.name.clone(),
-            settings.namespace.clone(),
-            destination.dimensions.clone(),
-        )
-        .await;
-        self.connected = Some((destination, cloudwatch));
-        true
+        let Shared { world, settings, .. } = &*self.shared;
+        match self.connecting.connect(world, settings, destination).await {
+            Ok(_) => true,
+            Err(error) => {
+                self.trouble.fails(&error, self.instant());
+                false
+            }
+        }
     }
 
     /// One request, and what became of it. Callers have connected.
     async fn send(&mut self, samples: &[Sample]) -> Outcome {
-        let Some((_, cloudwatch)) = &self.connected else { return Outcome::Unreachable };
-        let result = cloudwatch.put(samples).await;
-        let left = cloudwatch.since_departure().and_then(|ago| self.instant().checked_sub(ago));
+        let Some(Sent { result, left_ago }) = self.connecting.put(samples).await else {
+            return Outcome::Unreachable;
+        };
+        let left = left_ago.and_then(|ago| self.instant().checked_sub(ago));
         let outcome = match result {
             Ok(()) => {
                 debug!(samples = samples.len(), "published");
@@ -135,12 +114,6 @@ impl<W: World> Publishing<W> {
                 error.outcome
             }
         };
-        if matches!(outcome, Outcome::Credentials | Outcome::ClockSkew) {
-            // A new client asks for new credentials; the old one would keep
-            // its own until they say that they have expired. And it knows nothing
-            // of the SDK's own correction, which would come on top of the clock's.
-            self.connected = None;
-        }
         let mut publisher = self.shared.publisher.borrow_mut();
         if let Some(left) = left {
             publisher.on_departure(left);
