@@ -257,9 +257,11 @@ impl Reader {
     fn addresses(&mut self, value: Value<'_, '_>, at: Path<'_>) -> Vec<Ipv4Addr> {
         let mut addresses = Vec::new();
         for (index, item) in self.items(value, at).enumerate() {
-            match item.string().and_then(|text| text.parse().ok()) {
-                Some(address) => addresses.push(address),
-                None => self.note(item, Path::Item(&at, index), "an IPv4 address"),
+            match item.string().map(str::parse) {
+                // A container that has ended has one without letters.
+                Some(Err(_)) if item.string() == Some("") => {}
+                Some(Ok(address)) => addresses.push(address),
+                _ => self.note(item, Path::Item(&at, index), "an IPv4 address"),
             }
         }
         addresses

@@ -271,6 +271,7 @@ fn fields_that_are_not_set_or_not_known_are_not_bad() {
         r#"{"Containers": [{"Limits": null, "Networks": null, "RestartCount": null, "Name": null}]}"#,
         r#"{"Containers": [{"Networks": [], "StartedAt": "0001-01-01T00:00:00Z"}]}"#,
         r#"{"Containers": [{"Networks": [{"IPv4Addresses": null, "NetworkMode": null}]}]}"#,
+        r#"{"Containers": [{"Networks": [{"IPv4Addresses": [""], "MACAddress": ""}]}]}"#,
         r#"{"SomethingNew": [1, {"CPU": "1"}], "Containers": [{"Ports": 7, "Labels": [null]}]}"#,
     ] {
         assert!(task(json).bad_fields().is_empty(), "{json}: {:?}", task(json).bad_fields());
