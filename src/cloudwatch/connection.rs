@@ -2,7 +2,7 @@
 //! of the samples depends on how far the request came, not on whose client it
 //! went through.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, net::SocketAddr};
 
 use aws_smithy_runtime_api::client::result::ConnectorError;
 
@@ -28,18 +28,33 @@ pub enum ConnectionErrorKind {
 #[derive(Debug)]
 pub struct ConnectionError {
     kind: ConnectionErrorKind,
+    /// Which of a name's addresses was tried.
+    address: Option<SocketAddr>,
     cause: Box<dyn Error + Send + Sync>,
 }
 
 impl ConnectionError {
     /// An error of this kind, in the words of its cause.
     pub fn new(kind: ConnectionErrorKind, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind, cause: cause.into() }
+        Self { kind, address: None, cause: cause.into() }
+    }
+
+    /// The same error, of a try at this address.
+    pub(super) fn at(self, address: Option<SocketAddr>) -> Self {
+        Self { address, ..self }
     }
 
     /// Whether the connection ended after the request was sent.
     pub(super) fn is_lost(&self) -> bool {
         self.kind == ConnectionErrorKind::Broken
+    }
+
+    /// Whether the request cannot have arrived, so that it may be tried elsewhere.
+    pub(super) fn is_unsent(&self) -> bool {
+        matches!(
+            self.kind,
+            ConnectionErrorKind::NotConnected | ConnectionErrorKind::ConnectTimedOut
+        )
     }
 
     /// What it says of the request: whether CloudWatch may have it all the same.
@@ -56,6 +71,9 @@ impl ConnectionError {
 
 impl fmt::Display for ConnectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(address) = self.address {
+            write!(f, "{address}: ")?;
+        }
         self.cause.fmt(f)
     }
 }

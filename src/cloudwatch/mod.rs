@@ -12,7 +12,9 @@ mod connector;
 mod credentials;
 mod exchange;
 mod failure;
-mod lifetime;
+mod names;
+mod proxies;
+mod route;
 mod sleep;
 mod trust;
 

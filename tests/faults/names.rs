@@ -6,7 +6,7 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr, UdpSocket},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -14,7 +14,7 @@ use std::{
 use esp_endpoints::{cloudwatch::CloudWatch, dns::NameServer, tls::NAME};
 
 use crate::{
-    program::namespace,
+    program::{Esp, namespace, wait_for_polls},
     run::{PATIENCE, Run, healthy, without_connection},
 };
 
@@ -22,6 +22,9 @@ use crate::{
 const IN_NAMESPACE: &str = r#"
     mount --bind "$1/resolv.conf" /etc/resolv.conf &&
     { [ ! -e /etc/nsswitch.conf ] || mount --bind "$1/nsswitch.conf" /etc/nsswitch.conf; }"#;
+
+/// libcurl looks once a second at most whether a connection is still open.
+const SELDOM: (&str, &str) = ("PUBLISH_INTERVAL", "3s");
 
 /// A name server, and a directory with the configuration that leads to it.
 struct Names {
@@ -33,10 +36,15 @@ impl Names {
     /// A name server at this address; `None`, and a word about it, where there
     /// cannot be one.
     fn start(address: Ipv4Addr) -> Option<Self> {
-        namespace::or_skipped(Self::try_start(address))
+        namespace::or_skipped(Self::try_start(None, address))
     }
 
-    fn try_start(address: Ipv4Addr) -> Result<Self, String> {
+    /// The same after another name server, which nobody is at: it is asked first.
+    fn start_after(dead: Ipv4Addr, address: Ipv4Addr) -> Option<Self> {
+        namespace::or_skipped(Self::try_start(Some(dead), address))
+    }
+
+    fn try_start(dead: Option<Ipv4Addr>, address: Ipv4Addr) -> Result<Self, String> {
         let server = NameServer::start((address, 53)).map_err(|error| error.to_string())?;
         let directory =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-names-{address}"));
@@ -44,7 +52,9 @@ impl Names {
         let write = |name, text: &str| {
             fs::write(directory.join(name), text).map_err(|error| error.to_string())
         };
-        write("resolv.conf", &format!("nameserver {address}\n"))?;
+        let servers = dead.into_iter().chain([address]);
+        let lines: Vec<_> = servers.map(|server| format!("nameserver {server}\n")).collect();
+        write("resolv.conf", &lines.concat())?;
         write("nsswitch.conf", "hosts: files dns\n")?;
         namespace::is_possible(IN_NAMESPACE, &directory)?;
         Ok(Self { server, directory })
@@ -96,7 +106,9 @@ fn a_name_server_that_keeps_silent_delays_neither_sampling_nor_the_end() {
     run.polls(14);
     let ended = run.end_within(Duration::from_secs(3));
     assert!(names.server.queries() >= 2);
-    assert!(ended.ledger.requests("unreachable") >= 2, "{}", ended.log.text);
+    assert!(ended.ledger.requests("unreachable") >= 1, "{}", ended.log.text);
+    let error = ended.log.expect("publishing to CloudWatch fails")["error"].as_str().unwrap();
+    assert!(error.contains(NAME) && error.contains("look"), "{error}");
     assert_eq!(ended.ledger.figure("unsent"), ended.ledger.figure("taken"));
 }
 
@@ -104,7 +116,8 @@ fn a_name_server_that_keeps_silent_delays_neither_sampling_nor_the_end() {
 fn a_name_server_that_speaks_again_costs_nothing() {
     let Some(names) = Names::start(Ipv4Addr::new(127, 53, 0, 5)) else { return };
     let run = names.run(CloudWatch::start(), &[]);
-    run.polls(6);
+    // A request waits for 10 s.
+    run.polls(13);
     names.server.answer(Some(Ipv4Addr::LOCALHOST));
     run.goes_through(6);
     let ended = run.end();
@@ -112,4 +125,70 @@ fn a_name_server_that_speaks_again_costs_nothing() {
     assert_eq!(ended.ledger.copies, 0);
     ended.assert_one_trouble("publishing to CloudWatch");
     ended.assert_all_published();
+}
+
+#[test]
+fn silent_first_name_server_delays_the_first_request_alone() {
+    let (dead, good) = (Ipv4Addr::new(127, 53, 0, 6), Ipv4Addr::new(127, 53, 0, 7));
+    let Some(names) = Names::start_after(dead, good) else { return };
+    // Bound, so that no error comes back, and never read from.
+    let _silent = UdpSocket::bind((dead, 53)).unwrap();
+    names.server.answer(Some(Ipv4Addr::LOCALHOST));
+    let started = Instant::now();
+    let run = names.run(CloudWatch::start(), &[]);
+    run.goes_through(1);
+    assert!(started.elapsed() < Duration::from_secs(40), "{:?}", started.elapsed());
+    let queries = names.server.queries();
+    let before = run.cloudwatch.requests().len();
+    assert!(run.cloudwatch.wait_for_requests(before + 3, Duration::from_secs(15)));
+    assert_eq!(names.server.queries(), queries);
+    let ended = run.end();
+    assert_eq!(ended.ledger.copies, 0);
+    ended.assert_all_published();
+}
+
+#[test]
+fn sigterm_is_obeyed_while_a_name_is_looked_up() {
+    let (dead, good) = (Ipv4Addr::new(127, 53, 0, 8), Ipv4Addr::new(127, 53, 0, 9));
+    let Some(names) = Names::start_after(dead, good) else { return };
+    let _silent = UdpSocket::bind((dead, 53)).unwrap();
+    let run = names.run(CloudWatch::start(), &[("SHUTDOWN_GRACE", "1s")]);
+    run.polls(3);
+    let ended = run.end_within(Duration::from_secs(3));
+    assert_eq!(ended.ledger.figure("unsent"), ended.ledger.figure("taken"));
+}
+
+#[test]
+fn name_servers_that_die_cost_nothing_while_the_address_is_good() {
+    let Some(names) = Names::start(Ipv4Addr::new(127, 53, 0, 10)) else { return };
+    names.server.answer(Some(Ipv4Addr::LOCALHOST));
+    let mut run = names.run(CloudWatch::start(), &[SELDOM]);
+    run.is_quiet_after(1);
+    names.server.answer(None);
+    run.goes_through(2);
+    // CloudWatch closes its connections too, and is there again.
+    run.is_quiet_after(1);
+    run.cloudwatch.stop_accepting();
+    run.cloudwatch.accept_again();
+    run.goes_through(3);
+    names.server.answer(Some(Ipv4Addr::LOCALHOST));
+    run.goes_through(2);
+    let ended = run.end();
+    assert_eq!(ended.ledger.requests("unreachable"), 0);
+    assert_eq!(ended.ledger.copies, 0);
+    ended.assert_no_trouble();
+    ended.assert_all_published();
+}
+
+#[test]
+fn name_that_a_misspelt_region_makes_is_shown() {
+    let metadata = healthy();
+    let variables = [("AWS_REGION", "eu-wset-1"), ("SHUTDOWN_GRACE", "0s")];
+    let mut command = Esp::between(&metadata, "", &variables);
+    command.env_remove("AWS_ENDPOINT_URL");
+    let esp = Esp::run(&mut command);
+    wait_for_polls(&metadata, 14);
+    let (_, log) = esp.stop("TERM");
+    let error = log.expect("publishing to CloudWatch fails")["error"].as_str().unwrap();
+    assert!(error.contains("monitoring.eu-wset-1.amazonaws.com"), "{error}");
 }

@@ -112,6 +112,14 @@ impl CloudWatch {
         Self::listen(address, IDLE, None)
     }
 
+    /// The same over TLS.
+    ///
+    /// # Errors
+    /// When it cannot be bound.
+    pub fn start_tls_at(address: SocketAddr, tls: &Tls) -> io::Result<Self> {
+        Self::listen(address, IDLE, Some(tls.clone()))
+    }
+
     fn listen(address: SocketAddr, idle: Duration, tls: Option<Tls>) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
