@@ -1,6 +1,6 @@
-//! The alarms of the examples over what CloudWatch would hold: how soon they
-//! speak at the cadence of each platform, whenever they are evaluated. Nothing
-//! is started here: datums are made, and the time is an argument.
+//! The alarms of the examples on the data that CloudWatch would have: how soon they
+//! fire at the cadence of each platform, at any time of evaluation. Nothing is started
+//! here: the datums are made, and the time is an argument.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -54,13 +54,13 @@ fn at(seconds: f64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs_f64(START_S + seconds)
 }
 
-/// How a platform's samples come about, and when they reach CloudWatch.
+/// When a platform has samples, and when they reach CloudWatch.
 #[derive(Clone, Copy, Debug)]
 enum Platform {
-    /// A sample a second; a request each 10 s, up to 2 s after the wall clock's
+    /// A sample every second; a request every 10 s, up to 2 s after the wall clock's
     /// multiple.
     Ec2,
-    /// A sample each 10 s and a little, sent when it is seen: within a second.
+    /// A sample every 10.02 s, sent when it is seen: within a second.
     Fargate,
 }
 
@@ -113,10 +113,10 @@ fn datums(alarm: &Alarm, platform: Platform, phase: f64, load: Load, length_s: f
         .collect()
 }
 
-/// What an alarm did about a change of load, evaluated each 10 s from `evaluated`
+/// What an alarm did after a change of load, evaluated every 10 s from `evaluated`
 /// (0 to 10) on.
 struct Story {
-    /// From the change to `Alarm`; `None` if that never came.
+    /// From the change to `Alarm`; `None` if it never fired.
     latency_s: Option<f64>,
     /// Whether it left `Alarm` again, although the load stayed.
     lapsed: bool,
@@ -146,7 +146,7 @@ fn tell(alarm: &Alarm, datums: &[Datum], load: Load, evaluated_s: f64, length_s:
 
 /// Over 10 moments of a period at which the load changes and 10 at which the alarm
 /// is evaluated, with each task somewhere in its cadence: latencies in order, how
-/// often it never spoke, and how often it lapsed.
+/// often it never fired, and how often it went back although the load stayed.
 fn sweep(alarm: &Alarm, platform: Platform, tasks: u32, is_rising: bool) -> (Vec<f64>, u32, u32) {
     // Long enough for the alarm, and for it to lapse.
     let periods = u32::try_from(alarm.evaluation_periods).unwrap();
@@ -181,31 +181,31 @@ fn with(
 }
 
 #[test]
-fn the_scale_out_alarm_speaks_within_half_a_minute_whenever_it_is_evaluated() {
+fn scale_out_alarm_fires_within_half_a_minute_at_any_time_of_evaluation() {
     let alarm = read("alarm-out");
-    for (platform, most_s) in [(Platform::Ec2, 30.0), (Platform::Fargate, 35.0)] {
+    for (platform, max_s) in [(Platform::Ec2, 30.0), (Platform::Fargate, 35.0)] {
         for tasks in [1, 2, 10] {
             let (latencies, never, lapses) = sweep(&alarm, platform, tasks, true);
             assert_eq!((never, lapses), (0, 0), "{platform:?}, {tasks} tasks");
-            assert!(*latencies.last().unwrap() < most_s, "{platform:?}, {tasks}: {latencies:?}");
+            assert!(*latencies.last().unwrap() < max_s, "{platform:?}, {tasks}: {latencies:?}");
         }
     }
 }
 
 #[test]
-fn one_datapoint_of_one_can_be_judged_before_it_is_there() {
-    // Why the example's alarm looks at two periods: data of the last one arrive
-    // up to 2 s after its end, and a missing period is no alarm.
+fn a_1_of_1_alarm_can_evaluate_a_period_before_its_data_arrives() {
+    // This is why the example's alarm looks at two periods: data of the last one
+    // arrives up to 2 s after its end, and a missing period is no alarm.
     let alarm = with(&read("alarm-out"), 10, 1, 1);
     let (_, never, _) = sweep(&alarm, Platform::Ec2, 1, true);
     assert!(never > 0);
-    // And on Fargate a period can be without a sample.
+    // On Fargate a period can also be without a sample.
     let (_, _, lapses) = sweep(&alarm, Platform::Fargate, 1, true);
     assert!(lapses > 0);
 }
 
 #[test]
-fn the_scale_in_alarm_takes_minutes_and_stays() {
+fn scale_in_alarm_fires_after_minutes_and_stays_on() {
     let alarm = read("alarm-in");
     for platform in [Platform::Ec2, Platform::Fargate] {
         let (latencies, never, lapses) = sweep(&alarm, platform, 2, false);
@@ -215,7 +215,7 @@ fn the_scale_in_alarm_takes_minutes_and_stays() {
 }
 
 #[test]
-fn the_scale_in_alarm_is_off_soon_after_silence_begins() {
+fn scale_in_alarm_leaves_alarm_soon_after_esp_falls_silent() {
     let alarm = read("alarm-in");
     let load = Load { changes_s: 0.0, is_rising: false };
     let sent = datums(&alarm, Platform::Ec2, 0.5, load, 600.0);

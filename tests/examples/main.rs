@@ -1,7 +1,7 @@
-//! What is under `examples/` for a deployment fits the program: the names that
-//! `esp` publishes, the variables that it reads, and one run of it with the
-//! environment of an example. The JSON files are read here; that the templates say
-//! the same as they do is for `tests/templates`.
+//! The files under `examples/` for a deployment fit the program: the names that `esp`
+//! publishes, the variables that it reads, and a run with the environment of an
+//! example. The JSON files are read here; `tests/templates` compares the templates
+//! with them.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -27,7 +27,7 @@ fn is_alarm_period(seconds: u64) -> bool {
     [10, 20, 30].contains(&seconds) || (seconds > 0 && seconds.is_multiple_of(60))
 }
 
-/// Under what `esp` publishes with an example's environment, by its own code.
+/// The dimensions that `esp` uses with an example's environment, by its own code.
 fn dimensions(example: &Example) -> Value {
     let settings = example.settings();
     let mut task = Task::new(example.shape, "shop", "web");
@@ -60,7 +60,7 @@ fn the_environment_is_of_variables_that_esp_reads_and_accepts() {
 }
 
 #[test]
-fn the_container_can_do_no_harm_and_comes_back() {
+fn the_container_has_no_rights_and_is_restarted() {
     for example in Example::all() {
         let esp = example.esp();
         assert_eq!(esp["essential"], false);
@@ -73,7 +73,7 @@ fn the_container_can_do_no_harm_and_comes_back() {
 
         assert_eq!(esp["dependsOn"], json!([{"containerName": "web", "condition": "START"}]));
         assert!(example.container("web")["essential"].as_bool().unwrap());
-        // Where it had none, ESP's might count for the task's.
+        // Without it, ESP's health might count as the task's.
         assert!(example.container("web")["healthCheck"].is_object());
 
         assert_eq!((&esp["cpu"], &esp["memory"]), (&json!(32), &json!(64)));
@@ -263,7 +263,7 @@ fn the_dashboard_shows_what_esp_publishes() {
             seen.push(metric);
             previous = line;
         }
-        // What stands beside the values has their unit.
+        // The axis has the unit of its values.
         if !previous.is_empty() && widget["properties"]["yAxis"]["left"]["label"] == "%" {
             assert_eq!(Metric::by_name(previous[1].as_str().unwrap()).unwrap().unit(), "Percent");
         }

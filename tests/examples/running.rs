@@ -1,6 +1,5 @@
-//! The built program with the environment of an example: what CloudWatch gets is
-//! what the example's alarms watch, and the way there is the one that the
-//! variables for networks say.
+//! The built program with the environment of an example: CloudWatch gets what the
+//! example's alarms watch, over the way that the variables for networks name.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -29,8 +28,8 @@ const SOON: Duration = Duration::from_mins(1);
 const CREDENTIALS: [(&str, &str); 2] =
     [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "secret-example")];
 
-/// A task as the example's would be: `web` of the service `web`, with half a CPU
-/// in use, which is all that there is.
+/// A task like the example's: `web` of the service `web`, which uses all of its half
+/// CPU.
 fn metadata(example: &Example) -> MetadataEndpoint {
     let service = (example.shape != Shape::Fargate).then(|| "web".to_owned());
     MetadataEndpoint::start(agent(example.shape, Cadence::STREAMING, |task| {
@@ -85,8 +84,8 @@ fn the_alarms_see_what_esp_sends_from_ec2() {
     the_alarms_see_it(&Example::ec2());
 }
 
-/// The first line of what is asked of a proxy with these variables. The address
-/// of a proxy that they name is replaced by the test's own.
+/// The first line that a proxy gets with these variables. The test's own proxy
+/// replaces one that they name.
 fn asked_of_a_proxy(variables: &[(&str, &str)]) -> String {
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", proxy.local_addr().unwrap());
