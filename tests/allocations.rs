@@ -89,9 +89,9 @@ fn count(uri: &str) {
     stop.send_blocking(15).unwrap();
     let figures = sidecar.join().unwrap();
 
-    let samples = figures.sampler.samples;
+    let samples = figures.samples;
     assert!(samples >= SAMPLES_AT_LEAST * 3 * 8, "only {samples} samples");
-    assert_eq!(figures.publisher.taken, samples);
+    assert_eq!(figures.taken, samples);
     let counted = after - before;
     let times = counted.allocations + counted.reallocations;
     assert_eq!(times, 0, "{counted:?} in {COUNTED:?}, a sample each {INTERVAL:?}");

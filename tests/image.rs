@@ -312,7 +312,7 @@ fn names_certificates_and_health_work_inside_without_rights_or_room() {
     assert_eq!(esp.inspect(".State.OOMKilled"), "false");
     assert_eq!(esp.inspect(".State.ExitCode"), "0");
     let log = esp.log();
-    let end = log.expect("esp stops; everything is published");
+    let end = log.expect_all_published();
     assert_eq!(end["published"].as_u64(), Some(cloudwatch.datums().len() as u64));
     assert!(log.lines.iter().all(|line| line["level"] == "INFO"), "{}", log.text);
 }

@@ -109,7 +109,7 @@ fn every_sample_is_there_once_and_an_alarm_of_ten_seconds_goes_off() {
     eprintln!("ALARM {:.1} s after the start", started.elapsed().as_secs_f64());
     let (status, log) = esp.stop("TERM");
     assert_eq!(status.code(), Some(0));
-    let published = log.expect("everything is published")["published"].as_u64().unwrap();
+    let published = log.expect_all_published()["published"].as_u64().unwrap();
     let stored = stored(&url);
     assert_eq!(stored.len() as u64, published, "{}", log.text);
     for datum in &stored {

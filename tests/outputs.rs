@@ -122,7 +122,7 @@ fn emf_alone_needs_no_region_no_key_and_no_client() {
     assert!(log.lines.iter().all(|line| line["level"] == "INFO"), "{}", log.text);
     assert_eq!(log.expect("esp starts")["output"], "emf");
     assert_eq!(log.expect("publishing")["dimensions"], "ClusterName=shop, ServiceName=web-service");
-    let end = log.expect("everything is published");
+    let end = log.expect_all_published();
     assert_eq!(
         (end["stdout_written"].as_u64(), end["stdout_lines"].as_u64()),
         (Some(values), Some(2))
@@ -165,8 +165,8 @@ fn emf_and_cloudwatch_get_the_same_values_for_the_same_times() {
         assert!(cloudwatch.wait_for(150, 2 * SOON));
         let (status, log) = esp.stop("TERM");
         assert_eq!(status.code(), Some(0));
-        log.expect("everything is published");
-        log.expect("everything is published");
+        log.expect_all_published();
+        log.expect_all_published();
         let written = lines.rest();
         let emf: Vec<_> = written.iter().flat_map(datums).collect();
         assert_eq!(count(&emf, unit_ms), count(&cloudwatch.datums(), unit_ms), "{resolution}");
@@ -221,7 +221,7 @@ fn readable_lines_are_for_people() {
     }
     assert!(lines.iter().all(|line| line.find("web") == lines[0].find("web")), "{lines:#?}");
     let (_, log) = esp.stop("TERM");
-    log.expect("everything is published");
+    log.expect_all_published();
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn a_stdout_whose_reader_is_gone_is_said_and_counted_and_kills_nothing() {
     assert_eq!(warnings.len(), 1, "once a minute: {}", log.text);
     let error = log.expect("writing to stdout fails")["error"].as_str().unwrap();
     assert!(error.contains("roken pipe"), "{error}");
-    let end = log.expect("what was not dropped is published");
+    let end = log.expect("all samples were published except");
     assert_eq!(
         (end["stdout_written"].as_u64(), end["stdout_pending"].as_u64()),
         (Some(0), Some(0))

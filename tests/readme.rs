@@ -1,4 +1,5 @@
-//! The README's table of variables is the program's own. To rewrite it:
+//! The README's tables of variables and of ESP's own figures are the program's. To
+//! rewrite them:
 //!
 //! ```sh
 //! ESP_UPDATE_README=1 cargo test --test readme
@@ -8,13 +9,15 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use esp::settings::{Variable, variable};
+use esp::{
+    sample::own_figures::{Kind, OwnMetric, Scope, TABLE},
+    settings::{Variable, variable},
+};
 
-const BEGIN: &str = "<!-- variables: written by ESP_UPDATE_README=1 cargo test --test readme -->\n";
-const END: &str = "<!-- end of variables -->\n";
+const HOW: &str = "written by ESP_UPDATE_README=1 cargo test --test readme";
 
 /// A row for each variable, ESP's own first.
-fn table() -> String {
+fn variables() -> String {
     let mut table = "| variable | what it does | default | value | example |\n".to_owned();
     table += "|---|---|---|---|---|\n";
     for variable in variable::OWN.into_iter().chain(variable::FOREIGN) {
@@ -26,26 +29,62 @@ fn table() -> String {
     table
 }
 
+/// A row for each of ESP's own figures, and how many metrics they are.
+fn own_figures() -> String {
+    let mut table = "| in the log | metric | unit | with `OUTPUT` | what it is |\n".to_owned();
+    table += "|---|---|---|---|---|\n";
+    for figure in TABLE {
+        let metric = figure.metric_name.map_or("none".to_owned(), |name| format!("`{name}`"));
+        let scope = match figure.scope {
+            Scope::Always => "any",
+            Scope::Cloudwatch => "`cloudwatch`",
+            Scope::Stdout => "`emf` or `stdout`",
+        };
+        let now = if figure.kind == Kind::Now { "now: " } else { "" };
+        let _ = writeln!(
+            table,
+            "| `{}` | {metric} | {} | {scope} | {now}{} |",
+            figure.log_name, figure.unit, figure.what
+        );
+    }
+    let count = |cloudwatch, lines| OwnMetric::of_run(cloudwatch, lines).count();
+    let _ = writeln!(
+        table,
+        "\nAs metrics they are {} with `cloudwatch`, {} with `emf`, {} with both, at 0.30 USD a month \
+         each.",
+        count(true, false),
+        count(false, true),
+        count(true, true)
+    );
+    table
+}
+
 /// What Markdown would take for its own.
 fn escape(text: &str) -> String {
     text.replace('|', "\\|").replace('*', "\\*").replace('[', "\\[")
 }
 
 #[test]
-fn the_table_of_variables_is_that_of_the_program() {
+fn the_tables_are_those_of_the_program() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = readme.split_once(BEGIN).expect("the README has the first marker");
-    let (written, after) = rest.split_once(END).expect("the README has the second marker");
-    let table = table();
+    let mut expected = readme.clone();
+    for (name, table) in [("variables", variables()), ("own figures", own_figures())] {
+        let begin = format!("<!-- {name}: {HOW} -->\n");
+        let end = format!("<!-- end of {name} -->\n");
+        let (before, rest) = expected.split_once(&begin).expect("the README has the first marker");
+        let (_, after) = rest.split_once(&end).expect("the README has the second marker");
+        expected = [before, &begin, &table, &end, after].concat();
+    }
     if std::env::var_os("ESP_UPDATE_README").is_some() {
-        std::fs::write(&path, [before, BEGIN, &table, END, after].concat()).unwrap();
+        std::fs::write(&path, expected).unwrap();
         return;
     }
+    let differs = readme.lines().zip(expected.lines()).find(|(written, table)| written != table);
     assert!(
-        written == table,
-        "the README's table of variables is not the program's; rewrite it with\n\n    \
-         ESP_UPDATE_README=1 cargo test --test readme\n\nIt should be\n{table}"
+        readme == expected,
+        "a table of the README is not the program's; rewrite it with\n\n    \
+         ESP_UPDATE_README=1 cargo test --test readme\n\nThe first line that differs: {differs:?}"
     );
 }
 

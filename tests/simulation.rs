@@ -25,7 +25,7 @@ use std::{
 
 use esp::{
     publisher::{OUTCOMES, Outcome},
-    report::figures::Figures,
+    sample::own_figures::{OwnFigures, Scope},
     sidecar::Ended,
 };
 use simulated::{
@@ -72,8 +72,8 @@ impl Totals {
         }
         self.accepted_again += ledger.accepted_again();
         self.ticks_held += ledger.ticks_held();
-        self.dropped_full += figures.publisher.dropped_full;
-        self.dropped_refused += figures.publisher.dropped_refused;
+        self.dropped_full += figures.dropped_full;
+        self.dropped_refused += figures.dropped_refused;
         self.left_behind += figures.backlog;
         self.aborted += u64::from(played.ended != Ended::Stopped);
         let wrong = wrong(scenario, played);
@@ -87,8 +87,7 @@ impl Totals {
 fn wrong(scenario: &Scenario, played: &Played) -> Vec<String> {
     let mut wrong = played.ledger.complaints().to_vec();
     let (figures, ending) = (&played.figures, played.ending);
-    let publisher = &figures.publisher;
-    let never = publisher.dropped_invalid + publisher.dropped_time + publisher.dropped_unaddressed;
+    let never = figures.dropped_invalid + figures.dropped_time + figures.dropped_unaddressed;
     if never > 0 {
         wrong.push(format!("dropped, although there was nothing wrong with them: {never}"));
     }
@@ -216,12 +215,13 @@ fn a_clock_that_jumps_forwards_and_backwards_costs_a_sample_and_a_request_each()
         let scenario = jumping_clock();
         let played = scenario.clone().play(|_| {});
         assert_eq!(wrong(&scenario, &played), Vec::<String>::new());
-        let Figures { polls, missed_ticks, publisher, .. } = played.figures;
-        assert_eq!((missed_ticks, publisher.dropped()), (0, 0));
+        let figures = played.figures;
+        let OwnFigures { polls, missed_ticks, .. } = figures;
+        assert_eq!((missed_ticks, figures.dropped(Scope::Cloudwatch)), (0, 0));
         // Two metrics of 720 seconds, without the difference over each jump.
-        assert!(publisher.published >= 2 * (polls - 6 * 3 - 3), "{:?}", played.figures);
+        assert!(figures.published >= 2 * (polls - 6 * 3 - 3), "{:?}", played.figures);
         // Of the six, each is further than a signature may be off.
-        let refused = publisher.requests_with(Outcome::ClockSkew);
+        let refused = Outcome::ClockSkew.requests(&figures);
         assert!((1..=6).contains(&refused), "{refused} refused");
     });
 }

@@ -181,7 +181,7 @@ impl Container {
     /// Whether `sample` is the growth of a counter from a sample that was shown after
     /// `since_ms` to the one of its time, in one run.
     fn is_true(&self, sample: &Sample, since_ms: u64) -> bool {
-        let position = COUNTERS.iter().position(|metric| *metric == sample.metric).unwrap();
+        let position = COUNTERS.iter().position(|metric| sample.metric == *metric).unwrap();
         let read_ms = sample.read.unix_ms() - START_MS;
         let Some(to) = self.shown.iter().find(|shown| shown.read_ms == read_ms) else {
             return false;
@@ -305,7 +305,7 @@ fn each_value_of_a_container_is_the_growth_of_its_counter() {
             for sample in samples {
                 let place = sample.container.unwrap();
                 let read_ms = sample.read.unix_ms() - START_MS;
-                let last = published.entry((sample.metric, place)).or_default();
+                let last = published.entry((sample.metric.metric().unwrap(), place)).or_default();
                 assert!(last.0 < read_ms, "{seed} {agent:?}: twice: {sample:?}");
                 assert!(
                     containers[usize::from(place)].is_true(sample, last.0),

@@ -121,20 +121,20 @@ fn a_week_takes_no_more_memory_at_its_end() {
         });
         let took = start.elapsed();
 
-        let publisher = &played.figures.publisher;
+        let figures = &played.figures;
         assert_eq!(played.ledger.complaints(), [""; 0]);
         assert_eq!((played.ended, played.figures.backlog), (Ended::Stopped, 0));
         // Three hours without CloudWatch, of which the last one is kept.
-        let lost = publisher.dropped_full;
+        let lost = figures.dropped_full;
         assert!((14_000..15_000).contains(&lost), "{lost}");
-        assert_eq!(publisher.taken, publisher.published + lost + publisher.ambiguous);
+        assert_eq!(figures.taken, figures.published + lost + figures.ambiguous);
         println!(
             "a week in {:.1} s: {} samples, {} requests accepted, {} samples sent again, \
              {} accepted again; live bytes: hour 2 {:?}, hour 28 (outage) {:?}, hour {} {:?}",
             took.as_secs_f64(),
-            publisher.taken,
+            figures.taken,
             played.ledger.told(Outcome::Accepted),
-            publisher.sent_again,
+            figures.sent_again,
             played.ledger.accepted_again(),
             hours[1],
             hours[27],

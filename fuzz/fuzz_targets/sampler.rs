@@ -22,8 +22,9 @@ use esp::{
     sample::{
         limits,
         metric::{Metric, MetricSet, Sample},
+        own_figures::OwnFigures,
     },
-    sampler::{Event, Sampler, SamplerFigures, Selection},
+    sampler::{Event, Sampler, Selection},
     time::{Now, Timestamp},
 };
 use libfuzzer_sys::fuzz_target;
@@ -159,7 +160,8 @@ impl Machine {
         // A place may have gone to another container.
         self.seen.clear();
         for sample in &self.samples {
-            assert!(sample.metric.is_from_task_document() && sample.read == now.wall, "{sample:?}");
+            let metric = sample.metric.metric().unwrap();
+            assert!(metric.is_from_task_document() && sample.read == now.wall, "{sample:?}");
         }
         self.take();
     }
@@ -214,8 +216,8 @@ impl Machine {
         entries
     }
 
-    fn check_figures(&self, before: SamplerFigures, after: SamplerFigures) {
-        let grown = |of: fn(&SamplerFigures) -> u64| of(&after).checked_sub(of(&before)).unwrap();
+    fn check_figures(&self, before: after: OwnFigures) {
+        let grown = |of: fn(&OwnFigures) -> u64| of(&after).checked_sub(of(&before)).unwrap();
         assert_eq!(grown(|figures| figures.samples), self.samples.len() as u64);
         let polls = [
             grown(|figures| figures.duplicates),
@@ -238,7 +240,7 @@ impl Machine {
             return;
         };
         let name = &self.sampler.names()[usize::from(place)];
-        let is_borne_out = |stats: &Reading| match sample.metric {
+        let is_borne_out = |stats: &Reading| match sample.metric.metric().unwrap() {
             Metric::CpuUsage => stats.cpu.is_some_and(|cpu| {
                 cpu.online_cpus.is_none_or(|cpus| sample.value <= 110.1 * f64::from(cpus))
             }),
@@ -259,10 +261,11 @@ impl Machine {
         let names = self.sampler.names();
         for sample in self.samples.drain(..) {
             assert!(limits::is_value(sample.value) && sample.value >= 0.0, "{sample:?}");
-            assert!(self.wanted.has(sample.metric), "{sample:?}");
+            let metric = sample.metric.metric().unwrap();
+            assert!(self.wanted.has(metric), "{sample:?}");
             match sample.container {
                 Some(place) => assert!(usize::from(place) < names.len(), "{sample:?}"),
-                None => assert!(sample.metric.is_of_task(), "{sample:?}"),
+                None => assert!(metric.is_of_task(), "{sample:?}"),
             }
             // Of several containers two may be read at the very same moment, and
             // then the task's values are.

@@ -122,7 +122,10 @@ impl<'a, W: World> Check<'a, W> {
     async fn poll(&mut self) -> (Option<TaskDocument>, Option<PollError>) {
         let polled = self.poller.poll(self.world).await;
         for sample in self.poller.samples.drain(..) {
-            self.newest.insert((sample.container, sample.metric), sample);
+            // ESP's own figures do not come from here.
+            if let Some(metric) = sample.metric.metric() {
+                self.newest.insert((sample.container, metric), sample);
+            }
         }
         for event in std::mem::take(&mut self.poller.events) {
             self.event(event);
@@ -377,10 +380,7 @@ impl<'a, W: World> Check<'a, W> {
         let sampler = &self.poller.sampler;
         let names = sampler.names();
         let name = |place: Option<u16>| names.get(usize::from(place?)).cloned();
-        let values = self.newest.values().map(|sample| {
-            let of = (sample.container, sample.metric);
-            (of, Some(*sample), None)
-        });
+        let values = self.newest.iter().map(|(of, sample)| (*of, Some(*sample), None));
         let missing = sampler.unseen().into_iter().map(|unseen| {
             let of = (unseen.container, unseen.metric);
             (of, None, Some(unseen.reason))

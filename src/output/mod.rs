@@ -23,7 +23,8 @@ use crate::{
         dimension::ResolvedDimensions,
         dropping::{Dropping, DroppingSpell, NamedMetrics},
         limits::Refusal,
-        metric::{OWN, Sample},
+        metric::{Measured, Sample},
+        own_figures::{OwnFigures, OwnMetric},
     },
     settings::{EmfResolution, LineFormat, Settings},
     time::Now,
@@ -32,32 +33,6 @@ use crate::{
 /// What waits while stdout is blocked, bytes: about an hour of the documents of
 /// two metrics.
 const QUEUE_BYTES: usize = 256 * 1024;
-
-/// What has been counted since the start, in samples but for the lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LineFigures {
-    /// Taken in.
-    pub taken: u64,
-    /// In lines that stdout took.
-    pub written: u64,
-    /// Dropped because stdout was blocked or closed.
-    pub dropped_full: u64,
-    /// Dropped because they break a rule of CloudWatch's, or have no set of
-    /// dimensions that fits into a line.
-    pub dropped_invalid: u64,
-    /// Not written yet, now.
-    pub pending: u64,
-    /// Lines that stdout took.
-    pub lines: u64,
-}
-
-impl LineFigures {
-    /// Dropped for any reason.
-    #[must_use]
-    pub const fn dropped(&self) -> u64 {
-        self.dropped_full + self.dropped_invalid
-    }
-}
 
 /// Something to tell the operator.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -108,8 +83,9 @@ impl LineOutput {
                 ),
             },
             LineFormat::Readable => {
-                let own = OWN.into_iter().filter(|_| settings.self_metrics);
-                Format::Readable(readable::Formatter::new(settings.metrics.iter().chain(own)))
+                let own = OwnMetric::all().filter(|_| settings.self_metrics).map(Measured::Own);
+                let metrics = settings.metrics.iter().map(Measured::Metric).chain(own);
+                Format::Readable(readable::Formatter::new(metrics))
             }
         };
         Self {
@@ -217,21 +193,23 @@ impl LineOutput {
         !self.queue.is_empty()
     }
 
-    /// What has been counted since the start.
+    /// Its part of ESP's own figures.
     #[must_use]
-    pub fn figures(&self) -> LineFigures {
+    pub fn figures(&self) -> OwnFigures {
         let queue = self.queue.figures();
         let in_windows = match &self.format {
             Format::Emf { windows, .. } => windows.samples() as u64,
             Format::Readable(_) => 0,
         };
-        LineFigures {
-            taken: self.taken,
-            written: queue.samples_written,
-            dropped_full: queue.samples_dropped,
-            dropped_invalid: self.dropped_invalid,
-            pending: self.queue.samples() + in_windows,
-            lines: queue.lines_written,
+        OwnFigures {
+            stdout_taken: self.taken,
+            stdout_written: queue.samples_written,
+            stdout_lines: queue.lines_written,
+            stdout_pending: self.queue.samples() + in_windows,
+            stdout_dropped: queue.samples_dropped + self.dropped_invalid,
+            stdout_dropped_full: queue.samples_dropped,
+            stdout_dropped_invalid: self.dropped_invalid,
+            ..OwnFigures::default()
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::sample::{
     dimension::ResolvedDimensions,
-    metric::{Metric, Sample},
+    metric::{Measured, Sample},
 };
 
 /// Of the time `12:00:01.003Z`.
@@ -24,7 +24,7 @@ pub(super) struct Formatter {
 
 impl Formatter {
     /// For lines of `metrics`.
-    pub(super) fn new(metrics: impl Iterator<Item = Metric>) -> Self {
+    pub(super) fn new(metrics: impl Iterator<Item = Measured>) -> Self {
         let metric_width = metrics.map(|metric| metric.name().len()).max().unwrap_or(0);
         Self { names: Vec::new(), metric_width, name_width: OF_TASK.len(), line: String::new() }
     }
@@ -73,7 +73,7 @@ impl Formatter {
 }
 
 /// How many decimals of the value are shown, and its unit as people write it.
-fn decimals_and_unit(metric: Metric) -> (usize, &'static str) {
+fn decimals_and_unit(metric: Measured) -> (usize, &'static str) {
     match metric.unit() {
         "Percent" => (2, "%"),
         "Megabytes" => (2, "MiB"),

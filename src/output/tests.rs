@@ -19,6 +19,7 @@ use crate::{
     sample::{
         dimension::{DimensionOverrides, DimensionSets},
         metric::{ALL, Metric},
+        own_figures::Scope,
     },
     time::timestamp::Timestamp,
 };
@@ -74,9 +75,15 @@ impl Bench {
         }
     }
 
-    fn push(&mut self, metric: Metric, container: Option<u16>, read_ms: u64, value: f64) {
+    fn push(
+        &mut self,
+        metric: impl Into<Measured>,
+        container: Option<u16>,
+        read_ms: u64,
+        value: f64,
+    ) {
         let read = Timestamp::from_unix_ns(read_ms * 1_000_000);
-        self.output.push(Sample { read, value, metric, container }, self.now());
+        self.output.push(Sample { read, value, metric: metric.into(), container }, self.now());
     }
 
     /// One sample of the container's CPU, read just now.
@@ -286,7 +293,7 @@ fn containers_have_documents_of_their_own_and_share_the_tasks_where_it_is_theirs
     let mut one = Bench::new(&[("OUTPUT", "emf")], sets, &["web"]);
     let datums = push(&mut one);
     assert_eq!(datums.iter().map(Vec::len).collect::<Vec<_>>(), [2]);
-    assert_eq!(one.output.figures().dropped_invalid, 1);
+    assert_eq!(one.output.figures().stdout_dropped_invalid, 1);
 }
 
 #[test]
@@ -305,8 +312,12 @@ fn sets_share_a_document_unless_they_disagree_about_a_value() {
         let sum: usize = extracted.iter().map(Vec::len).sum();
         assert_eq!((extracted.len(), sum), (lines, datums), "{sets}");
         let figures = bench.output.figures();
-        assert_eq!((figures.taken, figures.written), (2, 2), "{sets}: each sample counts once");
-        assert_eq!(figures.lines, lines as u64);
+        assert_eq!(
+            (figures.stdout_taken, figures.stdout_written),
+            (2, 2),
+            "{sets}: each sample counts once"
+        );
+        assert_eq!(figures.stdout_lines, lines as u64);
     }
 }
 
@@ -346,19 +357,22 @@ fn what_cloudwatch_would_refuse_is_counted_and_named_once() {
     assert_eq!(times_and_values(&bench.datums()), [(0, vec![1.0])]);
     assert_eq!(bench.events.len(), 2, "{:?}", bench.events);
     let figures = bench.output.figures();
-    assert_eq!((figures.taken, figures.written, figures.dropped_invalid), (5, 1, 4));
+    assert_eq!(
+        (figures.stdout_taken, figures.stdout_written, figures.stdout_dropped_invalid),
+        (5, 1, 4)
+    );
 }
 
 #[test]
 fn own_figures_have_the_resolution_of_a_minute() {
     let mut bench = Bench::emf(&[]);
-    for metric in OWN {
-        bench.push(metric, None, START_MS, 1.0);
+    for metric in OwnMetric::all() {
+        bench.push(Measured::Own(metric), None, START_MS, 1.0);
     }
     bench.sample(1.0);
     bench.finish();
     let datums = bench.datums();
-    assert_eq!((datums.len(), datums[0].len()), (1, OWN.len() + 1));
+    assert_eq!((datums.len(), datums[0].len()), (1, OwnMetric::all().count() + 1));
     for datum in &datums[0] {
         let expected = if datum.metric_name.starts_with("ESP/") { 60 } else { 1 };
         assert_eq!(datum.storage_resolution, Some(expected), "{}", datum.metric_name);
@@ -407,7 +421,7 @@ fn whatever_comes_in_goes_out_once_within_the_rules() {
             bench.advance();
         }
         bench.finish();
-        let taken = bench.output.figures().taken;
+        let taken = bench.output.figures().stdout_taken;
         for datum in bench.datums().into_iter().flatten() {
             assert_eq!(datum.namespace, "a b/c#1");
             for value in datum.values {
@@ -420,7 +434,10 @@ fn whatever_comes_in_goes_out_once_within_the_rules() {
         let wrong = expected.iter().find(|(_, count)| **count != 0);
         assert_eq!(wrong, None, "seed {seed}");
         let figures = bench.output.figures();
-        assert_eq!((figures.written, figures.pending, figures.dropped()), (taken, 0, 0));
+        assert_eq!(
+            (figures.stdout_written, figures.stdout_pending, figures.dropped(Scope::Stdout)),
+            (taken, 0, 0)
+        );
     }
 }
 

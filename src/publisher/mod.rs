@@ -19,8 +19,9 @@ use crate::{
         dropping::{Dropping, DroppingSpell, NamedMetrics},
         limits::{self, Refusal},
         metric::Sample,
+        own_figures::OwnFigures,
     },
-    time::{Now, Timestamp},
+    time::Now,
 };
 
 /// What a sample takes in the store, bytes.
@@ -41,53 +42,6 @@ pub enum Action {
     Send(Vec<Sample>),
     /// Ask again at this moment, or after the next sample.
     WaitUntil(Instant),
-}
-
-/// What has been counted since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PublisherFigures {
-    /// Samples taken in.
-    pub taken: u64,
-    /// Samples that CloudWatch has accepted.
-    pub published: u64,
-    /// Samples that were dropped for want of room, the oldest first.
-    pub dropped_full: u64,
-    /// Samples that break a rule of CloudWatch's, found before sending.
-    pub dropped_invalid: u64,
-    /// Samples whose time CloudWatch does not take any more, or not yet.
-    pub dropped_time: u64,
-    /// Samples that CloudWatch refused by themselves.
-    pub dropped_refused: u64,
-    /// Samples for which no set of dimensions had all its values.
-    pub dropped_unaddressed: u64,
-    /// Samples that were given up: they were sent, CloudWatch never said whether
-    /// it has them, and they are not sent again.
-    pub ambiguous: u64,
-    /// Samples that were sent again after a request without an answer, each time
-    /// that CloudWatch may have accepted them once more.
-    pub sent_again: u64,
-    /// Requests by outcome, in the order of [`OUTCOMES`].
-    pub requests: [u64; OUTCOMES.len()],
-    /// `read` of the newest sample that was accepted.
-    pub newest_published: Option<Timestamp>,
-}
-
-impl PublisherFigures {
-    /// Requests that ended like this.
-    #[must_use]
-    pub const fn requests_with(&self, outcome: Outcome) -> u64 {
-        self.requests[outcome as usize]
-    }
-
-    /// Samples dropped for any reason.
-    #[must_use]
-    pub const fn dropped(&self) -> u64 {
-        self.dropped_full
-            + self.dropped_invalid
-            + self.dropped_time
-            + self.dropped_refused
-            + self.dropped_unaddressed
-    }
 }
 
 /// Something to tell the operator.
@@ -125,7 +79,7 @@ pub struct Publisher {
     given_up: GivenUp,
     spell: DroppingSpell,
     named: NamedMetrics,
-    figures: PublisherFigures,
+    figures: OwnFigures,
     events: Vec<PublisherEvent>,
 }
 
@@ -143,7 +97,7 @@ impl Publisher {
             given_up: GivenUp::default(),
             spell: DroppingSpell::default(),
             named: NamedMetrics::default(),
-            figures: PublisherFigures::default(),
+            figures: OwnFigures::default(),
             events: Vec::new(),
         }
     }
@@ -252,10 +206,15 @@ impl Publisher {
         self.store.unconfirmed()
     }
 
-    /// What has been counted since the start.
+    /// Its part of ESP's own figures.
     #[must_use]
-    pub fn figures(&self) -> PublisherFigures {
-        PublisherFigures { dropped_full: self.store.dropped(), ..self.figures }
+    pub fn figures(&self) -> OwnFigures {
+        OwnFigures {
+            dropped_full: self.store.dropped(),
+            backlog: self.backlog() as u64,
+            unconfirmed: self.unconfirmed() as u64,
+            ..self.figures
+        }
     }
 
     /// What there is to tell since the last call.

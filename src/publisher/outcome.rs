@@ -5,7 +5,10 @@
 use std::time::Duration;
 
 use super::{Publisher, PublisherEvent};
-use crate::time::{Now, reminder::Reminder};
+use crate::{
+    sample::OwnFigures,
+    time::{Now, reminder::Reminder},
+};
 
 /// How often a sample is sent if the connection ends after each request with it.
 pub const CONNECTION_LOST_SENDS_MAX: u8 = 2;
@@ -61,6 +64,30 @@ pub const OUTCOMES: [Outcome; 10] = [
     Outcome::ClockSkew,
 ];
 
+impl Outcome {
+    /// The figure that counts the requests that ended like this.
+    fn counter(self, figures: &mut OwnFigures) -> &mut u64 {
+        match self {
+            Self::Accepted => &mut figures.requests_accepted,
+            Self::Throttled => &mut figures.requests_throttled,
+            Self::ServerError => &mut figures.requests_server_error,
+            Self::Unreachable => &mut figures.requests_unreachable,
+            Self::ConnectionLost => &mut figures.requests_connection_lost,
+            Self::NoAnswer => &mut figures.requests_no_answer,
+            Self::Denied => &mut figures.requests_denied,
+            Self::Credentials => &mut figures.requests_credentials,
+            Self::Invalid => &mut figures.requests_invalid,
+            Self::ClockSkew => &mut figures.requests_clock_skew,
+        }
+    }
+
+    /// How many requests ended like this, by `figures`.
+    #[must_use]
+    pub fn requests(self, figures: &OwnFigures) -> u64 {
+        *self.counter(&mut figures.clone())
+    }
+}
+
 /// How often a sample may still be sent. Only requests without an answer count:
 /// after an answer it is known whether CloudWatch has the sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +129,7 @@ pub(super) struct GivenUp {
 impl Publisher {
     /// The request that the last [`super::Action::Send`] asked for has ended.
     pub fn on_outcome(&mut self, outcome: Outcome, now: Now) {
-        self.figures.requests[outcome as usize] += 1;
+        *outcome.counter(&mut self.figures) += 1;
         if matches!(outcome, Outcome::Accepted | Outcome::ConnectionLost | Outcome::NoAnswer) {
             self.figures.sent_again += self.store.uncertain_in_flight();
         }

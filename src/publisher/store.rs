@@ -9,7 +9,7 @@ use super::outcome::{Outcome, SendsLeft};
 use crate::{
     sample::{
         limits::DATUMS_PER_REQUEST,
-        metric::{Metric, Sample},
+        metric::{Measured, Sample},
     },
     time::Timestamp,
 };
@@ -21,7 +21,7 @@ struct Kept {
     read: Timestamp,
     value: f64,
     container: Option<u16>,
-    metric: Metric,
+    metric: Measured,
     sends_left: SendsLeft,
 }
 
@@ -261,7 +261,7 @@ mod tests {
 
     fn sample(number: u64) -> Sample {
         let read = Timestamp::from_unix_ns(number);
-        Sample { read, value: 0.0, metric: Metric::CpuUsage, container: None }
+        Sample { read, value: 0.0, metric: Metric::CpuUsage.into(), container: None }
     }
 
     fn numbers<'a>(samples: impl IntoIterator<Item = &'a Kept>) -> Vec<u64> {

@@ -5,7 +5,10 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::sample::metric::Metric;
+use crate::{
+    sample::{metric::Metric, own_figures::Scope},
+    time::Timestamp,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const CAPACITY: usize = 3600;
@@ -94,7 +97,7 @@ fn the_pause_begins_when_a_request_leaves_that_waited_for_a_key() {
 }
 
 fn a_sample(read: Timestamp) -> Sample {
-    Sample { metric: Metric::CpuUtilization, container: None, read, value: 1.0 }
+    Sample { metric: Metric::CpuUtilization.into(), container: None, read, value: 1.0 }
 }
 
 fn each_second(bench: &mut Bench) {
@@ -207,7 +210,7 @@ fn what_failed_is_tried_again_with_random_waits_that_grow() {
     bench.outcome = Outcome::Accepted;
     bench.run(60 * SECOND, each_second);
     assert_eq!(bench.publisher.figures().published + bench.publisher.backlog() as u64, 360);
-    assert_eq!(bench.publisher.figures().dropped(), 0);
+    assert_eq!(bench.publisher.figures().dropped(Scope::Cloudwatch), 0);
     assert!(bench.publisher.backlog() <= 10);
 }
 

@@ -19,14 +19,14 @@ pub fn event(event: &Event) {
         Event::ContainerMissing { container, names } => error!(
             container,
             names = names.join(", "),
-            "the task has no container of this name; set CONTAINER_NAME to one that it has \
-             (still looking)"
+            "the task has no container of this name; set CONTAINER_NAME to one of names. ESP keeps \
+             looking"
         ),
         Event::Measuring { container, basis, cadence } => info!(
             container,
             cpu_basis = basis.map_or_else(|| "unknown".to_owned(), |basis| basis.to_string()),
             cadence_ms = u64::try_from(cadence.as_millis()).unwrap_or(u64::MAX),
-            "measuring: 100 % of CPUUtilization is the cpu_basis, a new sample comes each cadence"
+            "measuring (100 % of CPUUtilization = cpu_basis; one new sample per cadence_ms)"
         ),
         Event::TaskFieldsMalformed { fields } => warn!(
             fields = fields.join("; "),
@@ -38,12 +38,12 @@ pub fn event(event: &Event) {
                     container = container.as_deref(),
                     metric = metric.name(),
                     reason,
-                    "not published: the platform does not give it"
+                    "not published: the platform does not report it"
                 );
             }
         }
         Event::CounterReset { container } => {
-            info!(container, "the container was restarted: one sample dropped");
+            info!(container, "the container was restarted; one sample dropped");
         }
         Event::CounterJumped { container } => warn!(
             container,
@@ -60,13 +60,13 @@ pub fn event(event: &Event) {
         ),
         Event::SumsBack => info!("the task's sums are published again"),
         Event::ContainerSilent { container, since } => {
-            warn!(container, seconds = since.as_secs(), "no new sample of the container");
+            warn!(container, seconds = since.as_secs(), "no new sample of this container");
         }
         Event::ContainerBack { container } => {
-            info!(container, "samples of the container come again");
+            info!(container, "new samples of this container again");
         }
         Event::EntryMalformed { container, error } => {
-            warn!(container, %error, "the container's stats cannot be read");
+            warn!(container, %error, "cannot read the stats of this container");
         }
     }
 }
@@ -75,8 +75,8 @@ pub fn event(event: &Event) {
 pub fn publisher_event(event: PublisherEvent) {
     match event {
         PublisherEvent::Dropping(Dropping::Began) => warn!(
-            "the store of unsent samples is full: from here on the oldest are dropped; BUFFER \
-             sets its size"
+            "the store of unsent samples is full; from now on the oldest are dropped. A larger \
+             BUFFER keeps more"
         ),
         PublisherEvent::Dropping(Dropping::Ended { dropped }) => {
             warn!(dropped, "the store of unsent samples has room again");
@@ -101,16 +101,16 @@ pub fn publisher_event(event: PublisherEvent) {
 pub fn line_event(event: LineEvent) {
     match event {
         LineEvent::Dropping(Dropping::Began) => warn!(
-            "stdout is blocked and too many lines wait: from here on the oldest are dropped; does \
-             the log driver stall?"
+            "stdout is blocked and the queue of lines is full; from now on the oldest are dropped. \
+             Check whether the log driver stalls"
         ),
         LineEvent::Dropping(Dropping::Ended { dropped }) => {
-            warn!(dropped, "stdout takes lines again, and all that waited are written");
+            warn!(dropped, "stdout takes lines again; all waiting lines are written");
         }
         LineEvent::SampleDropped { sample, reason } => sample_dropped(&sample, reason),
         LineEvent::DimensionsTooLong => warn!(
-            "the dimensions leave no room for a metric in a line of 16 kB: samples are dropped; \
-             make DIMENSIONS shorter"
+            "the dimensions leave no room for a metric in a line of 16 kB; samples are dropped. \
+             Make DIMENSIONS shorter"
         ),
     }
 }
@@ -121,7 +121,7 @@ fn sample_dropped(sample: &Sample, reason: &'static str) {
         value = sample.value,
         unix_ms = sample.read.unix_ms(),
         reason,
-        "a sample is dropped; further ones of this metric are only counted"
+        "a sample is dropped; more of this metric are only counted"
     );
 }
 
@@ -129,12 +129,11 @@ fn sample_dropped(sample: &Sample, reason: &'static str) {
 pub fn no_health(problem: &str) {
     warn!(
         problem,
-        "esp health cannot be answered: its socket is not to be had, perhaps because another esp \
-         runs in this container; trying on"
+        "cannot bind the health socket; another esp may be running in this container. Retrying"
     );
 }
 
-/// `esp health` can be answered after all.
+/// `esp health` can be answered again.
 pub fn health_is_back() {
-    info!("esp health is answered from now on");
+    info!("the health socket is bound; esp health is answered from now on");
 }

@@ -77,7 +77,7 @@ pub fn tend() {
     };
     if dropped > 0 {
         // Through the same stream, so not under its lock.
-        warn!(dropped, "lines of the log were dropped while stderr was blocked");
+        warn!(dropped, "log lines were dropped while stderr was blocked");
     }
 }
 

@@ -33,42 +33,45 @@ pub fn starting(settings: &Settings) {
     }
 }
 
-/// The dimensions that will be used, and what to do where one is missing.
+/// The dimensions that are used, and what to do if one has no value.
 pub fn dimensions(dimensions: &ResolvedDimensions, region: Option<&str>, wanted: MetricSet) {
     info!(%dimensions, region, "publishing");
     let of_task: Vec<_> = wanted.iter().filter(|metric| metric.is_of_task()).collect();
     if !of_task.is_empty() && dimensions.sets(None).is_empty() {
         warn!(
             metrics = of_task.into_iter().map(Metric::name).collect::<Vec<_>>().join(","),
-            "values of the task are not published: no set in DIMENSIONS fits them (ContainerName \
-             does not) and has all its values"
+            "values of the task are not published: every set in DIMENSIONS contains ContainerName \
+             or a name without a value"
         );
     }
     if dimensions.sets(Some(0)).is_empty() {
-        warn!("values of containers are not published: no set in DIMENSIONS has all its values");
+        warn!(
+            "values of containers are not published: every set in DIMENSIONS contains a name \
+             without a value"
+        );
     }
     for missing in dimensions.missing() {
         let name = missing.name();
         match missing {
             KnownDimension::ServiceName => warn!(
                 %dimensions,
-                "the endpoint does not name the service: set SERVICE_NAME for the dimension \
-                 ServiceName; until then these dimensions are used"
+                "the endpoint does not name the service; set SERVICE_NAME. Until then ESP publishes \
+                 under these dimensions"
             ),
             KnownDimension::ClusterName => warn!(
                 %dimensions,
-                "the endpoint does not name the cluster: set CLUSTER_NAME for the dimension \
-                 ClusterName; until then these dimensions are used"
+                "the endpoint does not name the cluster; set CLUSTER_NAME. Until then ESP publishes \
+                 under these dimensions"
             ),
             _ => warn!(
                 %dimensions,
-                "the endpoint has no value for {name}: the sets in DIMENSIONS with it are skipped"
+                "the endpoint has no value for {name}; the sets in DIMENSIONS with it are skipped"
             ),
         }
     }
 }
 
-/// There is neither a variable nor an ARN that names the Region.
+/// Neither a variable nor the task's ARN names the Region.
 pub fn no_region() {
-    error!("the Region is not known, so nothing can be published: set REGION");
+    error!("the Region is not known, so nothing can be published; set REGION");
 }

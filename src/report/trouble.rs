@@ -7,31 +7,31 @@ use tracing::{debug, error, info, warn};
 
 use crate::time::reminder::Reminder;
 
-/// Something that works or does not: a line when that changes, a reminder while
-/// it does not, and never more than one warning a minute, however it flaps.
+/// Something that works or fails: a line when that changes, a reminder while it
+/// fails, and at most one warning a minute, however often it changes.
 #[derive(Debug)]
 pub struct Trouble {
     what: &'static str,
     failing_since: Option<Instant>,
     reminder: Reminder,
-    /// Whether the trouble that lasts has been said.
-    is_said: bool,
-    /// Whether it has been said that somebody has to act.
-    is_refusal_said: bool,
-    /// Since the last warning.
+    /// Whether the present failure was logged at `info` or above.
+    is_logged: bool,
+    /// Whether it was logged that the permission is missing.
+    is_denial_logged: bool,
+    /// How often it failed since the last warning.
     failures: u64,
 }
 
 impl Trouble {
-    /// Of `what`, which worked so far.
+    /// For `what`, the subject of the log lines, which worked so far.
     #[must_use]
     pub fn new(what: &'static str) -> Self {
         Self {
             what,
             failing_since: None,
             reminder: Reminder::default(),
-            is_said: false,
-            is_refusal_said: false,
+            is_logged: false,
+            is_denial_logged: false,
             failures: 0,
         }
     }
@@ -40,30 +40,34 @@ impl Trouble {
     pub fn works(&mut self, now: Instant) {
         let Some(since) = self.failing_since.take() else { return };
         let seconds = now.saturating_duration_since(since).as_secs();
-        self.is_refusal_said = false;
-        if self.is_said {
-            self.is_said = false;
+        self.is_denial_logged = false;
+        if self.is_logged {
+            self.is_logged = false;
             info!(seconds, "{} works again", self.what);
         } else {
             debug!(seconds, "{} works again", self.what);
         }
     }
 
-    /// It is not permitted. That lasts until somebody acts, so it is said at
-    /// once, however lately something else was, and then no more.
+    /// It is not permitted. That lasts until somebody acts, so it is logged at
+    /// once, even right after another failure, and then not again.
     pub fn denied(&mut self, error: &dyn std::fmt::Display, now: Instant) {
         self.failing_since.get_or_insert(now);
         self.failures += 1;
-        if self.is_refusal_said {
+        if self.is_denial_logged {
             debug!(%error, "{} fails", self.what);
             return;
         }
-        error!(%error, "{} fails for want of a permission; tried each minute, said once", self.what);
-        self.is_refusal_said = true;
-        self.is_said = true;
+        error!(
+            %error,
+            "{} fails: permission denied. ESP retries every minute; this is logged once",
+            self.what
+        );
+        self.is_denial_logged = true;
+        self.is_logged = true;
     }
 
-    /// It does not.
+    /// It fails.
     pub fn fails(&mut self, error: &dyn std::fmt::Display, now: Instant) {
         self.failing_since.get_or_insert(now);
         self.failures += 1;
@@ -71,8 +75,8 @@ impl Trouble {
             debug!(%error, "{} fails", self.what);
             return;
         }
-        warn!(%error, failures = self.failures, "{} fails; trying on", self.what);
-        self.is_said = true;
+        warn!(%error, failures = self.failures, "{} fails; retrying", self.what);
+        self.is_logged = true;
         self.failures = 0;
     }
 }
@@ -101,7 +105,7 @@ pub(super) mod tests {
         }
     }
 
-    fn said(does: impl FnOnce(&mut Trouble, &dyn Fn(u64) -> Instant)) -> Vec<String> {
+    fn of_it(does: impl FnOnce(&mut Trouble, &dyn Fn(u64) -> Instant)) -> Vec<String> {
         let start = Instant::now();
         logged(|| does(&mut Trouble::new("it"), &|second| start + Duration::from_secs(second)))
     }
@@ -122,8 +126,8 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_lasting_trouble_is_said_each_minute_and_when_it_ends() {
-        let lines = said(|it, at| {
+    fn a_lasting_failure_is_logged_every_minute_and_when_it_ends() {
+        let lines = of_it(|it, at| {
             (0..130).for_each(|second| it.fails(&"away", at(second)));
             it.works(at(130));
             it.works(at(131));
@@ -131,17 +135,17 @@ pub(super) mod tests {
         assert_eq!(
             lines,
             [
-                "WARN it fails; trying on error=away failures=1",
-                "WARN it fails; trying on error=away failures=60",
-                "WARN it fails; trying on error=away failures=60",
+                "WARN it fails; retrying error=away failures=1",
+                "WARN it fails; retrying error=away failures=60",
+                "WARN it fails; retrying error=away failures=60",
                 "INFO it works again seconds=130",
             ]
         );
     }
 
     #[test]
-    fn a_missing_permission_is_said_at_once_and_once() {
-        let lines = said(|it, at| {
+    fn a_missing_permission_is_logged_at_once_and_only_once() {
+        let lines = of_it(|it, at| {
             it.fails(&"away", at(0));
             (1..10).for_each(|minute| it.denied(&"no", at(60 * minute - 59)));
             it.works(at(600));
@@ -150,10 +154,10 @@ pub(super) mod tests {
         assert_eq!(
             lines,
             [
-                "WARN it fails; trying on error=away failures=1",
-                "ERROR it fails for want of a permission; tried each minute, said once error=no",
+                "WARN it fails; retrying error=away failures=1",
+                "ERROR it fails: permission denied. ESP retries every minute; this is logged once error=no",
                 "INFO it works again seconds=600",
-                "ERROR it fails for want of a permission; tried each minute, said once error=no",
+                "ERROR it fails: permission denied. ESP retries every minute; this is logged once error=no",
             ]
         );
     }

@@ -3,7 +3,7 @@
 //! publisher's store and the lines on stdout both follow these rules; when they
 //! drop a sample is their own decision.
 
-use crate::sample::metric::{Metric, MetricSet};
+use crate::sample::metric::Measured;
 
 /// The beginning or the end of a spell of dropping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,13 +51,14 @@ impl DroppingSpell {
 /// Lets one dropped sample of each metric through to the log; the figures count
 /// the others.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct NamedMetrics(MetricSet);
+pub struct NamedMetrics(u64);
 
 impl NamedMetrics {
     /// Whether a sample of `metric` is the first.
-    pub fn is_first(&mut self, metric: Metric) -> bool {
-        let is_first = !self.0.has(metric);
-        self.0.insert(metric);
+    pub fn is_first(&mut self, metric: Measured) -> bool {
+        let bit = 1 << metric.index();
+        let is_first = self.0 & bit == 0;
+        self.0 |= bit;
         is_first
     }
 }
@@ -65,6 +66,7 @@ impl NamedMetrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::{metric::ALL, own_figures::OwnMetric};
 
     #[test]
     fn a_spell_begins_with_the_first_dropped_sample_and_ends_when_there_is_room() {
@@ -91,8 +93,10 @@ mod tests {
     #[test]
     fn one_sample_of_each_metric_is_named() {
         let mut named = NamedMetrics::default();
-        assert!(named.is_first(Metric::CpuUsage));
-        assert!(!named.is_first(Metric::CpuUsage));
-        assert!(named.is_first(Metric::MemoryUtilized));
+        let own = OwnMetric::all().map(Measured::Own);
+        for metric in ALL.into_iter().map(Measured::Metric).chain(own) {
+            assert!(named.is_first(metric), "{metric:?}");
+            assert!(!named.is_first(metric), "{metric:?}");
+        }
     }
 }

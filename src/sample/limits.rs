@@ -2,10 +2,7 @@
 //! metric format. One bad datum fails a whole request and the SDK checks nothing,
 //! so the rules stand here, before anything is sent.
 
-use crate::{
-    sample::metric::{ALL, OWN},
-    time::Timestamp,
-};
+use crate::{sample::metric, time::Timestamp};
 
 /// Datums in one request.
 pub const DATUMS_PER_REQUEST: usize = 1000;
@@ -75,7 +72,7 @@ pub fn is_dimension_name(text: &str) -> bool {
 /// whether it is published or not.
 #[must_use]
 pub fn is_emf_dimension_name(name: &str) -> bool {
-    let is_taken = || ALL.iter().chain(&OWN).any(|metric| metric.name() == name);
+    let is_taken = || metric::names().any(|taken| taken == name);
     name.len() <= EMF_DIMENSION_NAME_CHARACTERS && name != EMF_METADATA && !is_taken()
 }
 
@@ -83,8 +80,8 @@ pub fn is_emf_dimension_name(name: &str) -> bool {
 #[must_use]
 pub fn is_value(value: f64) -> bool {
     // 2^360 has an exponent and nothing else.
-    const MOST: f64 = f64::from_bits((1023 + 360) << 52);
-    (-MOST..=MOST).contains(&value)
+    const MAX: f64 = f64::from_bits((1023 + 360) << 52);
+    (-MAX..=MAX).contains(&value)
 }
 
 /// Whether CloudWatch takes a datum of `time` at `now`: at most two weeks old, and

@@ -1,8 +1,12 @@
-//! The metrics that ESP publishes: their names and units as CloudWatch gets
-//! them. How a value comes about is in `utilisation` and `sampler`; whose it is,
-//! in `dimension`.
+//! The metrics that `METRICS` can ask for: their names and units as CloudWatch
+//! gets them; and a [`Sample`], which is a value of one of them, or of one of ESP's
+//! [own figures](super::own_figures). How a value comes about is in `sampler`;
+//! whose it is, in `dimension`.
 
-use crate::time::timestamp::Timestamp;
+use crate::{
+    sample::own_figures::{self, OwnMetric},
+    time::timestamp::Timestamp,
+};
 
 /// A metric by its meaning. Each has one unit for ever: CloudWatch keeps values
 /// of different units apart.
@@ -33,66 +37,6 @@ pub enum Metric {
     EphemeralStorageUtilization,
     /// Restarts under a restart policy; EC2 agent 1.86 and later.
     RestartCount,
-    /// Samples that were taken in for publishing.
-    OwnSamplesTaken,
-    /// Samples that CloudWatch accepted.
-    OwnSamplesPublished,
-    /// Polls that brought the sample of the poll before.
-    OwnSkippedDuplicate,
-    /// Polls in which a container had no data.
-    OwnSkippedNoData,
-    /// Differences dropped because a counter or the clock went back.
-    OwnSkippedReset,
-    /// Entries that could not be read.
-    OwnSkippedMalformed,
-    /// Polls in which the endpoint failed.
-    OwnPollsFailed,
-    /// Moments to poll that passed without one.
-    OwnTicksMissed,
-    /// Samples dropped for want of room.
-    OwnDroppedFull,
-    /// Samples dropped because they break a rule of CloudWatch's.
-    OwnDroppedInvalid,
-    /// Samples dropped because their time is too far from now.
-    OwnDroppedTime,
-    /// Samples that CloudWatch refused by themselves.
-    OwnDroppedRefused,
-    /// Samples without a set of dimensions.
-    OwnDroppedUnaddressed,
-    /// Samples that were sent, never confirmed, and are not sent again.
-    OwnAmbiguous,
-    /// Samples that were sent again after a request without an answer.
-    OwnSentAgain,
-    /// Requests that were accepted.
-    OwnRequestsAccepted,
-    /// Requests that CloudWatch throttled.
-    OwnRequestsThrottled,
-    /// Requests that ended in another error that may pass.
-    OwnRequestsServerError,
-    /// Requests for which there was no connection.
-    OwnRequestsUnreachable,
-    /// Requests after which the connection ended without an answer.
-    OwnRequestsConnectionLost,
-    /// Requests that got no answer in time.
-    OwnRequestsNoAnswer,
-    /// Requests for which the permission is missing.
-    OwnRequestsDenied,
-    /// Requests for want of valid credentials.
-    OwnRequestsCredentials,
-    /// Requests with a datum that breaks a rule.
-    OwnRequestsInvalid,
-    /// Requests refused for the host's clock.
-    OwnRequestsClockSkew,
-    /// Lines that stdout took.
-    OwnStdoutLines,
-    /// Samples in them.
-    OwnStdoutSamples,
-    /// Samples that did not get to stdout.
-    OwnStdoutDropped,
-    /// Samples that wait, now.
-    OwnBacklog,
-    /// Of the newest sample that CloudWatch has, now.
-    OwnNewestPublishedAge,
 }
 
 /// Every metric, in the order of the documentation.
@@ -109,41 +53,6 @@ pub const ALL: [Metric; 12] = [
     Metric::TaskMemoryUtilization,
     Metric::EphemeralStorageUtilization,
     Metric::RestartCount,
-];
-
-/// ESP's figures about itself (`SELF_METRICS`): a count since the last minute's,
-/// except where it says "now". The order of their values in `figures`.
-pub const OWN: [Metric; 30] = [
-    Metric::OwnSamplesTaken,
-    Metric::OwnSamplesPublished,
-    Metric::OwnSkippedDuplicate,
-    Metric::OwnSkippedNoData,
-    Metric::OwnSkippedReset,
-    Metric::OwnSkippedMalformed,
-    Metric::OwnPollsFailed,
-    Metric::OwnTicksMissed,
-    Metric::OwnDroppedFull,
-    Metric::OwnDroppedInvalid,
-    Metric::OwnDroppedTime,
-    Metric::OwnDroppedRefused,
-    Metric::OwnDroppedUnaddressed,
-    Metric::OwnAmbiguous,
-    Metric::OwnSentAgain,
-    Metric::OwnRequestsAccepted,
-    Metric::OwnRequestsThrottled,
-    Metric::OwnRequestsServerError,
-    Metric::OwnRequestsUnreachable,
-    Metric::OwnRequestsConnectionLost,
-    Metric::OwnRequestsNoAnswer,
-    Metric::OwnRequestsDenied,
-    Metric::OwnRequestsCredentials,
-    Metric::OwnRequestsInvalid,
-    Metric::OwnRequestsClockSkew,
-    Metric::OwnStdoutLines,
-    Metric::OwnStdoutSamples,
-    Metric::OwnStdoutDropped,
-    Metric::OwnBacklog,
-    Metric::OwnNewestPublishedAge,
 ];
 
 impl Metric {
@@ -163,36 +72,6 @@ impl Metric {
             Self::TaskMemoryUtilization => "TaskMemoryUtilization",
             Self::EphemeralStorageUtilization => "EphemeralStorageUtilization",
             Self::RestartCount => "RestartCount",
-            Self::OwnSamplesTaken => "ESP/SamplesTaken",
-            Self::OwnSamplesPublished => "ESP/SamplesPublished",
-            Self::OwnSkippedDuplicate => "ESP/SkippedDuplicate",
-            Self::OwnSkippedNoData => "ESP/SkippedNoData",
-            Self::OwnSkippedReset => "ESP/SkippedReset",
-            Self::OwnSkippedMalformed => "ESP/SkippedMalformed",
-            Self::OwnPollsFailed => "ESP/PollsFailed",
-            Self::OwnTicksMissed => "ESP/TicksMissed",
-            Self::OwnDroppedFull => "ESP/DroppedFull",
-            Self::OwnDroppedInvalid => "ESP/DroppedInvalid",
-            Self::OwnDroppedTime => "ESP/DroppedTime",
-            Self::OwnDroppedRefused => "ESP/DroppedRefused",
-            Self::OwnDroppedUnaddressed => "ESP/DroppedUnaddressed",
-            Self::OwnAmbiguous => "ESP/Ambiguous",
-            Self::OwnSentAgain => "ESP/SentAgain",
-            Self::OwnRequestsAccepted => "ESP/RequestsAccepted",
-            Self::OwnRequestsThrottled => "ESP/RequestsThrottled",
-            Self::OwnRequestsServerError => "ESP/RequestsServerError",
-            Self::OwnRequestsUnreachable => "ESP/RequestsUnreachable",
-            Self::OwnRequestsConnectionLost => "ESP/RequestsConnectionLost",
-            Self::OwnRequestsNoAnswer => "ESP/RequestsNoAnswer",
-            Self::OwnRequestsDenied => "ESP/RequestsDenied",
-            Self::OwnRequestsCredentials => "ESP/RequestsCredentials",
-            Self::OwnRequestsInvalid => "ESP/RequestsInvalid",
-            Self::OwnRequestsClockSkew => "ESP/RequestsClockSkew",
-            Self::OwnStdoutLines => "ESP/StdoutLines",
-            Self::OwnStdoutSamples => "ESP/StdoutSamples",
-            Self::OwnStdoutDropped => "ESP/StdoutDropped",
-            Self::OwnBacklog => "ESP/Backlog",
-            Self::OwnNewestPublishedAge => "ESP/NewestPublishedAge",
         }
     }
 
@@ -211,23 +90,8 @@ impl Metric {
             | Self::NetworkTxBytes
             | Self::StorageReadBytes
             | Self::StorageWriteBytes => "Bytes/Second",
-            Self::OwnNewestPublishedAge => "Milliseconds",
-            // The restarts, and what ESP counts of itself.
-            _ => "Count",
+            Self::RestartCount => "Count",
         }
-    }
-
-    /// `StorageResolution`, seconds: 1 is a high-resolution metric, which an
-    /// alarm of 10 s can watch; what comes once a minute has no need of it.
-    #[must_use]
-    pub const fn storage_resolution(self) -> u8 {
-        if self.is_own() { 60 } else { 1 }
-    }
-
-    /// Whether it is one of ESP's figures about itself.
-    #[must_use]
-    pub const fn is_own(self) -> bool {
-        self as u8 >= Self::OwnSamplesTaken as u8
     }
 
     /// The metric of this name that `METRICS` may ask for.
@@ -278,7 +142,7 @@ impl Metric {
 
 /// Some of the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MetricSet(u64);
+pub struct MetricSet(u16);
 
 impl MetricSet {
     /// All of them.
@@ -332,6 +196,88 @@ impl FromIterator<Metric> for MetricSet {
     }
 }
 
+/// What a sample measures: a container or the task, or ESP itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Measured {
+    /// A metric that `METRICS` can ask for.
+    Metric(Metric),
+    /// One of ESP's own figures.
+    Own(OwnMetric),
+}
+
+impl Measured {
+    /// `MetricName`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Metric(metric) => metric.name(),
+            Self::Own(own) => own.name(),
+        }
+    }
+
+    /// `Unit`.
+    #[must_use]
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Metric(metric) => metric.unit(),
+            Self::Own(own) => own.unit(),
+        }
+    }
+
+    /// `StorageResolution`, seconds: 1 is a high-resolution metric, which an
+    /// alarm of 10 s can watch. Own figures come once a minute and do not need it.
+    #[must_use]
+    pub const fn storage_resolution(self) -> u8 {
+        if self.is_own() { 60 } else { 1 }
+    }
+
+    /// Whether it is one of ESP's own figures.
+    #[must_use]
+    pub const fn is_own(self) -> bool {
+        matches!(self, Self::Own(_))
+    }
+
+    /// The metric, unless it is one of ESP's own figures.
+    #[must_use]
+    pub const fn metric(self) -> Option<Metric> {
+        match self {
+            Self::Metric(metric) => Some(metric),
+            Self::Own(_) => None,
+        }
+    }
+
+    /// A number of its own, below 64.
+    #[must_use]
+    pub(super) const fn index(self) -> u8 {
+        match self {
+            Self::Metric(metric) => metric as u8,
+            Self::Own(own) => OWN_FROM + own.row(),
+        }
+    }
+}
+
+/// The first index of ESP's own figures.
+const OWN_FROM: u8 = 16;
+const _: () =
+    assert!(ALL.len() <= OWN_FROM as usize && OWN_FROM as usize + own_figures::COUNT <= 64);
+
+impl From<Metric> for Measured {
+    fn from(metric: Metric) -> Self {
+        Self::Metric(metric)
+    }
+}
+
+impl PartialEq<Metric> for Measured {
+    fn eq(&self, metric: &Metric) -> bool {
+        self.metric() == Some(*metric)
+    }
+}
+
+/// Every name that a sample can have: of metrics, and of ESP's own figures.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ALL.into_iter().map(Metric::name).chain(OwnMetric::all().map(OwnMetric::name))
+}
+
 /// One value of one metric: what becomes a datum.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
@@ -340,7 +286,7 @@ pub struct Sample {
     /// In the metric's unit; finite.
     pub value: f64,
     /// What it measures.
-    pub metric: Metric,
+    pub metric: Measured,
     /// The container, by its place among the measured ones; `None` for a value
     /// of the task.
     pub container: Option<u16>,
@@ -359,16 +305,14 @@ mod tests {
     }
 
     #[test]
-    fn own_ones_are_told_by_their_name_and_not_asked_for() {
-        for metric in ALL.into_iter().chain(OWN) {
-            assert_eq!(metric.name().starts_with("ESP/"), metric.is_own(), "{metric:?}");
+    fn own_figures_cannot_be_asked_for_and_have_an_index_of_their_own() {
+        let own = OwnMetric::all().map(Measured::Own);
+        let all: Vec<_> = ALL.into_iter().map(Measured::Metric).chain(own).collect();
+        for (place, measured) in all.iter().enumerate() {
+            assert_eq!(measured.is_own(), measured.name().starts_with("ESP/"), "{measured:?}");
+            assert_eq!(Metric::by_name(measured.name()), measured.metric());
+            assert!(all[..place].iter().all(|other| other.index() < measured.index()));
         }
-        assert_eq!(Metric::by_name("ESP/Backlog"), None);
-        let mut set = MetricSet::default();
-        for metric in OWN {
-            set.insert(metric);
-        }
-        assert!(OWN.into_iter().all(|metric| set.has(metric)));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What a sample is: a value of a [`metric`], under its [`dimension`]s, within the
-//! [`limits`] of CloudWatch. And what every output needs to know of samples: whether
+//! What a sample is: a value of a [`metric`] or of one of ESP's [`own_figures`],
+//! under its [`dimension`]s, within the [`limits`] of CloudWatch. And what every output needs to know of samples: whether
 //! they come rarely ([`renewal`]), and when dropped ones are logged ([`dropping`]).
 //! Where samples come from and when they are sent is decided elsewhere.
 
@@ -7,6 +7,10 @@ pub mod dimension;
 pub mod dropping;
 pub mod limits;
 pub mod metric;
+pub mod own_figures;
 pub mod renewal;
 
-pub use self::metric::{Metric, MetricSet, Sample};
+pub use self::{
+    metric::{Measured, Metric, MetricSet, Sample},
+    own_figures::{OwnFigures, OwnMetric},
+};

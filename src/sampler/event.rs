@@ -1,5 +1,5 @@
-//! What a sampler has to say besides samples: events for the operator, and
-//! figures. How they are worded is in `report`.
+//! What a sampler has to say besides samples: events for the operator. How they are
+//! worded is in `report`.
 
 use std::time::Duration;
 
@@ -97,21 +97,6 @@ pub enum Event {
         /// What is wrong with the entry.
         error: ReadingError,
     },
-}
-
-/// What has been counted since the start, over the measured containers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SamplerFigures {
-    /// Samples handed out: values of metrics.
-    pub samples: u64,
-    /// Polls that brought the sample of the poll before.
-    pub duplicates: u64,
-    /// Polls in which the container had no data.
-    pub no_data: u64,
-    /// Differences dropped because a counter or the clock went back.
-    pub resets: u64,
-    /// Entries that could not be read.
-    pub malformed: u64,
 }
 
 /// What has been seen of a container so far, for the reasons why a metric of it does

@@ -42,15 +42,11 @@ use self::{
     sums::Sums,
     task_pace::TaskPace,
 };
-pub use self::{
-    event::{Event, SamplerFigures},
-    inspection::Unseen,
-    places::Selection,
-};
+pub use self::{event::Event, inspection::Unseen, places::Selection};
 use crate::{
     endpoint::task::{BadField, NetworkMode, TaskContainer, TaskDocument},
     reading::Entry,
-    sample::{Metric, MetricSet, Sample},
+    sample::{Metric, MetricSet, OwnFigures, Sample},
     time::{Now, reminder::Reminder},
 };
 
@@ -82,7 +78,7 @@ pub struct Sampler {
     is_reviewed: bool,
     /// Answers taken in.
     answers: u64,
-    figures: SamplerFigures,
+    figures: OwnFigures,
 }
 
 impl Sampler {
@@ -105,7 +101,7 @@ impl Sampler {
             began_at: None,
             is_reviewed: false,
             answers: 0,
-            figures: SamplerFigures::default(),
+            figures: OwnFigures::default(),
         }
     }
 
@@ -333,9 +329,9 @@ impl Sampler {
         self.places.names()
     }
 
-    /// What has been counted since the start.
+    /// Its part of ESP's own figures.
     #[must_use]
-    pub fn figures(&self) -> SamplerFigures {
+    pub fn figures(&self) -> OwnFigures {
         self.figures
     }
 }

@@ -1,12 +1,9 @@
 //! One answer of a source, as it passes through the sampler: when it came, what is
 //! wanted of it, the task's limits, and where samples, events and figures go.
 
-use super::{
-    basis::Limits,
-    event::{Event, SamplerFigures},
-};
+use super::{basis::Limits, event::Event};
 use crate::{
-    sample::{Metric, MetricSet, Sample, limits},
+    sample::{Metric, MetricSet, OwnFigures, Sample, limits},
     time::{Now, Timestamp},
 };
 
@@ -18,7 +15,7 @@ pub(super) struct Poll<'a> {
     pub(super) limits: Limits,
     pub(super) samples: &'a mut Vec<Sample>,
     pub(super) events: &'a mut Vec<Event>,
-    pub(super) figures: &'a mut SamplerFigures,
+    pub(super) figures: &'a mut OwnFigures,
     /// Set if a step of the clock cost a measured container a difference.
     pub(super) clock_set: bool,
 }
@@ -38,7 +35,7 @@ impl Poll<'_> {
         }
         if self.wanted.has(metric) {
             self.figures.samples += 1;
-            self.samples.push(Sample { read, value, metric, container });
+            self.samples.push(Sample { read, value, metric: metric.into(), container });
         }
         true
     }

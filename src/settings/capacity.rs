@@ -6,7 +6,10 @@ use std::time::Duration;
 use super::Settings;
 use crate::{
     publisher::{SAMPLE_BYTES, STORE_BYTES_MAX},
-    sample::metric::{Metric, MetricSet, OWN},
+    sample::{
+        metric::{Metric, MetricSet},
+        own_figures::OwnMetric,
+    },
     sampler::Selection,
 };
 
@@ -48,7 +51,7 @@ impl Load {
         Self {
             samples_per_poll: containers.saturating_mul(of_container).saturating_add(of_task),
             sample_interval,
-            own_per_minute: if has_own { OWN.len() } else { 0 },
+            own_per_minute: if has_own { OwnMetric::all().count() } else { 0 },
         }
     }
 

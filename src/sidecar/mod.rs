@@ -40,7 +40,8 @@ use crate::{
     health::{Record, Rules, judge},
     output::LineOutput,
     publisher::Publisher,
-    report::{self, fatal, figures::Figures},
+    report::{self, fatal},
+    sample::OwnFigures,
     settings::Settings,
     time::ticker::Ticker,
 };
@@ -58,9 +59,8 @@ struct Shared<W> {
     lines: Option<RefCell<LineOutput>>,
     /// Where to publish, once the task is known.
     destination: RefCell<Option<Destination>>,
-    /// What sampling has come to so far; the outputs' parts are
-    /// not filled in.
-    sampled: Cell<Figures>,
+    /// The sampling task's part of ESP's own figures.
+    sampled: Cell<OwnFigures>,
     /// While a tick is being polled: it, for the ticks that pass meanwhile.
     polling: Cell<Option<Ticker>>,
     /// What `esp health` is told of.
@@ -82,27 +82,21 @@ impl<W: World> Shared<W> {
         let _ = self.lines_changed.try_send(());
     }
 
-    fn figures(&self) -> Figures {
-        let publisher = self.publisher.borrow();
+    fn figures(&self) -> OwnFigures {
         let lines = self.lines.as_ref().map(|lines| lines.borrow().figures());
-        let sampled = self.sampled.get();
-        let now = self.world.now().instant;
-        Figures {
-            missed_ticks: self.polling.get().map_or(sampled.missed_ticks, |it| it.missed(now)),
-            publisher: publisher.figures(),
-            backlog: publisher.backlog() as u64,
-            unconfirmed: publisher.unconfirmed() as u64,
-            lines: lines.unwrap_or_default(),
-            outputs: self.settings.outputs,
-            ..sampled
+        let publisher = self.publisher.borrow().figures();
+        let mut sampled = self.sampled.get();
+        if let Some(ticker) = self.polling.get() {
+            sampled.missed_ticks = ticker.missed(self.world.now().instant);
         }
+        sampled.plus(publisher).plus(lines.unwrap_or_default())
     }
 
     /// A poll that is still under way is given up: no tick is missed from here on.
     fn end_sampling(&self) {
         let missed_ticks = self.figures().missed_ticks;
         self.polling.take();
-        self.sampled.set(Figures { missed_ticks, ..self.sampled.get() });
+        self.sampled.set(OwnFigures { missed_ticks, ..self.sampled.get() });
     }
 
     fn note_sampled(&self, now: Instant) {
@@ -167,7 +161,7 @@ pub async fn supervise<W: World + 'static>(
     world: W,
     settings: Settings,
     mut signals: impl Stream<Item = i32> + Unpin,
-) -> (Ended, Figures) {
+) -> (Ended, OwnFigures) {
     report::starting(&settings);
     let (changed, notices) = bounded(1);
     let (lines_changed, line_notices) = bounded(1);
@@ -230,7 +224,7 @@ pub async fn supervise<W: World + 'static>(
     };
     if let Some(ended) = begun.or(has_failed).or(has_sampled).await {
         let figures = shared.figures();
-        report::stopped(&figures, shared.world.now());
+        report::stopped(&figures, outputs, shared.world.now().wall);
         return (ended, figures);
     }
     let world = &shared.world;
@@ -267,7 +261,7 @@ pub async fn supervise<W: World + 'static>(
         ended = Ended::Failed(task);
     }
     let figures = shared.figures();
-    report::stopped(&figures, shared.world.now());
+    report::stopped(&figures, outputs, shared.world.now().wall);
     (ended, figures)
 }
 

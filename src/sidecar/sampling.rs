@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     endpoint::task::TaskDocument,
-    report::{self, Slowness, Trouble, figures::Figures, log},
-    sample::dimension::ResolvedDimensions,
+    report::{self, Slowness, Trouble, log, own_metrics},
+    sample::{OwnFigures, dimension::ResolvedDimensions},
     time::{reminder::Reminder, ticker::Ticker},
 };
 
@@ -37,7 +37,7 @@ pub(super) struct Sampling<W: World> {
     failed_polls: u64,
     missed_ticks: u64,
     /// What the last samples about ESP itself had.
-    summed_up: Figures,
+    summed_up: OwnFigures,
 }
 
 impl<W: World> Sampling<W> {
@@ -50,7 +50,7 @@ impl<W: World> Sampling<W> {
             polls: 0,
             failed_polls: 0,
             missed_ticks: 0,
-            summed_up: Figures::default(),
+            summed_up: OwnFigures::default(),
             shared,
         }
     }
@@ -113,21 +113,22 @@ impl<W: World> Sampling<W> {
     /// The minute's line, and the same as samples where they are wanted.
     fn sum_up(&mut self) {
         let (figures, now) = (self.shared.figures(), self.shared.world.now());
-        report::summary(&figures, now);
+        report::summary(&figures, self.shared.settings.outputs, now.wall);
         if self.shared.settings.self_metrics {
-            self.poller.samples.extend(figures.samples(&self.summed_up, now));
+            let outputs = self.shared.settings.outputs;
+            let samples = own_metrics::samples(&figures, &self.summed_up, outputs, now.wall);
+            self.poller.samples.extend(samples);
             self.summed_up = figures;
             self.hand_over();
         }
     }
 
     fn note_figures(&self) {
-        self.shared.sampled.set(Figures {
-            sampler: self.poller.sampler.figures(),
+        self.shared.sampled.set(OwnFigures {
             polls: self.polls,
             failed_polls: self.failed_polls,
             missed_ticks: self.missed_ticks,
-            ..Figures::default()
+            ..self.poller.sampler.figures()
         });
     }
 

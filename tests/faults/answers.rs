@@ -181,7 +181,7 @@ fn a_sample_that_is_refused_costs_only_itself() {
         (&dropped["metric"], &dropped["reason"]),
         (&"CPUUtilization".into(), &"CloudWatch refused it".into())
     );
-    ended.log.expect("esp stops; what was not dropped is published");
+    ended.log.expect("esp stops; all samples were published except");
 }
 
 #[test]

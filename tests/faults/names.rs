@@ -93,7 +93,7 @@ fn a_name_that_moves_is_followed_at_once() {
     assert!(moved_at.elapsed() < Duration::from_secs(20), "{:?}", moved_at.elapsed());
     let (status, log) = run.esp.stop("TERM");
     assert_eq!(status.code(), Some(0));
-    let end = log.expect("esp stops; everything is published");
+    let end = log.expect_all_published();
     let stored = run.cloudwatch.datums().len() + moved.datums().len();
     assert_eq!(end["published"].as_u64(), Some(stored as u64));
     assert_eq!((&end["sent_again"], &end["missed_ticks"]), (&0.into(), &0.into()));

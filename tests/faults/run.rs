@@ -146,7 +146,7 @@ impl Ended {
 
     /// Nothing is left behind, and nothing was dropped.
     pub(crate) fn assert_all_published(&self) {
-        self.log.expect("esp stops; everything is published");
+        self.log.expect_all_published();
         assert!(self.ledger.figure("published") > 0);
     }
 }

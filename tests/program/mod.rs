@@ -144,6 +144,13 @@ impl Log {
         self.lines.iter().filter(move |line| line["level"] == level)
     }
 
+    /// The last line, which says that no sample was lost.
+    pub(crate) fn expect_all_published(&self) -> &serde_json::Value {
+        let line = self.expect("esp stops");
+        assert_eq!(line["message"], "esp stops; all samples were published", "{}", self.text);
+        line
+    }
+
     pub(crate) fn expect(&self, message: &str) -> &serde_json::Value {
         self.find(message).unwrap_or_else(|| panic!("no {message:?} in\n{}", self.text))
     }

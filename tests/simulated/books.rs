@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use esp::{publisher::Outcome, report::figures::Figures};
+use esp::{publisher::Outcome, sample::OwnFigures};
 use esp_endpoints::service::Datum;
 
 use crate::simulated::ledger::{Ledger, Terms};
@@ -55,14 +55,15 @@ fn send(books: &mut Ledger, ms: u64, datums: &[Datum], outcome: Outcome) {
 
 /// What an ESP says that had so many accepted in one request, after one without an
 /// answer.
-fn accepted(published: u64, sent_again: u64) -> Figures {
-    let mut figures = Figures::default();
-    figures.publisher.taken = published;
-    figures.publisher.published = published;
-    figures.publisher.sent_again = sent_again;
-    figures.publisher.requests[Outcome::Accepted as usize] = published.min(1);
-    figures.publisher.requests[Outcome::ConnectionLost as usize] = sent_again.min(1);
-    figures
+fn accepted(published: u64, sent_again: u64) -> OwnFigures {
+    OwnFigures {
+        taken: published,
+        published,
+        sent_again,
+        requests_accepted: published.min(1),
+        requests_connection_lost: sent_again.min(1),
+        ..OwnFigures::default()
+    }
 }
 
 /// The one complaint to expect, and what leads to it.
@@ -140,8 +141,7 @@ fn the_books_notice_what_must_not_be() {
             books.balance(at(20_000), &accepted(2, 0), 100);
         }),
         ("taken = published + dropped + ambiguous + backlog", &|books| {
-            let mut figures = Figures::default();
-            figures.publisher.taken = 1;
+            let figures = OwnFigures { taken: 1, ..OwnFigures::default() };
             books.balance(at(20_000), &figures, 100);
         }),
     ];
@@ -181,9 +181,8 @@ fn the_books_notice_repeats_without_bounds() {
             give(books, 1000);
             send(books, 10_000, &[datum(1000, 25.0)], Outcome::ConnectionLost);
             send(books, 20_000, &[datum(1000, 25.0)], Outcome::ConnectionLost);
-            let mut figures = Figures::default();
-            figures.publisher.requests[Outcome::ConnectionLost as usize] = 2;
-            figures.publisher.sent_again = 1;
+            let figures =
+                OwnFigures { requests_connection_lost: 2, sent_again: 1, ..OwnFigures::default() };
             books.balance(at(30_000), &figures, 100);
         }),
     ];

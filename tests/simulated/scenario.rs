@@ -9,7 +9,7 @@ use std::{
 };
 
 use esp::{
-    report::figures::Figures,
+    sample::OwnFigures,
     settings::Settings,
     sidecar::{self, Ended},
 };
@@ -68,7 +68,7 @@ pub(crate) struct Scenario {
 #[must_use]
 pub(crate) struct Played {
     pub(crate) ended: Ended,
-    pub(crate) figures: Figures,
+    pub(crate) figures: OwnFigures,
     /// When, and how long after the first signal.
     pub(crate) ended_at: Duration,
     pub(crate) ending: Duration,

@@ -21,7 +21,7 @@ impl Write for Blocked {
 fn a_blocked_stdout_costs_the_oldest_lines_which_are_counted_and_said_once() {
     let mut bench = Bench::emf(&[]);
     let mut hours = 0;
-    while bench.output.figures().dropped_full == 0 {
+    while bench.output.figures().stdout_dropped_full == 0 {
         for _ in 0..3600 {
             bench.now_ms += 1000;
             bench.sample(99.123_456_789_012);
@@ -33,10 +33,10 @@ fn a_blocked_stdout_costs_the_oldest_lines_which_are_counted_and_said_once() {
     }
     assert_eq!(bench.output.events().collect::<Vec<_>>(), [LineEvent::Dropping(Dropping::Began)]);
     let figures = bench.output.figures();
-    let sum = figures.written + figures.dropped() + figures.pending;
-    assert_eq!((figures.taken, figures.written), (sum, 0));
+    let sum = figures.stdout_written + figures.dropped(Scope::Stdout) + figures.stdout_pending;
+    assert_eq!((figures.stdout_taken, figures.stdout_written), (sum, 0));
     bench.write();
-    let dropped = figures.dropped_full;
+    let dropped = figures.stdout_dropped_full;
     assert_eq!(bench.events, [LineEvent::Dropping(Dropping::Ended { dropped })]);
     // The freshest are there, whole and in order.
     let lines = times_and_values(&bench.datums());
@@ -61,7 +61,7 @@ fn a_reader_that_is_gone_is_an_error_and_lines_are_dropped_without_a_word() {
         bench.output.advance(bench.now());
         let error = bench.output.write_to(&mut Gone).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
-        assert_eq!(bench.output.figures().dropped_full, dropped);
+        assert_eq!(bench.output.figures().stdout_dropped_full, dropped);
         assert!(!bench.output.has_lines());
         assert_eq!(bench.output.events().count(), 0);
     }

@@ -61,7 +61,7 @@ fn fresh_samples_do_not_wait_for_the_halves_of_a_refused_request() {
     assert!(bench.sent.windows(2).all(|pair| pair[1].0 - pair[0].0 >= 1000), "{:?}", bench.sent);
     let figures = bench.publisher.figures();
     assert_eq!(figures.dropped_refused, 1);
-    assert!(figures.requests_with(Outcome::Invalid) > 5, "{figures:?}");
+    assert!(Outcome::Invalid.requests(&figures) > 5, "{figures:?}");
     assert!(bench.publisher.backlog() < 50);
 }
 

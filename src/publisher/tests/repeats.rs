@@ -18,7 +18,7 @@ fn samples_are_sent_twice_if_connections_end_without_an_answer() {
     assert_eq!(figures.ambiguous, bench.sends.values().filter(|sends| **sends == 2).count() as u64);
     assert_eq!(figures.ambiguous, figures.sent_again);
     let waits = bench.publisher.backlog() as u64;
-    assert_eq!((figures.taken, figures.dropped()), (figures.ambiguous + waits, 0));
+    assert_eq!((figures.taken, figures.dropped(Scope::Cloudwatch)), (figures.ambiguous + waits, 0));
     assert_eq!(bench.publisher.unconfirmed() as u64, bench.sends.len() as u64 - figures.ambiguous);
     let given_up: Vec<_> = bench.publisher.events().collect();
     assert!((9..=10).contains(&given_up.len()), "once a minute: {given_up:?}");
@@ -63,7 +63,10 @@ fn silence_is_probed_with_the_freshest_sample_and_uses_up_no_other() {
         assert_eq!(bench.sends.get(&(at / 1000 * 1000)), Some(&1), "the freshest, and once");
     }
     let figures = bench.publisher.figures();
-    assert_eq!((figures.ambiguous, figures.sent_again, figures.dropped()), (0, 0, 0));
+    assert_eq!(
+        (figures.ambiguous, figures.sent_again, figures.dropped(Scope::Cloudwatch)),
+        (0, 0, 0)
+    );
 
     // When the probe is accepted, the backlog follows, a request a second.
     bench.outcome = Outcome::Accepted;
@@ -150,7 +153,7 @@ fn an_interval_as_long_as_the_buffer_loses_nothing() {
         bench.takes_ms = takes_ms;
         bench.run(3600 * SECOND, each_second);
         let figures = bench.publisher.figures();
-        assert_eq!((figures.dropped(), figures.taken), (0, 3600), "{takes_ms} ms");
+        assert_eq!((figures.dropped(Scope::Cloudwatch), figures.taken), (0, 3600), "{takes_ms} ms");
         assert_eq!(figures.published + bench.publisher.backlog() as u64, 3600);
     }
 }
@@ -221,12 +224,12 @@ impl Model {
             (figures.published, figures.ambiguous, figures.sent_again),
             (self.published, self.ambiguous, self.sent_again)
         );
-        let over = figures.published + figures.dropped() + figures.ambiguous;
+        let over = figures.published + figures.dropped(Scope::Cloudwatch) + figures.ambiguous;
         assert_eq!(figures.taken, over + publisher.backlog() as u64);
         let may_have =
             self.fates.values().filter(|fate| fate.unanswered > 0 && !fate.is_over).count() as u64;
         let may_have = may_have - figures.ambiguous;
-        let lost = figures.dropped();
+        let lost = figures.dropped(Scope::Cloudwatch);
         let unconfirmed = publisher.unconfirmed() as u64;
         assert!((may_have.saturating_sub(lost)..=may_have).contains(&unconfirmed));
     }

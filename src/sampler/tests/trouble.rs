@@ -556,7 +556,8 @@ fn of_task(json: &str) -> (Vec<String>, Vec<(Metric, f64)>) {
     let (mut samples, mut events) = (Vec::new(), Vec::new());
     let now = Now { instant: Instant::now(), wall: Timestamp::from_unix_ns(0) };
     machine.on_task(&task, now, &mut samples, &mut events);
-    let samples = samples.iter().map(|sample| (sample.metric, sample.value)).collect();
+    let samples =
+        samples.iter().map(|sample| (sample.metric.metric().unwrap(), sample.value)).collect();
     (machine.names().to_vec(), samples)
 }
 

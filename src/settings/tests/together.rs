@@ -237,7 +237,10 @@ fn dropped(settings: &Settings) -> u64 {
         if ms % interval_ms == 0 {
             for metric in settings.metrics.iter() {
                 let read = now(ms).wall;
-                publisher.push(Sample { read, value: 1.0, metric, container: Some(0) }, now(ms));
+                publisher.push(
+                    Sample { read, value: 1.0, metric: metric.into(), container: Some(0) },
+                    now(ms),
+                );
             }
         }
         if answered_ms.is_some_and(|at| at <= ms) {
@@ -249,7 +252,7 @@ fn dropped(settings: &Settings) -> u64 {
         }
     }
     assert!(publisher.figures().published > 0);
-    publisher.figures().dropped()
+    publisher.figures().dropped(crate::sample::own_figures::Scope::Cloudwatch)
 }
 
 #[test]

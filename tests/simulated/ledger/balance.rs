@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use esp::{
     publisher::{OUTCOMES, Outcome},
-    report::figures::Figures,
+    sample::own_figures::{OwnFigures, Scope},
 };
 
 use super::{Fate, Ledger};
@@ -12,8 +12,7 @@ use super::{Fate, Ledger};
 impl Ledger {
     /// Holds the figures of an ESP that keeps at most `capacity` samples against
     /// the books.
-    pub(crate) fn balance(&mut self, at: Duration, figures: &Figures, capacity: u64) {
-        let publisher = &figures.publisher;
+    pub(crate) fn balance(&mut self, at: Duration, figures: &OwnFigures, capacity: u64) {
         let mut equal = |what: &str, ours: u64, theirs: u64| {
             if ours != theirs {
                 self.complain(at, format_args!("{what}: {ours} in the books, {theirs} by ESP"));
@@ -21,14 +20,17 @@ impl Ledger {
         };
         equal(
             "taken = published + dropped + ambiguous + backlog",
-            publisher.published + publisher.dropped() + publisher.ambiguous + figures.backlog,
-            publisher.taken,
+            figures.published
+                + figures.dropped(Scope::Cloudwatch)
+                + figures.ambiguous
+                + figures.backlog,
+            figures.taken,
         );
         let accepted = self.told_samples[Outcome::Accepted as usize];
         let all = [
-            ("published", accepted, publisher.published),
-            ("ambiguous", self.used_up, publisher.ambiguous),
-            ("sent again", self.sent_again, publisher.sent_again),
+            ("published", accepted, figures.published),
+            ("ambiguous", self.used_up, figures.ambiguous),
+            ("sent again", self.sent_again, figures.sent_again),
         ];
         for (what, ours, theirs) in all {
             if ours != theirs {
@@ -36,7 +38,7 @@ impl Ledger {
             }
         }
         for outcome in OUTCOMES {
-            let (ours, theirs) = (self.told(outcome), publisher.requests_with(outcome));
+            let (ours, theirs) = (self.told(outcome), outcome.requests(figures));
             // Without a key no request is made at all.
             let is_known = outcome != Outcome::Credentials || theirs < ours;
             if ours != theirs && is_known {
@@ -46,8 +48,8 @@ impl Ledger {
                 );
             }
         }
-        if self.refused_singly != publisher.dropped_refused {
-            let (ours, theirs) = (self.refused_singly, publisher.dropped_refused);
+        if self.refused_singly != figures.dropped_refused {
+            let (ours, theirs) = (self.refused_singly, figures.dropped_refused);
             self.complain(at, format_args!("refused: {ours} in the books, {theirs} by ESP"));
         }
         self.skip_held_ticks();
@@ -59,19 +61,19 @@ impl Ledger {
             );
         }
         let twice = self.accepted_again();
-        let again = publisher.sent_again + figures.unconfirmed;
+        let again = figures.sent_again + figures.unconfirmed;
         if twice > again {
             self.complain(at, format_args!("{twice} accepted again, {again} sent again"));
         }
         let is_full = self.waiting_max >= capacity || !self.terms.is_all_known;
-        if publisher.dropped_full > 0 && !is_full {
-            let (max, dropped) = (self.waiting_max, publisher.dropped_full);
+        if figures.dropped_full > 0 && !is_full {
+            let (max, dropped) = (self.waiting_max, figures.dropped_full);
             self.complain(at, format_args!("{dropped} dropped, of {max} at most"));
         }
         // Of what waited at the worst moment, more than the room is dropped.
         let over = self.waiting_max.saturating_sub(capacity);
-        if publisher.dropped() < over {
-            let dropped = publisher.dropped();
+        if figures.dropped(Scope::Cloudwatch) < over {
+            let dropped = figures.dropped(Scope::Cloudwatch);
             self.complain(at, format_args!("{over} too many waited, {dropped} were dropped"));
         }
         // A request under way comes on top.
@@ -82,7 +84,7 @@ impl Ledger {
         let lost = self.fates.iter().filter(|(_, fate)| is_lost(fate));
         let first = lost.clone().min_by_key(|(_, fate)| fate.given_ms);
         let (lost, first) = (lost.count() as u64, first.map(|(key, fate)| (*key, *fate)));
-        let accounted = publisher.dropped() + figures.backlog;
+        let accounted = figures.dropped(Scope::Cloudwatch) + figures.backlog;
         if lost > accounted {
             let first = first.unwrap();
             self.complain(
