@@ -10,7 +10,7 @@
 use std::{fmt::Write as _, path::Path};
 
 use esp::{
-    sample::own_figures::{Kind, OwnMetric, Scope, TABLE},
+    sample::own_figures::{FigureKind, OwnMetric, Scope, TABLE},
     settings::{Variable, variable},
 };
 
@@ -40,7 +40,7 @@ fn own_figures() -> String {
             Scope::Cloudwatch => "`cloudwatch`",
             Scope::Stdout => "`emf` or `stdout`",
         };
-        let now = if figure.kind == Kind::Now { "now: " } else { "" };
+        let now = if figure.kind == FigureKind::Now { "now: " } else { "" };
         let _ = writeln!(
             table,
             "| `{}` | {metric} | {} | {scope} | {now}{} |",

@@ -14,17 +14,17 @@ use crate::sample::{
 };
 
 /// Bytes of a line, with its line feed: Docker's log drivers cut at 16,384.
-pub const LINE_BYTES_MOST: usize = 16_000;
+pub const LINE_BYTES_MAX: usize = 16_000;
 
 /// What the names and values of several sets of dimensions may take of a line
 /// together, so that metrics fit in as well; one set may take more.
-const SETS_BYTES_MOST: usize = LINE_BYTES_MOST / 2;
+const SETS_BYTES_MAX: usize = LINE_BYTES_MAX / 2;
 
 /// Metrics of one document.
-const METRICS_MOST: usize = 100;
+const METRICS_MAX: usize = 100;
 
 /// Values of one metric of a document.
-const VALUES_MOST: usize = 100;
+const VALUES_MAX: usize = 100;
 
 /// What is in no document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -149,7 +149,7 @@ impl Formatter {
         let mut left_out = 0;
         for mut values in samples.chunk_by(|a, b| a.metric == b.metric) {
             while !values.is_empty() {
-                if self.metrics == METRICS_MOST {
+                if self.metrics == METRICS_MAX {
                     self.end(emit);
                 }
                 let count = self.add(values);
@@ -183,11 +183,11 @@ impl Formatter {
         );
         let _ = write!(self.targets, ",\"{}\":[", metric.name());
         let mut count = 0;
-        for sample in values.iter().take(VALUES_MOST) {
+        for sample in values.iter().take(VALUES_MAX) {
             let before = self.targets.len();
             self.targets.push_str(if count == 0 { "" } else { "," });
             push_number(&mut self.targets, sample.value);
-            if self.line_bytes() + "]".len() > LINE_BYTES_MOST {
+            if self.line_bytes() + "]".len() > LINE_BYTES_MAX {
                 self.targets.truncate(before);
                 break;
             }
@@ -241,7 +241,7 @@ fn compatible(sets: &[Dimensions]) -> Vec<Vec<&Dimensions>> {
                 set.iter().all(|(name, value)| value_of(other, name).is_none_or(|it| it == value))
             };
             let sum: usize = group.iter().map(|other| bytes(other)).sum();
-            sum + bytes(set) <= SETS_BYTES_MOST && group.iter().all(|other| agrees(other))
+            sum + bytes(set) <= SETS_BYTES_MAX && group.iter().all(|other| agrees(other))
         };
         match groups.iter_mut().find(|group| fits(group)) {
             Some(group) => group.push(set),

@@ -2,9 +2,9 @@
 //! is the other one, lines on stdout: documents of the embedded metric format,
 //! which a log driver carries to CloudWatch, or lines for people.
 //!
-//! A state machine again: samples and the time in, lines out, into a queue that
-//! the sidecar empties as fast as stdout takes them. There is no request, no
-//! answer and nothing to try again.
+//! It is a state machine: samples and the time in, lines out, into a queue that the
+//! sidecar empties as fast as stdout takes them. Nothing is answered and nothing is
+//! retried.
 
 pub mod emf;
 mod readable;
@@ -62,11 +62,11 @@ pub struct LineOutput {
     format: Format,
     dimensions: ResolvedDimensions,
     queue: LineQueue,
-    taken: u64,
-    dropped_invalid: u64,
+    /// What the queue does not count.
+    figures: OwnFigures,
     spell: DroppingSpell,
     named: NamedMetrics,
-    is_length_said: bool,
+    is_length_logged: bool,
     events: Vec<LineEvent>,
 }
 
@@ -92,11 +92,10 @@ impl LineOutput {
             format,
             dimensions: ResolvedDimensions::default(),
             queue: LineQueue::new(QUEUE_BYTES),
-            taken: 0,
-            dropped_invalid: 0,
+            figures: OwnFigures::default(),
             spell: DroppingSpell::default(),
             named: NamedMetrics::default(),
-            is_length_said: false,
+            is_length_logged: false,
             events: Vec::new(),
         }
     }
@@ -123,9 +122,9 @@ impl LineOutput {
 
     /// Takes in a sample.
     pub fn push(&mut self, sample: Sample, now: Now) {
-        self.taken += 1;
+        self.figures.stdout_taken += 1;
         if let Some(refusal) = Refusal::of(sample.value, sample.read, now.wall) {
-            self.dropped_invalid += 1;
+            self.figures.stdout_dropped_invalid += 1;
             if self.named.is_first(sample.metric) {
                 let reason = refusal.reason();
                 self.events.push(LineEvent::SampleDropped { sample, reason });
@@ -159,9 +158,9 @@ impl LineOutput {
             let (unix_ms, samples) = (window.unix_ms, &mut window.samples);
             let emit = |line: &str, samples| self.queue.push(line.as_bytes(), samples);
             let unfit = formatter.documents(unix_ms, samples, &self.dimensions, emit);
-            self.dropped_invalid += unfit.samples;
-            if unfit.is_too_long && !self.is_length_said {
-                self.is_length_said = true;
+            self.figures.stdout_dropped_invalid += unfit.samples;
+            if unfit.is_too_long && !self.is_length_logged {
+                self.is_length_logged = true;
                 self.events.push(LineEvent::DimensionsTooLong);
             }
             windows.put_back(window);
@@ -202,14 +201,12 @@ impl LineOutput {
             Format::Readable(_) => 0,
         };
         OwnFigures {
-            stdout_taken: self.taken,
             stdout_written: queue.samples_written,
             stdout_lines: queue.lines_written,
             stdout_pending: self.queue.samples() + in_windows,
-            stdout_dropped: queue.samples_dropped + self.dropped_invalid,
+            stdout_dropped: queue.samples_dropped + self.figures.stdout_dropped_invalid,
             stdout_dropped_full: queue.samples_dropped,
-            stdout_dropped_invalid: self.dropped_invalid,
-            ..OwnFigures::default()
+            ..self.figures
         }
     }
 

@@ -2,24 +2,21 @@
 //! test endpoints' reader, which knows the format's rules and nothing of ours.
 
 #![allow(clippy::cast_precision_loss, reason = "small numbers")]
-#![allow(clippy::cast_possible_truncation, reason = "small random numbers")]
 
 mod blocked;
+mod random;
+mod readable;
 
-use std::{
-    collections::HashMap,
-    time::{Instant, SystemTime},
-};
+use std::time::{Instant, SystemTime};
 
-use esp_endpoints::{cloudwatch::Datum, emf::extract, random::Random};
+use esp_endpoints::{cloudwatch::Datum, emf::extract};
 
 use super::*;
 use crate::{
     endpoint::task::TaskDocument,
     sample::{
         dimension::{DimensionOverrides, DimensionSets},
-        metric::{ALL, Metric},
-        own_figures::Scope,
+        metric::Metric,
     },
     time::timestamp::Timestamp,
 };
@@ -29,12 +26,12 @@ const SECOND: Duration = Duration::from_secs(1);
 const START_MS: u64 = 1_795_514_400_000;
 
 fn settings(more: &[(&str, &str)]) -> Settings {
-    let least = [
+    let required = [
         ("CONTAINER_NAME", "web"),
         ("NAMESPACE", "Shop"),
         ("ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/0af3"),
     ];
-    Settings::read(&[more, &least].concat()[..]).unwrap()
+    Settings::read(&[more, &required].concat()[..]).unwrap()
 }
 
 fn resolve(sets: &str, names: &[String], is_one: bool) -> ResolvedDimensions {
@@ -228,7 +225,7 @@ fn by_second_each_read_has_a_document_at_once() {
 }
 
 #[test]
-fn seldom_samples_are_not_held_back() {
+fn rare_samples_are_written_at_once() {
     for (interval, cadence, is_immediate) in [
         ("1s", None, false),
         ("1s", Some(SECOND), false),
@@ -249,7 +246,7 @@ fn seldom_samples_are_not_held_back() {
 }
 
 #[test]
-fn what_a_window_held_goes_when_samples_turn_out_to_be_seldom() {
+fn a_window_is_written_when_samples_turn_out_to_be_rare() {
     let mut bench = Bench::emf(&[]);
     bench.sample(1.0);
     bench.advance();
@@ -322,13 +319,13 @@ fn sets_share_a_document_unless_they_disagree_about_a_value() {
 }
 
 #[test]
-fn long_dimensions_are_spread_over_lines_and_too_long_ones_are_said_once() {
+fn long_dimensions_are_spread_over_lines_and_too_long_ones_are_logged_once() {
     let constants = |count: usize, value: &str| {
         let one = |n| format!("N{n}={value}");
         (0..count).map(one).collect::<Vec<_>>().join(",")
     };
     let long = "x".repeat(1000);
-    for (sets, lines, is_said) in [
+    for (sets, lines, is_logged) in [
         (constants(13, &long), 1, false),
         (format!("{};{};Stage=a", constants(7, &long), constants(6, &long)), 2, false),
         (constants(16, &long), 0, true),
@@ -341,8 +338,8 @@ fn long_dimensions_are_spread_over_lines_and_too_long_ones_are_said_once() {
             bench.finish();
         }
         assert_eq!(bench.datums().len(), 2 * lines, "{sets:.20}");
-        let said = bench.events.iter().filter(|e| **e == LineEvent::DimensionsTooLong).count();
-        assert_eq!(said, usize::from(is_said), "{sets:.20}");
+        let logged = bench.events.iter().filter(|e| **e == LineEvent::DimensionsTooLong).count();
+        assert_eq!(logged, usize::from(is_logged), "{sets:.20}");
     }
 }
 
@@ -377,92 +374,4 @@ fn own_figures_have_the_resolution_of_a_minute() {
         let expected = if datum.metric_name.starts_with("ESP/") { 60 } else { 1 };
         assert_eq!(datum.storage_resolution, Some(expected), "{}", datum.metric_name);
     }
-}
-
-/// What must be the same before and after: whose it is, its window, its value.
-type Key = (String, String, u64, u64);
-
-#[test]
-fn whatever_comes_in_goes_out_once_within_the_rules() {
-    let sets = [
-        "ClusterName,ServiceName",
-        "ServiceName;TaskId;",
-        "Stage=a\"b\\c;Stage=b,ClusterName;ServiceName",
-    ];
-    let names = ["web", "log_router", "~internal.x"];
-    for seed in 1..30 {
-        let mut random = Random::new(seed);
-        let pick = |random: &mut Random, limit: usize| random.below(limit as u64) as usize;
-        let (set, count) = (sets[pick(&mut random, 3)], 1 + pick(&mut random, 3));
-        let resolution = if random.chance(30) { "1s" } else { "10s" };
-        let more = [("OUTPUT", "emf"), ("EMF_RESOLUTION", resolution), ("NAMESPACE", "a b/c#1")];
-        let mut bench = Bench::new(&more, set, &names[..count]);
-        let mut expected: HashMap<Key, i64> = HashMap::new();
-        for _ in 0..random.below(60) {
-            bench.now_ms += random.below(1500);
-            // Now and then more than one document can have.
-            let (samples, metrics) = if random.chance(3) { (500, 1) } else { (30, ALL.len()) };
-            for _ in 0..random.below(samples) {
-                let metric = ALL[pick(&mut random, metrics)];
-                let place = pick(&mut random, count + 1);
-                let container = (place < count).then_some(place as u16);
-                let exponent = random.below(60) as i32 - 30;
-                let value = random.bits() as f64 * 10f64.powi(exponent);
-                let value = if random.chance(20) { (value % 100.0).round() } else { value };
-                let read_ms = bench.now_ms - random.below(3000);
-                bench.push(metric, container, read_ms, value);
-                for dimensions in bench.output.dimensions.sets(container) {
-                    let window = if resolution == "1s" { 1 } else { 10_000 };
-                    let key = (metric.name().to_owned(), format!("{dimensions:?}"));
-                    let time = (read_ms - read_ms % window, value.to_bits());
-                    *expected.entry((key.0, key.1, time.0, time.1)).or_default() += 1;
-                }
-            }
-            bench.advance();
-        }
-        bench.finish();
-        let taken = bench.output.figures().stdout_taken;
-        for datum in bench.datums().into_iter().flatten() {
-            assert_eq!(datum.namespace, "a b/c#1");
-            for value in datum.values {
-                let dimensions = format!("{:?}", datum.dimensions);
-                let unix_ms = u64::try_from(datum.timestamp_ms).unwrap();
-                let key = (datum.metric_name.clone(), dimensions, unix_ms, value.to_bits());
-                *expected.get_mut(&key).unwrap_or_else(|| panic!("seed {seed}: {key:?}")) -= 1;
-            }
-        }
-        let wrong = expected.iter().find(|(_, count)| **count != 0);
-        assert_eq!(wrong, None, "seed {seed}");
-        let figures = bench.output.figures();
-        assert_eq!(
-            (figures.stdout_written, figures.stdout_pending, figures.dropped(Scope::Stdout)),
-            (taken, 0, 0)
-        );
-    }
-}
-
-#[test]
-fn readable_lines_are_in_columns() {
-    let more = [("OUTPUT", "stdout"), ("METRICS", "all")];
-    let mut bench = Bench::new(&more, "ClusterName,ServiceName;", &["web", "log_router"]);
-    let at = START_MS + 12 * 3_600_000 + 34 * 60_000 + 56_007;
-    bench.now_ms = at;
-    for (metric, container, value) in [
-        (Metric::CpuUtilization, Some(0), 25.149_9),
-        (Metric::MemoryUtilized, Some(1), 1234.5),
-        (Metric::EphemeralStorageUtilization, None, 0.0),
-        (Metric::NetworkRxBytes, None, 123_456_789.6),
-        (Metric::RestartCount, Some(1), 3.0),
-    ] {
-        bench.push(metric, container, at, value);
-    }
-    bench.finish();
-    let expected = [
-        "22:34:56.007Z  CPUUtilization                      25.15 %    web         ClusterName=shop ServiceName=web ContainerName=web; ContainerName=web",
-        "22:34:56.007Z  MemoryUtilized                    1234.50 MiB  log_router  ClusterName=shop ServiceName=web ContainerName=log_router; ContainerName=log_router",
-        "22:34:56.007Z  EphemeralStorageUtilization          0.00 %    (task)      ClusterName=shop ServiceName=web; (none)",
-        "22:34:56.007Z  NetworkRxBytes                  123456790 B/s  (task)      ClusterName=shop ServiceName=web; (none)",
-        "22:34:56.007Z  RestartCount                            3      log_router  ClusterName=shop ServiceName=web ContainerName=log_router; ContainerName=log_router",
-    ];
-    assert_eq!(bench.lines(), expected);
 }

@@ -33,7 +33,7 @@ pub(super) struct Windows {
     /// New samples come as rarely as windows end.
     is_rare: bool,
     open: Vec<Window>,
-    /// Room of a window that is gone.
+    /// The memory of a window that was written.
     spare: Vec<Sample>,
 }
 
@@ -84,12 +84,12 @@ impl Windows {
         self.take(|window| {
             is_immediate
                 || wall_ms >= window.unix_ms + WINDOW_MS
-                // For the case that the clock was set back.
+                // If the clock was set back.
                 || now.instant.saturating_duration_since(window.opened_at) >= WINDOW
         })
     }
 
-    /// A window, over or not. For the end.
+    /// A window, over or not; for the end of a run.
     pub(super) fn take_any(&mut self) -> Option<Window> {
         self.take(|_| true)
     }

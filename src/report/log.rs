@@ -1,5 +1,5 @@
-//! Where log lines go and what they look like. What is said, and when, is in
-//! `report`.
+//! Where log lines go and what they look like. What is logged, and when, is
+//! decided in the other files of `report`.
 
 use std::{
     io::{self, Write},
@@ -24,11 +24,11 @@ use crate::{
     settings::{LogFormat, LogLevel},
 };
 
-/// What waits of the log while stderr is blocked, bytes: an hour and more of
-/// the minute's line.
+/// How much of the log waits while stderr is blocked, bytes: about an hour
+/// of the minute's line.
 const QUEUE_BYTES: usize = 64 * 1024;
 
-/// For the last lines, where stderr is blocked at the end.
+/// How long the last lines wait for a blocked stderr.
 const LAST_LINES_TIMEOUT: Duration = Duration::from_millis(200);
 
 static LOG: LazyLock<Log> = LazyLock::new(|| Log {
@@ -40,9 +40,9 @@ static LOG: LazyLock<Log> = LazyLock::new(|| Log {
 /// nothing but the lines: 64 kB of them wait, then the oldest are dropped and
 /// counted. [`tend`] and [`finish`] belong to it.
 ///
-/// Other crates say no more than errors, whatever the level: their finest logs
-/// would print requests with their session tokens, and their warnings come with
-/// every try and say again what our own line says once a minute.
+/// Other crates log errors only, whatever the level: their trace logs would print
+/// requests with their session tokens, and their warnings repeat with every try what
+/// ESP logs once a minute.
 pub fn init(level: LogLevel, format: LogFormat) {
     let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
@@ -95,7 +95,7 @@ pub fn finish() {
 }
 
 struct Log {
-    /// Lines wait, or were dropped and that has not been said.
+    /// Lines wait, or were dropped and that is not logged yet.
     is_behind: AtomicBool,
     lines: Mutex<Lines<Stream<io::Stderr>>>,
 }
@@ -110,23 +110,23 @@ impl Log {
 struct Lines<W> {
     queue: LineQueue,
     stream: W,
-    /// How many of the dropped lines have been said.
-    said: u64,
+    /// How many of the dropped lines have been logged.
+    logged: u64,
 }
 
 impl<W: Write> Lines<W> {
     fn new(capacity_bytes: usize, stream: W) -> Self {
-        Self { queue: LineQueue::new(capacity_bytes), stream, said: 0 }
+        Self { queue: LineQueue::new(capacity_bytes), stream, logged: 0 }
     }
 
     /// Writes what there is room for. `true`: there is more to do.
     fn write(&mut self) -> bool {
         if self.queue.write_to(&mut self.stream).is_err() {
-            // Nobody reads, so there is nobody to tell either.
+            // Nobody reads, so nobody can be told.
             self.queue.drop_all();
-            self.said = self.queue.figures().lines_dropped;
+            self.logged = self.queue.figures().lines_dropped;
         }
-        !self.queue.is_empty() || self.queue.figures().lines_dropped > self.said
+        !self.queue.is_empty() || self.queue.figures().lines_dropped > self.logged
     }
 
     /// How many lines were dropped; once, when all that waited is written.
@@ -135,11 +135,11 @@ impl<W: Write> Lines<W> {
             return 0;
         }
         let dropped = self.queue.figures().lines_dropped;
-        dropped - std::mem::replace(&mut self.said, dropped)
+        dropped - std::mem::replace(&mut self.logged, dropped)
     }
 }
 
-/// Takes lines for stderr, and never fails: there is nowhere to say it.
+/// Takes lines for stderr, and never fails: a failure could be logged nowhere.
 #[derive(Clone, Copy, Debug)]
 struct Writer;
 
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dropped_lines_are_counted_and_said_once_when_there_is_room_again() {
+    fn dropped_lines_are_counted_and_logged_once_when_there_is_room_again() {
         let (mut reader, mut writer) = pipe().unwrap();
         let capacity = rustix::pipe::fcntl_getpipe_size(&writer).unwrap();
         writer.write_all(&vec![b' '; capacity]).unwrap();
@@ -182,7 +182,7 @@ mod tests {
             assert_eq!(lines.take_dropped(), 0, "not while they wait");
         }
         reader.read_exact(&mut vec![0; capacity]).unwrap();
-        assert!(lines.write(), "it is to be said");
+        assert!(lines.write(), "the dropped ones are to be logged");
         assert_eq!(lines.take_dropped(), 3);
         assert!(!lines.write());
         assert_eq!(lines.take_dropped(), 0);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_is_gone_is_told_nothing() {
+    fn nothing_is_logged_about_a_reader_that_is_gone() {
         let (reader, writer) = pipe().unwrap();
         drop(reader);
         let mut lines = Lines::new(100, Stream::new(writer));

@@ -3,7 +3,7 @@
 use crate::{
     sample::{
         metric::{Measured, Sample},
-        own_figures::{Kind, OwnFigures, OwnMetric},
+        own_figures::{FigureKind, OwnFigures, OwnMetric},
     },
     settings::Outputs,
     time::Timestamp,
@@ -22,8 +22,8 @@ pub fn samples(
         let figure = metric.figure();
         let value = figure.value(figures, wall)?;
         let since = match figure.kind {
-            Kind::Count | Kind::Dropped => figure.value(before, wall).unwrap_or(0),
-            Kind::Now => 0,
+            FigureKind::Count | FigureKind::Dropped => figure.value(before, wall).unwrap_or(0),
+            FigureKind::Now => 0,
         };
         let value = to_f64(value.saturating_sub(since));
         Some(Sample { read: wall, value, metric: Measured::Own(metric), container: None })

@@ -20,7 +20,7 @@ pub enum Scope {
 
 /// What kind of number a figure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FigureKind {
     /// A count since the start. As a metric: what was added since the last minute.
     Count,
     /// Such a count, of samples that were dropped for one of the reasons.
@@ -41,7 +41,7 @@ pub struct OwnFigure {
     /// Which run has it.
     pub scope: Scope,
     /// What kind of number it is.
-    pub kind: Kind,
+    pub kind: FigureKind,
     /// What it says, for the README.
     pub what: &'static str,
     value: fn(&OwnFigures, Timestamp) -> Option<u64>,
@@ -96,7 +96,7 @@ macro_rules! own_figures {
                 metric_name: $metric_name,
                 unit: "Count",
                 scope: Scope::$scope,
-                kind: Kind::$kind,
+                kind: FigureKind::$kind,
                 what: $what,
                 value: |figures, _| Some(figures.$name),
             },)*
@@ -179,7 +179,7 @@ const NEWEST_PUBLISHED_AGE: OwnFigure = OwnFigure {
     metric_name: Some("ESP/NewestPublishedAge"),
     unit: "Milliseconds",
     scope: Scope::Cloudwatch,
-    kind: Kind::Now,
+    kind: FigureKind::Now,
     what: "the age of the newest sample that CloudWatch accepted; missing until there is one",
     value: |figures, wall| Some(wall.ns_since(figures.newest_published?)? / 1_000_000),
 };
@@ -189,7 +189,7 @@ impl OwnFigures {
     #[must_use]
     pub fn dropped(&self, scope: Scope) -> u64 {
         let is_counted =
-            |figure: &&OwnFigure| figure.kind == Kind::Dropped && figure.scope == scope;
+            |figure: &&OwnFigure| figure.kind == FigureKind::Dropped && figure.scope == scope;
         let dropped = TABLE.iter().filter(is_counted);
         // A count does not depend on the time.
         let at = Timestamp::from_unix_ns(0);

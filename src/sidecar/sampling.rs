@@ -32,10 +32,8 @@ pub(super) struct Sampling<W: World> {
     slowness: Slowness,
     /// While the Region is not known: when that is logged.
     no_region: Option<Reminder>,
-    /// Polls begun, those in which the endpoint failed, and ticks without one.
-    polls: u64,
-    failed_polls: u64,
-    missed_ticks: u64,
+    /// What the sampler does not count.
+    figures: OwnFigures,
     /// What the last samples about ESP itself had.
     summed_up: OwnFigures,
 }
@@ -47,9 +45,7 @@ impl<W: World> Sampling<W> {
             trouble: Trouble::new("the task metadata endpoint"),
             slowness: Slowness::default(),
             no_region: None,
-            polls: 0,
-            failed_polls: 0,
-            missed_ticks: 0,
+            figures: OwnFigures::default(),
             summed_up: OwnFigures::default(),
             shared,
         }
@@ -68,7 +64,7 @@ impl<W: World> Sampling<W> {
             let now = self.instant();
             self.shared.polling.take();
             ticker.advance(now);
-            self.missed_ticks = ticker.missed(now);
+            self.figures.missed_ticks = ticker.missed(now);
             self.note_figures();
             match polled {
                 Ok(()) => self.trouble.works(now),
@@ -97,11 +93,11 @@ impl<W: World> Sampling<W> {
 
     /// A poll, and the books of it.
     async fn poll_and_count(&mut self) -> Result<(), PollError> {
-        self.polls += 1;
+        self.figures.polls += 1;
         // The last one may be given up halfway.
         self.note_figures();
         let polled = self.poll().await;
-        self.failed_polls += u64::from(polled.is_err());
+        self.figures.failed_polls += u64::from(polled.is_err());
         self.hand_over();
         polled
     }
@@ -124,12 +120,7 @@ impl<W: World> Sampling<W> {
     }
 
     fn note_figures(&self) {
-        self.shared.sampled.set(OwnFigures {
-            polls: self.polls,
-            failed_polls: self.failed_polls,
-            missed_ticks: self.missed_ticks,
-            ..self.poller.sampler.figures()
-        });
+        self.shared.sampled.set(self.figures.plus(self.poller.sampler.figures()));
     }
 
     async fn poll(&mut self) -> Result<(), PollError> {

@@ -18,7 +18,7 @@ use crate::report::{self, Trouble};
 /// Between two tries while stdout is blocked: doubled from the first to the
 /// last. A pipe holds many seconds of lines, so nothing is urgent.
 const RETRY_FIRST: Duration = Duration::from_millis(20);
-const RETRY_MOST: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(1);
 
 /// The task that writes.
 pub(super) struct Writing<W: World> {
@@ -43,7 +43,7 @@ impl<W: World> Writing<W> {
             if is_all && is_stopping {
                 return;
             }
-            retry = if is_all || is_stopping { RETRY_FIRST } else { (2 * retry).min(RETRY_MOST) };
+            retry = if is_all || is_stopping { RETRY_FIRST } else { (2 * retry).min(RETRY_MAX) };
             let retry_at = self.instant() + retry;
             let change = async {
                 // The sender lives in `shared`, so it cannot be gone.

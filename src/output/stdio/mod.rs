@@ -25,7 +25,7 @@ pub use self::queue::{LineQueue, QueueFigures};
 
 /// What goes into a pipe at once when it says that it has room: a page, which
 /// is also how much of one writer's stays together (`PIPE_BUF`).
-pub const WRITE_BYTES_MOST: usize = 4096;
+pub const WRITE_BYTES_MAX: usize = 4096;
 
 /// Asking for room and using it are one step: stdout and stderr may be the same
 /// pipe, and lines of the log come from the HTTP client's thread too.
@@ -63,7 +63,7 @@ impl<F: AsFd> Stream<F> {
 }
 
 impl<F: AsFd> Write for Stream<F> {
-    /// Writes the beginning of `bytes`, [`WRITE_BYTES_MOST`] at the most.
+    /// Writes the beginning of `bytes`, at most [`WRITE_BYTES_MAX`].
     ///
     /// # Errors
     ///
@@ -74,7 +74,7 @@ impl<F: AsFd> Write for Stream<F> {
         if !self.wait(Duration::ZERO) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let bytes = &bytes[..bytes.len().min(WRITE_BYTES_MOST)];
+        let bytes = &bytes[..bytes.len().min(WRITE_BYTES_MAX)];
         Ok(rustix::io::write(self.fd(), bytes)?)
     }
 

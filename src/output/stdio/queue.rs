@@ -6,7 +6,7 @@ use std::{
     io::{self, Write},
 };
 
-use super::WRITE_BYTES_MOST;
+use super::WRITE_BYTES_MAX;
 
 /// What an empty queue keeps of the room that a full one needed, bytes.
 const KEPT_BYTES: usize = 32 * 1024;
@@ -18,7 +18,7 @@ pub struct QueueFigures {
     pub lines_written: u64,
     /// Samples in them.
     pub samples_written: u64,
-    /// Lines dropped for want of room, or with a reader that was gone.
+    /// Lines dropped because the queue was full or the reader was gone.
     pub lines_dropped: u64,
     /// Samples in them.
     pub samples_dropped: u64,
@@ -106,7 +106,7 @@ impl LineQueue {
     fn next_bytes(&self) -> usize {
         let mut sum = 0;
         for line in &self.lines {
-            if sum > 0 && sum + line.bytes > WRITE_BYTES_MOST {
+            if sum > 0 && sum + line.bytes > WRITE_BYTES_MAX {
                 break;
             }
             sum += line.bytes;

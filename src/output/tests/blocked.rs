@@ -1,6 +1,7 @@
 //! A stdout that nobody reads, or not any more.
 
 use super::*;
+use crate::sample::own_figures::Scope;
 
 /// A stdout that has room for so many bytes.
 struct Blocked(usize);
@@ -18,7 +19,7 @@ impl Write for Blocked {
 }
 
 #[test]
-fn a_blocked_stdout_costs_the_oldest_lines_which_are_counted_and_said_once() {
+fn a_blocked_stdout_costs_the_oldest_lines_which_are_counted_and_logged_once() {
     let mut bench = Bench::emf(&[]);
     let mut hours = 0;
     while bench.output.figures().stdout_dropped_full == 0 {
