@@ -23,6 +23,15 @@ pub(super) struct Step {
     pub(super) by_ns: i64,
     /// What it said at the first answer after that.
     pub(super) wall: Timestamp,
+    /// How long before that the last answer was, ns.
+    gap_ns: u64,
+}
+
+/// Of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Before,
+    After,
 }
 
 impl HostClock {
@@ -33,24 +42,33 @@ impl HostClock {
         let elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
         let expected = last.wall.unix_ns().saturating_add(elapsed_ns);
         let by_ns = now.wall.unix_ns().wrapping_sub(expected).cast_signed();
-        (by_ns.unsigned_abs() >= STEP_MIN_NS).then_some(Step { by_ns, wall: now.wall })
+        (by_ns.unsigned_abs() >= STEP_MIN_NS).then_some(Step {
+            by_ns,
+            wall: now.wall,
+            gap_ns: elapsed_ns,
+        })
     }
 }
 
 impl Step {
-    /// Whether a reading of this time, in an answer that came at `wall`, was surely
-    /// stamped after the step.
+    /// Whether a reading of this time, in an answer that came at `wall`, was stamped
+    /// before or after the step. `None` if it may be either.
     ///
-    /// After a step ahead, no old stamp is later than what the clock would say now
-    /// without the step. After a step back, old stamps can lie in the future. Then a
-    /// new stamp is told by the clock itself: it is past the moment at which the step
-    /// was seen, and not in the future.
-    pub(super) fn is_before(self, read: Timestamp, wall: Timestamp) -> bool {
-        if self.by_ns > 0 {
-            read.unix_ns() > self.wall.unix_ns().saturating_sub(self.by_ns.unsigned_abs())
-        } else {
-            read > self.wall && read <= wall
+    /// After the step no stamp is from before the answer that did not see it yet. After
+    /// a step ahead, no old stamp is later than what the clock would say now without
+    /// the step. After a step back, old stamps can lie in the future, and a new one is
+    /// told only once the clock is past the moment at which the step was seen.
+    pub(super) fn side_of(self, read: Timestamp, wall: Timestamp) -> Option<Side> {
+        let read_ns = read.unix_ns();
+        if read_ns < self.wall.unix_ns().saturating_sub(self.gap_ns) || read > wall {
+            return Some(Side::Before);
         }
+        let is_after = if self.by_ns > 0 {
+            read_ns > self.wall.unix_ns().saturating_sub(self.by_ns.unsigned_abs())
+        } else {
+            read > self.wall
+        };
+        is_after.then_some(Side::After)
     }
 }
 
@@ -88,23 +106,34 @@ mod tests {
     }
 
     #[test]
-    fn a_stamp_is_after_the_step_if_it_cannot_be_from_before() {
+    fn a_stamp_is_before_or_after_the_step_or_nobody_knows() {
+        use Side::{After, Before};
         let ms = |ms: u64| Timestamp::from_unix_ns(ms * 1_000_000);
-        let ahead = Step { by_ns: 2_000_000_000, wall: ms(12_000) };
-        // Without the step the clock would say 10 s.
-        for (read_ms, expected) in [(9_500, false), (10_000, false), (10_001, true)] {
-            assert_eq!(ahead.is_before(ms(read_ms), ms(12_000)), expected, "{read_ms}");
-        }
-        let back = Step { by_ns: -2_000_000_000, wall: ms(8_000) };
-        for (read_ms, wall_ms, expected) in [
-            // In the very answer: an old stamp, or one that may be old.
-            (7_500, 8_000, false),
-            (9_500, 8_000, false),
-            (8_500, 9_000, true),
-            // Still an old one, which came late.
-            (9_500, 9_000, false),
+        let step = |by_ms: i64, wall_ms| Step {
+            by_ns: by_ms * 1_000_000,
+            wall: ms(wall_ms),
+            gap_ns: 1_000_000_000,
+        };
+        for (step, read_ms, wall_ms, expected) in [
+            // Without the step the clock would say 10 s.
+            (step(2000, 12_000), 9_500, 12_000, Some(Before)),
+            (step(2000, 12_000), 11_500, 12_000, Some(After)),
+            (step(2000, 12_000), 12_500, 13_000, Some(After)),
+            // It came late.
+            (step(2000, 12_000), 9_900, 15_000, Some(Before)),
+            // Too small a step to tell.
+            (step(300, 10_300), 9_800, 10_300, None),
+            (step(300, 10_300), 10_100, 10_300, Some(After)),
+            (step(300, 10_300), 9_200, 10_300, Some(Before)),
+            // Back: in the future, from long ago, or from either side.
+            (step(-2000, 8_000), 9_500, 8_000, Some(Before)),
+            (step(-2000, 8_000), 6_900, 8_000, Some(Before)),
+            (step(-2000, 8_000), 7_500, 8_000, None),
+            (step(-2000, 8_000), 8_500, 9_000, Some(After)),
+            (step(-2000, 8_000), 9_500, 9_000, Some(Before)),
         ] {
-            assert_eq!(back.is_before(ms(read_ms), ms(wall_ms)), expected, "{read_ms}");
+            let side = step.side_of(ms(read_ms), ms(wall_ms));
+            assert_eq!(side, expected, "{step:?} {read_ms} {wall_ms}");
         }
     }
 }

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use super::{
     basis::{CpuBasis, Limits, MemoryBasis},
     block_io::BlockIo,
-    clock::Step,
     cpu::{Accounted, Cpu, CpuOutcome},
     event::{Event, Known, unavailable},
     freshness::{Arrival, Freshness, Silence},
@@ -159,12 +158,7 @@ impl Container {
         unavailable(mine, self.seen, known)
     }
 
-    /// The host's clock was set: no difference over that moment means anything.
-    pub(super) fn on_step(&mut self, step: Step) {
-        self.fresh.on_step(step);
-        self.forget();
-    }
-
+    /// Differences over the moment of a step of the clock mean nothing.
     fn forget(&mut self) {
         self.cpu.forget();
         self.network_growth.forget();
@@ -224,16 +218,17 @@ impl Container {
         self.known.readings = self.known.readings.saturating_add(1);
         // A restart under its id comes before the task document says so.
         self.described.is_stopped = false;
-        match arrival {
-            Arrival::Undated => return self.note_clock(poll),
-            // Our own clock's step is known already, and its differences are.
-            Arrival::Alone => {
-                self.forget();
-                self.note_clock(poll);
+        if matches!(arrival, Arrival::Alone | Arrival::Undated) {
+            self.forget();
+            if self.place.is_some() {
+                poll.figures.resets += 1;
+                poll.clock_set = true;
             }
-            Arrival::First | Arrival::Next | Arrival::Repeated => {}
         }
-        self.on_cpu(reading, poll);
+        let is_base = arrival != Arrival::Undated;
+        if is_base {
+            self.on_cpu(reading, poll);
+        }
         // The first reading may be a replay from before our start; it is a base.
         if let Some(memory) = reading.memory {
             self.memory = Some(memory);
@@ -242,7 +237,7 @@ impl Container {
                 self.on_memory(memory, reading.read, poll);
             }
         }
-        if self.place.is_some() {
+        if self.place.is_some() && is_base {
             self.on_bytes(reading, poll);
         }
     }
@@ -330,13 +325,6 @@ impl Container {
     ) {
         if self.place.is_some() && poll.give(metric, self.place, read, value) {
             self.seen.insert(metric);
-        }
-    }
-
-    fn note_clock(&self, poll: &mut Poll<'_>) {
-        if self.place.is_some() {
-            poll.figures.resets += 1;
-            poll.clock_set = true;
         }
     }
 

@@ -4,7 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{cadence::Cadence, clock::Step};
+use super::{
+    cadence::Cadence,
+    clock::{Side, Step},
+};
 use crate::time::{Now, Timestamp};
 
 /// A container is silent after this many cadences without a new reading, but not
@@ -30,7 +33,8 @@ pub(super) enum Arrival {
     Next,
     /// The clock was set since the one before. It is good by itself, and as a base.
     Alone,
-    /// The clock was set, and nobody can tell whether before or after this reading.
+    /// The clock was set, and nobody can tell whether before or after this reading. It
+    /// is good by itself only.
     Undated,
 }
 
@@ -87,11 +91,18 @@ impl Freshness {
         }
         self.renew(read, now);
         if let Some(step) = self.step {
-            if !step.is_before(read, now.wall) {
-                return Arrival::Undated;
+            match step.side_of(read, now.wall) {
+                // As the one before it.
+                Some(Side::Before) => {}
+                Some(Side::After) => {
+                    self.step = None;
+                    return Arrival::Alone;
+                }
+                None => return Arrival::Undated,
             }
-            self.step = None;
-            return Arrival::Alone;
+            let Some(interval_ns) = read.ns_since(previous) else { return Arrival::Alone };
+            self.cadence.observe(interval_ns);
+            return Arrival::Next;
         }
         // Our clock was not set; the endpoint's was if it is another one.
         let age_ns = age_ns(read, now);
@@ -210,7 +221,9 @@ mod tests {
                 (3000, 13_000 + step_ms, 12_500 + step_ms),
             ];
             assert_eq!(arrivals(&rows), [First, Next, Alone, Next], "{step_ms}");
-            // Read before the step, seen after it.
+        }
+        for step_ms in [1_500, 30_000, 3_600_000] {
+            // Read before the step, seen after it: it goes with the ones before.
             let rows = [
                 (0, 10_000, 9_500),
                 (1000, 11_000, 10_500),
@@ -218,7 +231,7 @@ mod tests {
                 (3000, 13_000 + step_ms, 12_500 + step_ms),
                 (4000, 14_000 + step_ms, 13_500 + step_ms),
             ];
-            assert_eq!(arrivals(&rows), [First, Next, Undated, Alone, Next], "{step_ms}");
+            assert_eq!(arrivals(&rows), [First, Next, Next, Alone, Next], "{step_ms}");
         }
     }
 
@@ -235,7 +248,8 @@ mod tests {
                     (3000, 13_000 - step_ms, 12_500 - step_ms),
                     (4000, 14_000 - step_ms, 13_500 - step_ms),
                 ];
-                assert_eq!(arrivals(&rows), [First, Next, Undated, Alone, Next], "{step_ms}");
+                let of_step = if is_old && step_ms > 500 { Next } else { Undated };
+                assert_eq!(arrivals(&rows), [First, Next, of_step, Alone, Next], "{step_ms}");
             }
         }
     }

@@ -220,7 +220,7 @@ impl Sampler {
         let answer = self.answers.wrapping_add(1);
         let step = self.clock.on_answer(now);
         if let Some(step) = step {
-            self.containers.iter_mut().for_each(|container| container.on_step(step));
+            self.containers.iter_mut().for_each(|container| container.fresh.on_step(step));
             self.network.on_step();
         }
         let Self { containers, limits, wanted, figures, cadence, pace, .. } = self;
