@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_step_ahead_costs_one_difference_if_the_stamp_tells() {
-        use Arrival::{Alone, First, Next, Undated};
+        use Arrival::{Alone, First, Next};
         for step_ms in [600, 2_000, 30_000, 3_600_000] {
             let rows = [
                 (0, 10_000, 9_500),
