@@ -23,13 +23,10 @@ use std::{
 };
 
 use esp::{
-    endpoint::{
-        stats::{Parts, StatsParser},
-        task::TaskDocument,
-    },
-    reading::Entry,
+    endpoint::{stats::StatsParser, task::TaskDocument},
+    reading::{Entry, Parts},
     sample::metric::MetricSet,
-    sampler::{Sampler, Selection},
+    sampler::{Sampler, Selection, parts_of},
     time::{Now, Timestamp},
 };
 use esp_benches::{default_metrics, places_of_time, stats_document, task_document, time_of_day};
@@ -96,7 +93,7 @@ fn sample(
     count: u32,
 ) {
     let mut measuring = Sampler::new(selection, wanted);
-    let mut parser = StatsParser::new(Parts::of(wanted));
+    let mut parser = StatsParser::new(parts_of(wanted));
     let start = Instant::now();
     let midnight = Timestamp::parse("2026-11-24T00:00:00Z").expect("the time is valid");
     let at = |second: u32| Now {

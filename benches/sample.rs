@@ -28,16 +28,14 @@ use serde::Deserialize;
 use simd_json::{Buffers, Tape};
 
 use esp::{
-    endpoint::{
-        stats::{Parts, StatsParser},
-        task::TaskDocument,
-    },
-    reading::Entry,
+    endpoint::{stats::StatsParser, task::TaskDocument},
+    reading::{Entry, Parts},
     sample::metric::MetricSet,
     sampler::{
         Sampler, Selection,
         basis::CpuBasis,
         cpu::{Counter, cores},
+        parts_of,
     },
     time::{Now, Timestamp},
 };
@@ -185,7 +183,7 @@ fn both(criterion: &mut Criterion) {
                 TaskDocument::parse(&mut task_document(containers)).expect("the task is valid");
             let wall = Timestamp::parse("2026-11-24T00:00:00Z").expect("the time is valid");
             let mut now = Now { instant: Instant::now(), wall };
-            let mut parser = StatsParser::new(Parts::of(wanted));
+            let mut parser = StatsParser::new(parts_of(wanted));
             measuring.on_task(&task, now, &mut samples, &mut events);
 
             let mut second = 0;

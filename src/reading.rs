@@ -66,6 +66,23 @@ pub struct CpuReading {
     pub online_cpus: Option<u32>,
 }
 
+/// Which parts of a [`Reading`] are read. The others are `None`, whatever
+/// the document has there, and cost nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// [`Reading::memory`].
+    pub memory: bool,
+    /// [`Reading::network`].
+    pub network: bool,
+    /// [`Reading::block_io`].
+    pub block_io: bool,
+}
+
+impl Parts {
+    /// Every part there is.
+    pub const ALL: Self = Self { memory: true, network: true, block_io: true };
+}
+
 /// What a source says of one container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "on the stack, one at a time; a box would allocate")]

@@ -14,13 +14,10 @@ use std::{
 };
 
 use esp::{
-    endpoint::{
-        stats::{Parts, StatsParser},
-        task::TaskDocument,
-    },
-    reading::Entry,
+    endpoint::{stats::StatsParser, task::TaskDocument},
+    reading::{Entry, Parts},
     sample::{Metric, MetricSet, Sample},
-    sampler::{Event, Sampler, Selection},
+    sampler::{Event, Sampler, Selection, parts_of},
     time::{Now, Timestamp},
 };
 use esp_endpoints::random::Random;
@@ -256,7 +253,7 @@ fn play(
 ) {
     let ids: Vec<_> = containers.iter().map(|container| container.id.clone()).collect();
     let mut machine = Sampler::new(Selection::Named(ids.clone()), wanted);
-    let mut parser = StatsParser::new(Parts::of(wanted));
+    let mut parser = StatsParser::new(parts_of(wanted));
     let (mut samples, mut events) = (Vec::new(), Vec::new());
     let start = Instant::now();
     let document = TaskDocument::parse(&mut task(&ids, "bridge").into_bytes()).unwrap();

@@ -8,13 +8,10 @@
 use std::{fmt, marker::PhantomData};
 
 use esp::{
-    endpoint::{
-        stats::{Parts, StatsParser},
-        task::TaskDocument,
-    },
+    endpoint::{stats::StatsParser, task::TaskDocument},
     reading::{
         BlockIo, BlockIoBytes, BlockIoReading, CpuReading, Entry, MemoryReading, NetworkReading,
-        Reading,
+        Parts, Reading,
     },
     time::timestamp::{Timestamp, TimestampError},
 };

@@ -13,11 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use esp::reading::Parts;
+use esp::sampler::parts_of;
 use esp::{
-    endpoint::{
-        stats::{Parts, StatsParser},
-        task::TaskDocument,
-    },
+    endpoint::{stats::StatsParser, task::TaskDocument},
     reading::{Entry, Reading},
     sample::{
         limits,
@@ -111,7 +110,7 @@ impl Machine {
             wanted,
             now: Instant::now(),
             wall_ms: START_MS,
-            read: StatsParser::new(Parts::of(wanted)),
+            read: StatsParser::new(parts_of(wanted)),
             parser: StatsParser::new(Parts::ALL),
             reads: HashMap::new(),
             names: HashMap::new(),
@@ -216,7 +215,7 @@ impl Machine {
         entries
     }
 
-    fn check_figures(&self, before: after: OwnFigures) {
+    fn check_figures(&self, before: OwnFigures, after: OwnFigures) {
         let grown = |of: fn(&OwnFigures) -> u64| of(&after).checked_sub(of(&before)).unwrap();
         assert_eq!(grown(|figures| figures.samples), self.samples.len() as u64);
         let polls = [
@@ -269,7 +268,7 @@ impl Machine {
             }
             // Of several containers two may be read at the very same moment, and
             // then the task's values are.
-            let is_new = self.seen.insert((sample.container, sample.metric, sample.read));
+            let is_new = self.seen.insert((sample.container, metric, sample.read));
             let is_one = self.names.len() <= 1;
             assert!(is_new || (sample.container.is_none() && !is_one), "{sample:?} twice");
             self.handed_out += 1;

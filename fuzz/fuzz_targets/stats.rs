@@ -5,8 +5,8 @@
 #![no_main]
 
 use esp::{
-    endpoint::stats::{Parts, StatsParser},
-    reading::{Entry, Reading},
+    endpoint::stats::StatsParser,
+    reading::{Entry, Parts, Reading},
 };
 use libfuzzer_sys::fuzz_target;
 

@@ -14,9 +14,8 @@ use super::tape::{Fields, Lengths, Value};
 use crate::{
     reading::{
         BlockIo, BlockIoBytes, BlockIoReading, CpuReading, Entry, MemoryReading, NetworkReading,
-        Reading, ReadingError,
+        Parts, Reading, ReadingError,
     },
-    sample::{Metric, MetricSet},
     time::timestamp::{Timestamp, TimestampError},
 };
 
@@ -39,33 +38,6 @@ impl fmt::Display for StatsError {
 }
 
 impl std::error::Error for StatsError {}
-
-/// Which parts of a [`Reading`] are read. The others are `None`, whatever
-/// the document has there, and cost nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parts {
-    /// [`Reading::memory`].
-    pub memory: bool,
-    /// [`Reading::network`].
-    pub network: bool,
-    /// [`Reading::block_io`].
-    pub block_io: bool,
-}
-
-impl Parts {
-    /// Every part there is.
-    pub const ALL: Self = Self { memory: true, network: true, block_io: true };
-
-    /// What `wanted` is made of.
-    #[must_use]
-    pub fn of(wanted: MetricSet) -> Self {
-        Self {
-            memory: wanted.iter().any(Metric::is_of_memory),
-            network: wanted.iter().any(Metric::is_of_network),
-            block_io: wanted.iter().any(Metric::is_of_block_io),
-        }
-    }
-}
 
 /// The parser, kept from poll to poll for its buffers.
 pub struct StatsParser {
@@ -99,7 +71,7 @@ impl StatsParser {
     /// then not been called.
     ///
     /// ```
-    /// use esp::endpoint::stats::{Entry, Parts, StatsParser};
+    /// use esp::{endpoint::stats::StatsParser, reading::{Entry, Parts}};
     ///
     /// let mut body = br#"{"4f1c": {"read": "2026-11-24T10:00:00Z",
     ///     "cpu_stats": {"cpu_usage": {"total_usage": 7}, "online_cpus": 2}}, "9d2e": null}"#

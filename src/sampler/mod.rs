@@ -45,7 +45,7 @@ use self::{
 pub use self::{event::Event, inspection::Unseen, places::Selection};
 use crate::{
     endpoint::task::{BadField, NetworkMode, TaskContainer, TaskDocument},
-    reading::Entry,
+    reading::{Entry, Parts},
     sample::{Metric, MetricSet, OwnFigures, Sample},
     time::{Now, reminder::Reminder},
 };
@@ -333,6 +333,16 @@ impl Sampler {
     #[must_use]
     pub fn figures(&self) -> OwnFigures {
         self.figures
+    }
+}
+
+/// Which parts of a reading `wanted` is made of.
+#[must_use]
+pub fn parts_of(wanted: MetricSet) -> Parts {
+    Parts {
+        memory: wanted.iter().any(Metric::is_of_memory),
+        network: wanted.iter().any(Metric::is_of_network),
+        block_io: wanted.iter().any(Metric::is_of_block_io),
     }
 }
 

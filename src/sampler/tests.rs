@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::{
-    endpoint::stats::{Parts, StatsError, StatsParser},
+    endpoint::stats::{StatsError, StatsParser},
+    reading::Parts,
     sampler::basis::CpuBasis,
     time::Timestamp,
 };

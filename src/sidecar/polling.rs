@@ -8,13 +8,9 @@ use smol::future::FutureExt as _;
 
 use super::world::{Endpoint, Timer as _, World};
 use crate::{
-    endpoint::{
-        Resource,
-        stats::{Parts, StatsParser},
-        task::TaskDocument,
-    },
+    endpoint::{Resource, stats::StatsParser, task::TaskDocument},
     sample::metric::Sample,
-    sampler::{Event, Sampler},
+    sampler::{Event, Sampler, parts_of},
     settings::Settings,
     time::Now,
 };
@@ -68,7 +64,7 @@ impl<W: World> Poller<W> {
     pub(crate) fn new(world: &W, settings: &Settings) -> Self {
         Self {
             client: world.endpoint(settings.endpoint.clone()),
-            parser: StatsParser::new(Parts::of(settings.metrics)),
+            parser: StatsParser::new(parts_of(settings.metrics)),
             sampler: Sampler::new(settings.containers.clone(), settings.metrics),
             timer: world.timer(),
             samples: Vec::new(),
