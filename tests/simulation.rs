@@ -12,6 +12,8 @@
 
 #[path = "simulated/books.rs"]
 mod books;
+#[path = "simulated/outages.rs"]
+mod outages;
 mod simulated;
 
 use std::{
@@ -39,6 +41,11 @@ use simulated::{
 const ALL_RUNS: u64 = 1000;
 const SOME_RUNS: u64 = 40;
 
+/// After the last fault a request is accepted within this, and within the second if
+/// the permission was refused.
+const RECOVERY_MAX: Duration = Duration::from_mins(1);
+const RECOVERY_AFTER_REFUSAL_MAX: Duration = Duration::from_secs(90);
+
 /// With a CloudWatch that answers, the end comes within this.
 const HEALTHY_END: Duration = Duration::from_secs(2);
 
@@ -56,6 +63,9 @@ struct Totals {
     dropped_refused: u64,
     left_behind: u64,
     aborted: u64,
+    ambiguous: u64,
+    sent_again: u64,
+    slowest_recovery: Option<Duration>,
     /// Seeds, and what is wrong with them.
     failures: Vec<(u64, Vec<String>)>,
 }
@@ -75,6 +85,9 @@ impl Totals {
         self.dropped_full += figures.dropped_full;
         self.dropped_refused += figures.dropped_refused;
         self.left_behind += figures.backlog;
+        self.ambiguous += figures.ambiguous;
+        self.sent_again += figures.sent_again;
+        self.slowest_recovery = self.slowest_recovery.max(ledger.recovery());
         self.aborted += u64::from(played.ended != Ended::Stopped);
         let wrong = wrong(scenario, played);
         if !wrong.is_empty() {
@@ -96,6 +109,13 @@ fn wrong(scenario: &Scenario, played: &Played) -> Vec<String> {
     let (limit, is_abort) = (grace.min(second_at), played.ended != Ended::Stopped);
     if ending > limit || (is_abort && ending != second_at) {
         wrong.push(format!("{:?} after {ending:?}", played.ended));
+    }
+    let is_refused = played.ledger.told(Outcome::Denied) > 0;
+    let max = if is_refused { RECOVERY_AFTER_REFUSAL_MAX } else { RECOVERY_MAX };
+    let (recovery, since) = (played.ledger.recovery(), scenario.faults_until());
+    let is_long_enough = !since.is_zero() && scenario.signal_at >= since + max;
+    if is_long_enough && recovery.is_none_or(|recovery| recovery > max) {
+        wrong.push(format!("recovered after {recovery:?}, in place of {max:?}"));
     }
     if scenario.ends_in_calm() && !is_abort && !grace.is_zero() {
         if ending > HEALTHY_END {
@@ -164,6 +184,8 @@ fn random_runs_keep_the_books() {
         }
         for count in [
             totals.accepted_again,
+            totals.ambiguous,
+            totals.sent_again,
             totals.ticks_held,
             totals.dropped_full,
             totals.dropped_refused,

@@ -14,8 +14,12 @@ pub(crate) fn with_keys(test: &str, body: impl FnOnce()) {
     if std::env::var(KEYS_URI.0).is_ok_and(|uri| uri == KEYS_URI.1) {
         return body();
     }
+    let this = std::env::current_exe().unwrap();
+    let named = Command::new(&this).args(["--list", "--exact", test]).output().unwrap();
+    let named = String::from_utf8(named.stdout).unwrap();
+    assert!(named.starts_with(&format!("{test}: test\n")), "no test is called {test}");
     let passed_on = PASSED_ON.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-    let status = Command::new(std::env::current_exe().unwrap())
+    let status = Command::new(this)
         .args(["--exact", test, "--nocapture"])
         .env_clear()
         .envs(passed_on)

@@ -46,6 +46,8 @@ struct Fate {
     /// How often CloudWatch accepted it, and how often ESP learnt so.
     accepted: u16,
     told: u16,
+    /// Requests with it that were sent.
+    sent: u8,
     /// Requests with it that got no answer, and whether the connection of one of
     /// them was lost.
     unanswered: u8,
@@ -90,6 +92,8 @@ pub(crate) struct Terms {
     pub(crate) samples: usize,
     /// From here on all is as it should be, and samples are published in time.
     pub(crate) settled_from: Option<Duration>,
+    /// From here on there is no fault.
+    pub(crate) faults_until: Duration,
 }
 
 #[allow(clippy::struct_excessive_bools, reason = "each is noted by itself")]
@@ -124,6 +128,8 @@ pub(crate) struct Ledger {
     sent_again: u64,
     /// The last that was heard of CloudWatch is that it said nothing.
     is_silent: bool,
+    /// When the first request was accepted after the last fault.
+    recovered_at: Option<Duration>,
     /// The tick that is to be polled next.
     next_tick: u32,
     is_polling: bool,
@@ -162,6 +168,7 @@ impl Ledger {
             used_up: 0,
             sent_again: 0,
             is_silent: false,
+            recovered_at: None,
             next_tick: 0,
             is_polling: false,
             polling_until: Duration::ZERO,
@@ -405,6 +412,12 @@ impl Ledger {
             Outcome::Unreachable | Outcome::Credentials => self.is_silent,
             _ => false,
         };
+        if outcome != Outcome::Unreachable {
+            for key in &keys {
+                let fate = self.fates.entry(*key).or_default();
+                fate.sent = fate.sent.saturating_add(1);
+            }
+        }
         if matches!(outcome, Outcome::Accepted | Outcome::ConnectionLost | Outcome::NoAnswer) {
             let is_again = |key: &&Key| self.fates.get(key).is_some_and(|fate| fate.unanswered > 0);
             self.sent_again += keys.iter().filter(is_again).count() as u64;
@@ -423,6 +436,9 @@ impl Ledger {
                 }
             }
             Outcome::Accepted => {
+                if at >= self.terms.faults_until {
+                    self.recovered_at.get_or_insert(at);
+                }
                 if !under_way.is_accepted {
                     self.complain(at, "a lie: it was not accepted");
                 }
@@ -479,6 +495,11 @@ impl Ledger {
         self.told.iter().sum()
     }
 
+    /// How long after the last fault a request was accepted, if one was.
+    pub(crate) fn recovery(&self) -> Option<Duration> {
+        Some(self.recovered_at? - self.terms.faults_until)
+    }
+
     /// Samples of the metrics with known values.
     pub(crate) fn given(&self) -> u64 {
         self.given
@@ -487,6 +508,11 @@ impl Ledger {
     /// How often CloudWatch accepted what it had accepted before.
     pub(crate) fn accepted_again(&self) -> u64 {
         self.fates.values().map(|fate| u64::from(fate.accepted.saturating_sub(1))).sum()
+    }
+
+    /// How often the sample was sent that was sent most often.
+    pub(crate) fn most_sends(&self) -> u8 {
+        self.fates.values().map(|fate| fate.sent).max().unwrap_or(0)
     }
 
     /// A hash over all requests: when, and with what.

@@ -116,6 +116,15 @@ impl Scenario {
         Settings::read(&variables[..]).unwrap()
     }
 
+    /// When the last fault is over.
+    pub(crate) fn faults_until(&self) -> Duration {
+        let of_aws = self.aws.cloudwatch.iter().map(|episode| episode.until);
+        let of_aws = of_aws.chain(self.aws.keys.iter().map(|episode| episode.until));
+        let of_task = self.task_faults.iter().map(|episode| episode.until);
+        let events = self.events.iter().map(|(at, _)| *at);
+        of_aws.chain(of_task).chain(events).max().unwrap_or_default()
+    }
+
     /// Whether it goes well for long before it ends.
     pub(crate) fn ends_in_calm(&self) -> bool {
         self.settled_from.is_some_and(|settled_from| self.signal_at > settled_from)
@@ -148,6 +157,7 @@ impl Scenario {
             publish_interval: settings.publish_interval,
             samples: self.samples,
             settled_from: self.settled_from,
+            faults_until: self.faults_until(),
         })));
         let aws = Aws::new(self.aws, self.seed, clock.clone(), Arc::clone(&ledger));
         let task = Task::new(

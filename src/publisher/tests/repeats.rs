@@ -148,13 +148,22 @@ fn the_end_sends_all_that_is_left_whatever_was_before() {
 #[test]
 fn an_interval_as_long_as_the_buffer_loses_nothing() {
     for takes_ms in [0, 100, 2000, 9000] {
-        let mut bench = Bench::new(60 * SECOND, 9_300);
-        bench.publisher = Publisher::new(60 * SECOND, 60, 42);
+        let mut bench = Bench::new(60 * SECOND, 9_000);
+        // A poll at either end of a minute.
+        bench.publisher = Publisher::new(60 * SECOND, 61, 42);
         bench.takes_ms = takes_ms;
-        bench.run(3600 * SECOND, each_second);
+        bench.run(3600 * SECOND, |bench| {
+            // Every other minute begins with a sample that is a moment late.
+            let late = if (bench.start_wall_ms + bench.now_ms) / 60_000 % 2 == 0 { 100 } else { 0 };
+            if bench.now_ms % 1000 == late {
+                bench.sample();
+            }
+        });
         let figures = bench.publisher.figures();
         assert_eq!((figures.dropped(Scope::Cloudwatch), figures.taken), (0, 3600), "{takes_ms} ms");
         assert_eq!(figures.published + bench.publisher.backlog() as u64, 3600);
+        let fullest = bench.sent.iter().map(|(_, count)| *count).max();
+        assert_eq!(fullest, Some(61), "{:?}", bench.sent);
     }
 }
 
