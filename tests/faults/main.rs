@@ -14,5 +14,6 @@ mod metadata;
 mod names;
 #[path = "../program/mod.rs"]
 mod program;
+mod repeats;
 mod run;
 mod tls;
