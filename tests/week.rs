@@ -1,7 +1,7 @@
 //! A simulated week of the sidecar, AWS SDK and all, at the default settings: a
 //! sample each second, a request each ten, faults now and then, an outage of
-//! hours. Memory has to stay as it was in its second hour, the least, the mean and
-//! the most. A program of its own, since everything that it allocates is counted.
+//! hours. Memory has to stay as it was in its second hour: its minimum, mean and
+//! maximum. A program of its own, since everything that it allocates is counted.
 //! Optimised, a week passes in about 40 s, which it says and does not insist on.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
@@ -86,16 +86,16 @@ fn week() -> Scenario {
 /// Live bytes of one hour, whenever nothing could run any more.
 #[derive(Clone, Copy, Debug, Default)]
 struct Hour {
-    least: usize,
-    most: usize,
+    min: usize,
+    max: usize,
     sum: usize,
     count: usize,
 }
 
 impl Hour {
     fn note(&mut self, live: usize) {
-        self.least = if self.count == 0 { live } else { self.least.min(live) };
-        self.most = self.most.max(live);
+        self.min = if self.count == 0 { live } else { self.min.min(live) };
+        self.max = self.max.max(live);
         self.sum += live;
         self.count += 1;
     }
@@ -143,7 +143,7 @@ fn a_week_takes_no_more_memory_at_its_end() {
         );
         let [early, late] = [1, WEEK_HOURS - 1].map(|hour| hours[hour]);
         for (before, after) in
-            [(early.least, late.least), (early.mean(), late.mean()), (early.most, late.most)]
+            [(early.min, late.min), (early.mean(), late.mean()), (early.max, late.max)]
         {
             assert!(after.abs_diff(before) * 100 <= before, "{before} bytes, then {after}");
         }

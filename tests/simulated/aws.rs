@@ -34,7 +34,7 @@ use super::{
     script::{Episode, pick},
 };
 
-/// What the program's connector reads of an answer at the most.
+/// What the program's connector reads of an answer at most.
 const RESPONSE_LIMIT: u64 = 64 * 1024;
 
 /// What can go wrong with a request to CloudWatch.
@@ -163,8 +163,8 @@ impl Aws {
             let state = &mut *self.state();
             let now = state.clock.elapsed();
             let fault = pick(&state.script.cloudwatch, now, &mut state.random).cloned();
-            let most = u64::try_from(state.script.latency.as_micros()).unwrap();
-            let latencies = [0; 2].map(|_| Duration::from_micros(state.random.u64(0..=most)));
+            let max = u64::try_from(state.script.latency.as_micros()).unwrap();
+            let latencies = [0; 2].map(|_| Duration::from_micros(state.random.u64(0..=max)));
             let waited = std::mem::take(&mut state.is_key_asked);
             (state.clock.clone(), Arc::clone(&state.ledger), fault, latencies, waited)
         };
