@@ -16,6 +16,7 @@ pub mod check;
 #[cfg(feature = "cloudwatch")]
 pub mod cloudwatch;
 pub mod endpoint;
+pub mod environment;
 pub mod exit;
 pub mod health;
 pub mod output;

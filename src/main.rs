@@ -14,7 +14,7 @@ use smol::stream::StreamExt as _;
 use esp::{
     check,
     cloudwatch::check_ca_bundle,
-    exit, health,
+    environment, exit, health,
     report::{fatal, log},
     settings::{
         Environment, Lookup, Settings, SettingsError, SettingsErrors,
@@ -24,6 +24,9 @@ use esp::{
 };
 
 fn main() -> ExitCode {
+    if let Err(error) = environment::without_misread_variables() {
+        eprintln!("esp: cannot begin again without empty variables of AWS: {error}");
+    }
     fatal::exit_on_panic();
     let command_line = match CommandLine::read(std::env::args_os()) {
         Ok(command_line) => command_line,

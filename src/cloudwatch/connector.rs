@@ -199,6 +199,11 @@ impl Outgoing {
                 Some(ConnectionMetadata::builder().proxied(false).poison_fn(|| {}).build())
             });
         }
+        // isahc panics on others.
+        if let Some((name, _)) = parts.headers.iter().find(|(_, value)| value.to_str().is_err()) {
+            let problem = format!("the header {name} of the request is not ASCII text");
+            return Err(ConnectorError::user(problem.into()));
+        }
         let body = body
             .bytes()
             .map(Arc::from)

@@ -33,11 +33,8 @@ pub enum NoCredentials {
 
 /// Asks the chain of `provider`, as the first request would.
 pub(super) async fn ask(
-    provider: Option<&SharedCredentialsProvider>,
+    provider: &SharedCredentialsProvider,
 ) -> Result<CredentialsSource, NoCredentials> {
-    let Some(provider) = provider else {
-        return Err(NoCredentials::Missing("the SDK has no source of credentials".to_owned()));
-    };
     match provider.provide_credentials().await {
         Ok(credentials) => Ok(describe(&credentials)),
         Err(error) => {

@@ -13,24 +13,21 @@ mod credentials;
 mod exchange;
 mod failure;
 mod names;
+mod profile;
 mod proxies;
 mod route;
+mod setup;
 mod sleep;
 mod trust;
 
 use std::{cell::Cell, time::Duration};
 
-use aws_config::{BehaviorVersion, Region};
 use aws_sdk_cloudwatch::{
     Client,
-    config::{SharedCredentialsProvider, retry::RetryConfig, timeout::TimeoutConfig},
+    config::SharedCredentialsProvider,
     primitives::DateTime,
     types::{Dimension, MetricDatum, StandardUnit},
 };
-use aws_smithy_async::rt::sleep::SharedAsyncSleep;
-use aws_smithy_runtime::client::identity::IdentityCache;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_smithy_types::retry::ReconnectMode;
 
 pub use self::{
     clock::CorrectedClock,
@@ -38,6 +35,7 @@ pub use self::{
     connector::Connector,
     credentials::{CredentialsSource, NoCredentials},
     failure::PutError,
+    setup::{Means, Service},
     sleep::TimerSleep,
     trust::check_ca_bundle,
 };
@@ -50,9 +48,6 @@ use crate::{
     sample::{dimension::ResolvedDimensions, metric::Sample},
 };
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// A Region's CloudWatch, with a namespace and dimensions to publish under.
 #[derive(Debug)]
 pub struct CloudWatch {
@@ -63,7 +58,7 @@ pub struct CloudWatch {
     /// with that: what the date of the last answer said. Known from those that
     /// were errors, which is enough.
     signed_ahead: Cell<i64>,
-    credentials: Option<SharedCredentialsProvider>,
+    credentials: SharedCredentialsProvider,
     region: String,
     /// Which variable named CloudWatch's address, if one did.
     endpoint_variable: Option<String>,
@@ -72,62 +67,37 @@ pub struct CloudWatch {
 }
 
 impl CloudWatch {
-    /// The client. The environment's and the profile's settings apply: the
-    /// default credentials chain, `AWS_ENDPOINT_URL`,
-    /// `AWS_ENDPOINT_URL_CLOUDWATCH`, FIPS and dual-stack endpoints. Nothing is
-    /// sent yet.
+    /// The client. Nothing is sent yet. Credentials come from the SDK's default chain;
+    /// a profile may also name an endpoint and ask for FIPS or dual-stack endpoints, if
+    /// `service` does not say.
     ///
-    /// A new one asks for new credentials; the HTTP client is the process's, and
-    /// so is the `clock`, which is put right where a signature failed for it: the
-    /// next client signs with CloudWatch's time from the first request on.
+    /// A new client asks for new credentials; the HTTP client is the process's, and so
+    /// is the clock, which is put right when a signature failed for it: the next client
+    /// signs with CloudWatch's time from the first request on.
+    ///
+    /// # Errors
+    ///
+    /// One line if the profile has a value that cannot be used.
     pub async fn connect(
-        http_client: SharedHttpClient,
-        sleep: SharedAsyncSleep,
-        clock: CorrectedClock,
-        region: String,
+        means: Means,
+        mut service: Service,
         namespace: String,
         dimensions: ResolvedDimensions,
-    ) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(REQUEST_TIMEOUT)
-            .build();
-        // The identity cache waits with our sleep too: without one it refuses.
-        let identities =
-            IdentityCache::lazy().sleep_impl(sleep.clone()).time_source(clock.clone()).build();
-        let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(http_client)
-            .sleep_impl(sleep)
-            .time_source(clock.clone())
-            .region(Region::new(region.clone()))
-            .identity_cache(identities)
-            .timeout_config(timeouts)
-            // With it the body would be a stream, which cannot be sent again.
-            .stalled_stream_protection(
-                aws_config::stalled_stream_protection::StalledStreamProtectionConfig::disabled(),
-            );
-        let shared = shared.load().await;
-        let exchange = Exchange::new(clock.clone());
-        let config = aws_sdk_cloudwatch::config::Builder::from(&shared)
-            .interceptor(exchange.clone())
-            // Trying again is the publisher's: it alone knows what is fresh.
-            // Without ReuseAllConnections each passing trouble logs at ERROR.
-            .retry_config(
-                RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections),
-            )
-            .build();
-        let credentials = shared.credentials_provider();
-        Self {
-            client: Client::from_conf(config),
+    ) -> Result<Self, String> {
+        profile::complete(&mut service).await?;
+        let exchange = Exchange::new(means.clock.clone());
+        let credentials = means.credentials(&service);
+        Ok(Self {
+            client: means.client(&service, credentials.clone(), exchange.clone()),
             credentials,
-            signed_ahead: Cell::new(clock.ahead_seconds()),
-            clock,
+            signed_ahead: Cell::new(means.clock.ahead_seconds()),
+            clock: means.clock,
             exchange,
-            region,
-            endpoint_variable: None,
+            region: service.region,
+            endpoint_variable: service.endpoint_url.map(|given| given.variable),
             namespace,
             dimensions,
-        }
+        })
     }
 
     /// Where the credentials come from, asked anew.
@@ -136,7 +106,7 @@ impl CloudWatch {
     ///
     /// [`NoCredentials`].
     pub async fn credentials(&self) -> Result<CredentialsSource, NoCredentials> {
-        credentials::ask(self.credentials.as_ref()).await
+        credentials::ask(&self.credentials).await
     }
 
     /// One `PutMetricData`, one try.

@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use super::{destination::Destination, world::World};
 use crate::{
-    cloudwatch::{CloudWatch, CorrectedClock, PutError},
+    cloudwatch::{CloudWatch, CorrectedClock, Means, PutError, Service},
     publisher::Outcome,
     sample::metric::Sample,
     settings::Settings,
@@ -62,22 +62,28 @@ impl Connecting {
     ///
     /// # Errors
     ///
-    /// As of [`make_http_client`](Self::make_http_client).
+    /// As of [`make_http_client`](Self::make_http_client) and [`CloudWatch::connect`].
     pub(crate) async fn connect(
         &mut self,
         world: &impl World,
         settings: &Settings,
         destination: Destination,
     ) -> Result<&CloudWatch, String> {
-        let cloudwatch = CloudWatch::connect(
-            self.make_http_client(world, settings)?,
-            world.sleep(),
-            self.clock.clone(),
-            destination.region.name.clone(),
-            settings.namespace.clone(),
-            destination.dimensions.clone(),
-        )
-        .await;
+        let means = Means {
+            http_client: self.make_http_client(world, settings)?,
+            sleep: world.sleep(),
+            clock: self.clock.clone(),
+        };
+        let service = Service {
+            region: destination.region.name.clone(),
+            endpoint_url: settings.endpoint_url.clone(),
+            ignores_profile_endpoint: settings.ignores_endpoint_urls,
+            use_fips: settings.use_fips,
+            use_dual_stack: settings.use_dual_stack,
+        };
+        let namespace = settings.namespace.clone();
+        let dimensions = destination.dimensions.clone();
+        let cloudwatch = CloudWatch::connect(means, service, namespace, dimensions).await?;
         let (_, cloudwatch) = self.connected.insert((destination, cloudwatch));
         Ok(cloudwatch)
     }

@@ -10,6 +10,7 @@ mod clock;
 mod connections;
 mod credentials;
 mod end;
+mod environment;
 mod metadata;
 mod names;
 #[path = "../program/mod.rs"]
