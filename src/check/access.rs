@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use smol::future::FutureExt as _;
 
 use super::{
-    report::{self, Reason, Step},
+    findings::{self, Reason, Step},
     steps::{Check, sets},
 };
 use crate::{
@@ -25,6 +25,15 @@ const CREDENTIALS_PATIENCE: Duration = Duration::from_secs(10);
 /// For the request, which asks for credentials once more.
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(15);
 
+/// For all questions to AWS.
+pub(super) const fn patience(publish: bool) -> Duration {
+    if publish {
+        CREDENTIALS_PATIENCE.saturating_add(PUBLISH_PATIENCE)
+    } else {
+        CREDENTIALS_PATIENCE
+    }
+}
+
 impl<W: World> Check<'_, W> {
     /// Credentials, and a datapoint if that is asked for.
     pub(super) async fn cloudwatch(&mut self, destination: Destination, publish: bool) {
@@ -33,21 +42,21 @@ impl<W: World> Check<'_, W> {
         if let Err(error) = connecting.make_http_client(world, settings) {
             let next = "check that the container is allowed to start threads and open sockets";
             self.fail(Step::Credentials, Reason::Temporary, error, next.to_owned());
-            self.output.part(&self.report, Step::Credentials);
+            self.output.part(&self.findings, Step::Credentials);
             return;
         }
         let to_send = publish.then(|| self.choose(&destination.dimensions)).flatten();
         let credentials = self.ask_for_credentials(&mut connecting, &destination).await;
         let has_credentials = credentials.is_ok();
         self.credentials(credentials);
-        self.output.part(&self.report, Step::Credentials);
+        self.output.part(&self.findings, Step::Credentials);
         if let (Some(sample), true) = (to_send, has_credentials) {
             self.publish(connecting, destination, sample).await;
         } else if publish {
             let what = "no datapoint was sent, because no sample or no credentials were available";
             let next = "fix the failure reported above";
             self.warn(Step::Publish, what.to_owned(), next.to_owned());
-            self.output.part(&self.report, Step::Publish);
+            self.output.part(&self.findings, Step::Publish);
         }
     }
 
@@ -101,12 +110,13 @@ impl<W: World> Check<'_, W> {
         let (reason, what, next) = match answer {
             Ok(found) => {
                 let expire = found.expire.map(|at| at.duration_since(SystemTime::now()));
-                self.report.credentials = Some(report::Credentials {
+                self.findings.credentials = Some(findings::CredentialsFinding {
                     source: found.source,
                     expire_in_s: expire.map(|left| left.unwrap_or_default().as_secs()),
                 });
                 if found.is_of_instance {
-                    let what = "these are the EC2 instance's, not the task's".to_owned();
+                    let what =
+                        "these are the EC2 instance's credentials, not the task's".to_owned();
                     let next = "give the task definition a task role (taskRoleArn)".to_owned();
                     self.warn(Step::Credentials, what, next);
                 }
@@ -155,7 +165,7 @@ impl<W: World> Check<'_, W> {
             let (reason, next) = advice(error.outcome, &region, &self.settings.namespace);
             self.fail(Step::Publish, reason, error.message.clone(), next);
         }
-        self.report.published = Some(report::Published {
+        self.findings.published = Some(findings::PublishedFinding {
             metric: sample.metric.name(),
             namespace: self.settings.namespace.clone(),
             region,
@@ -166,7 +176,7 @@ impl<W: World> Check<'_, W> {
             sets: sets(dimensions.sets(sample.container)),
             is_accepted: answer.is_ok(),
         });
-        self.output.part(&self.report, Step::Publish);
+        self.output.part(&self.findings, Step::Publish);
     }
 
     /// What comes of `future` within `patience`, or `None`.
@@ -196,13 +206,14 @@ fn advice(outcome: Outcome, region: &str, namespace: &str) -> (Reason, String) {
         Outcome::Denied => (
             Reason::Permission,
             format!(
-                "allow the task role cloudwatch:PutMetricData; where the policy has a condition on \
-                 cloudwatch:namespace, it is to name {namespace}"
+                "allow the task role cloudwatch:PutMetricData; if the policy has a condition on \
+                 cloudwatch:namespace, it must name {namespace}"
             ),
         ),
         Outcome::Credentials => (
             Reason::Permission,
-            "see where the credentials above come from, and whether they are still good".to_owned(),
+            "check where the credentials above come from, and whether they are still valid"
+                .to_owned(),
         ),
         Outcome::Invalid => (
             Reason::Configuration,
@@ -212,8 +223,8 @@ fn advice(outcome: Outcome, region: &str, namespace: &str) -> (Reason, String) {
             Reason::Unavailable,
             format!(
                 "give the subnet a NAT gateway, or the interface endpoint \
-                 com.amazonaws.{region}.monitoring with private DNS; AWS_ENDPOINT_URL and \
-                 HTTPS_PROXY, where they are set, count"
+                 com.amazonaws.{region}.monitoring with private DNS; also check \
+                 AWS_ENDPOINT_URL and HTTPS_PROXY if they are set"
             ),
         ),
         Outcome::ClockSkew => (Reason::Temporary, "set the host's clock".to_owned()),

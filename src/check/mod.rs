@@ -1,12 +1,13 @@
-//! `esp check`: what the sidecar sees and would do, and what to do where it cannot.
-//! It polls, samples, addresses and sends with the sidecar's own code; what is
-//! here is the order of the questions and the words. How the answers look is in
-//! `report` (data) and `text`.
+//! `esp check`: what the sidecar sees and would do, and how to correct what is wrong.
+//! It polls, samples, addresses and sends with the sidecar's own code; what is here
+//! is the order of the questions and the words. What is found is in `findings`, how
+//! it looks in `text`.
 //!
-//! Whatever hangs, it ends: each question has its time.
+//! Whatever hangs, it ends: each question has its time, and all have 90 s.
 
 mod access;
-pub mod report;
+pub mod findings;
+mod samples;
 mod steps;
 mod text;
 
@@ -16,7 +17,7 @@ use std::{
 };
 
 use self::{
-    report::{Report, Step},
+    findings::{Findings, Step},
     steps::Check,
 };
 use crate::{
@@ -35,7 +36,7 @@ pub struct Options {
 
 /// Checks, prints on stdout what it finds, and gives the exit code.
 ///
-/// Blocks the thread it is called on, for a minute at the most, and is not to be
+/// Blocks the thread it is called on, for at most 90 s, and is not to be
 /// called on an executor.
 ///
 /// # Errors
@@ -44,7 +45,7 @@ pub struct Options {
 pub fn run(settings: Result<Settings, SettingsErrors>, options: Options) -> io::Result<ExitCode> {
     let output = Output { is_text: !options.json };
     output.say(&text::title(env!("CARGO_PKG_VERSION")));
-    let report = match settings {
+    let findings = match settings {
         Ok(settings) => {
             let world = RealWorld::new()?;
             let check = Check::new(&world, &settings, output);
@@ -55,13 +56,13 @@ pub fn run(settings: Result<Settings, SettingsErrors>, options: Options) -> io::
     if options.json {
         // One line, as a log wants it. Strings, numbers and lists: nothing that
         // JSON does not have.
-        let document = simd_json::serde::to_string(&report).unwrap_or_default();
+        let document = simd_json::serde::to_string(&findings).unwrap_or_default();
         write(&document);
         write("\n");
     } else {
-        write(&text::end(&report));
+        write(&text::end(&findings));
     }
-    Ok(ExitCode::from(report.exit_code))
+    Ok(ExitCode::from(findings.exit_code))
 }
 
 /// Where the parts go as they are done.
@@ -71,9 +72,9 @@ struct Output {
 }
 
 impl Output {
-    fn part(self, report: &Report, step: Step) {
+    fn part(self, findings: &Findings, step: Step) {
         if self.is_text {
-            write(&text::part(report, step));
+            write(&text::part(findings, step));
         }
     }
 

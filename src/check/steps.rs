@@ -1,6 +1,7 @@
-//! The questions to the endpoint, one after the other, each within its time. One
-//! that fails does not keep the others from being asked, where they do not need
-//! its answer. Those to AWS are in `access`.
+//! The order of the questions, and those to the endpoint that are quickly answered.
+//! Each has its time. If one fails, the others are asked all the same, unless they
+//! need its answer. Waiting for samples is in `samples`, the questions to AWS are in
+//! `access`.
 
 use std::{
     collections::BTreeMap,
@@ -8,16 +9,16 @@ use std::{
 };
 
 use super::{
-    Output,
-    report::{self, Problem, Reason, Report, Step},
+    Output, access,
+    findings::{self, Findings, Problem, Reason, Step},
 };
 use crate::{
-    endpoint::task::{NetworkMode, TaskContainer, TaskDocument},
+    endpoint::task::{NetworkMode, TaskDocument},
     sample::{
         dimension::{self, KnownDimension, ResolvedDimensions},
         metric::{Metric, Sample},
     },
-    sampler::{Event, Selection, Unseen},
+    sampler::{Event, Selection},
     settings::{Settings, SettingsErrors},
     sidecar::{
         destination::{self, Destination},
@@ -27,10 +28,12 @@ use crate::{
     time::ticker::Ticker,
 };
 
+/// For the whole check.
+const PATIENCE: Duration = Duration::from_secs(90);
 /// How long the endpoint may stay silent.
 const ENDPOINT_PATIENCE: Duration = Duration::from_secs(10);
-/// How long two new samples of each container may take. On Fargate they take 20 s.
-const SAMPLES_PATIENCE: Duration = Duration::from_secs(22);
+/// For what is quickly done after the samples.
+const SLACK: Duration = Duration::from_secs(2);
 /// The longest time between two polls, however long `SAMPLE_INTERVAL` is.
 const POLL_INTERVAL_MOST: Duration = Duration::from_secs(1);
 /// The newest sample of each metric and container.
@@ -41,38 +44,39 @@ pub(super) struct Check<'a, W: World> {
     pub(super) world: &'a W,
     pub(super) settings: &'a Settings,
     pub(super) output: Output,
-    pub(super) report: Report,
+    pub(super) findings: Findings,
     pub(super) poller: Poller<W>,
     pub(super) newest: Newest,
 }
 
-/// The report where the configuration could not even be read.
-pub(super) fn misconfigured(errors: &SettingsErrors, output: Output) -> Report {
-    let mut report = new_report();
-    report.problems.extend(errors.iter().map(|error| Problem {
+/// The findings if the configuration cannot be read.
+pub(super) fn misconfigured(errors: &SettingsErrors, output: Output) -> Findings {
+    let mut findings = new_findings();
+    findings.problems.extend(errors.iter().map(|error| Problem {
         step: Step::Configuration,
         fails: true,
         what: error.to_string(),
         next: "correct it; esp --help has every variable with an example".to_owned(),
     }));
-    report.reason = Reason::Configuration;
-    report.exit_code = report.reason.exit_code();
-    output.part(&report, Step::Configuration);
-    report
+    findings.reason = Reason::Configuration;
+    findings.exit_code = findings.reason.exit_code();
+    output.part(&findings, Step::Configuration);
+    findings
 }
 
-fn new_report() -> Report {
-    Report { version: env!("CARGO_PKG_VERSION"), ..Report::default() }
+fn new_findings() -> Findings {
+    Findings { version: env!("CARGO_PKG_VERSION"), ..Findings::default() }
 }
 
 impl<'a, W: World> Check<'a, W> {
     pub(super) fn new(world: &'a W, settings: &'a Settings, output: Output) -> Self {
         let poller = Poller::new(world, settings);
-        Self { world, settings, output, report: new_report(), poller, newest: Newest::new() }
+        Self { world, settings, output, findings: new_findings(), poller, newest: Newest::new() }
     }
 
     /// Asks everything.
-    pub(super) async fn run(mut self, publish: bool) -> Report {
+    pub(super) async fn run(mut self, publish: bool) -> Findings {
+        let start = self.instant();
         self.configuration();
         let interval = self.settings.sample_interval.min(POLL_INTERVAL_MOST);
         let mut ticker = Ticker::new(self.instant(), interval);
@@ -81,18 +85,20 @@ impl<'a, W: World> Check<'a, W> {
         let has_requests = self.settings.outputs.cloudwatch;
         let region = has_requests.then(|| self.region(task.as_ref())).flatten();
         let dimensions = task.as_ref().map(|task| self.dimensions(task)).unwrap_or_default();
-        if let Some(task) = task.as_ref().filter(|_| has_container) {
-            self.samples(task, &mut ticker).await;
-            self.metrics(&dimensions);
+        if let Some(task) = task.filter(|_| has_container) {
+            let for_aws = region.as_ref().map_or(Duration::ZERO, |_| access::patience(publish));
+            let deadline = start + PATIENCE.saturating_sub(SLACK + for_aws);
+            self.samples(task, &mut ticker, deadline).await;
+            self.plan(&dimensions);
         }
         if let Some(region) = region {
             self.cloudwatch(Destination { region, dimensions }, publish).await;
         } else if publish && !has_requests {
             let what = "no datapoint was sent: OUTPUT has no cloudwatch".to_owned();
             self.warn(Step::Publish, what, "leave --publish out".to_owned());
-            self.output.part(&self.report, Step::Publish);
+            self.output.part(&self.findings, Step::Publish);
         }
-        self.report
+        self.findings
     }
 
     pub(super) fn instant(&self) -> Instant {
@@ -101,7 +107,7 @@ impl<'a, W: World> Check<'a, W> {
 
     fn configuration(&mut self) {
         let settings = self.settings;
-        self.report.configuration = Some(report::Configuration {
+        self.findings.configuration = Some(findings::ConfigurationFinding {
             containers: match &settings.containers {
                 Selection::Named(names) => names.clone(),
                 Selection::All => vec!["*".to_owned()],
@@ -115,11 +121,11 @@ impl<'a, W: World> Check<'a, W> {
         for warning in &settings.warnings {
             self.warn(Step::Configuration, warning.what.clone(), warning.next.clone());
         }
-        self.output.part(&self.report, Step::Configuration);
+        self.output.part(&self.findings, Step::Configuration);
     }
 
     /// One more poll, whose samples and events are taken in.
-    async fn poll(&mut self) -> (Option<TaskDocument>, Option<PollError>) {
+    pub(super) async fn poll(&mut self) -> (Option<TaskDocument>, Option<PollError>) {
         let polled = self.poller.poll(self.world).await;
         for sample in self.poller.samples.drain(..) {
             // ESP's own figures do not come from here.
@@ -139,19 +145,19 @@ impl<'a, W: World> Check<'a, W> {
                 Step::Containers,
                 Reason::Configuration,
                 format!("the task has no container {container}"),
-                format!("set CONTAINER_NAME to what it has: {}", names.join(", ")),
+                format!("set CONTAINER_NAME to one that it has: {}", names.join(", ")),
             ),
             Event::EntryMalformed { container, error } => self.warn(
                 Step::Samples,
                 format!("the stats of {container} cannot be read: {error}"),
-                "report it, with the document that curl \
-                 ${ECS_CONTAINER_METADATA_URI_V4}/task/stats gives"
+                "report it, with the document at ${ECS_CONTAINER_METADATA_URI_V4}/task/stats: ask \
+                 for it from another container of the task, since the image of esp has no shell"
                     .to_owned(),
             ),
             Event::CounterReset { container } => self.warn(
                 Step::Samples,
-                format!("{container} was restarted meanwhile"),
-                "see why, if that was not meant".to_owned(),
+                format!("{container} was restarted during the check"),
+                "find out why, unless you restarted it".to_owned(),
             ),
             Event::ClockSet { by_ms: _ } => self.warn(
                 Step::Samples,
@@ -168,7 +174,7 @@ impl<'a, W: World> Check<'a, W> {
                 format!("no new stats of {}, which runs", containers.join(", ")),
                 "check again; if it lasts, Docker on this host is overloaded".to_owned(),
             ),
-            // What the others say is in the report.
+            // What the others say is in the findings.
             _ => {}
         }
     }
@@ -176,31 +182,33 @@ impl<'a, W: World> Check<'a, W> {
     /// Until the task is known.
     async fn endpoint(&mut self, ticker: &mut Ticker) -> Option<TaskDocument> {
         let start = self.instant();
-        let mut endpoint =
-            report::Endpoint { uri: self.settings.endpoint.to_string(), answered_in_ms: None };
+        let mut endpoint = findings::EndpointFinding {
+            uri: self.settings.endpoint.to_string(),
+            answered_in_ms: None,
+        };
         loop {
             let asked = self.instant();
             let (task, error) = self.poll().await;
             if let Some(task) = task {
                 endpoint.answered_in_ms = Some(ms(self.instant() - asked));
-                self.report.endpoint = Some(endpoint);
-                self.output.part(&self.report, Step::Endpoint);
+                self.findings.endpoint = Some(endpoint);
+                self.output.part(&self.findings, Step::Endpoint);
                 return Some(task);
             }
             ticker.advance(self.instant());
             if ticker.next() >= start + ENDPOINT_PATIENCE {
-                self.report.endpoint = Some(endpoint);
+                self.findings.endpoint = Some(endpoint);
                 let error = error.map(|error| error.to_string()).unwrap_or_default();
                 self.fail(
                     Step::Endpoint,
                     Reason::Unavailable,
                     format!("no task document within {} s: {error}", ENDPOINT_PATIENCE.as_secs()),
-                    "run it in a container of the task; where this is one, try again in a minute, \
-                     since the endpoint is away at a task's start and while the ECS agent is \
-                     upgraded"
+                    "run esp check in a container of the task; if it does run in one, try again in \
+                     a minute: the endpoint is unavailable while a task starts and while the ECS \
+                     agent is upgraded"
                         .to_owned(),
                 );
-                self.output.part(&self.report, Step::Endpoint);
+                self.output.part(&self.findings, Step::Endpoint);
                 return None;
             }
             self.poller.timer.until(ticker.next()).await;
@@ -209,7 +217,7 @@ impl<'a, W: World> Check<'a, W> {
 
     /// Whether there is anything to measure.
     fn containers(&mut self, task: &TaskDocument) -> bool {
-        self.report.task = Some(report::Task {
+        self.findings.task = Some(findings::TaskFinding {
             cluster: task.cluster_name().map(str::to_owned),
             service: task.service_name().map(str::to_owned),
             task_definition: task.family().map(|family| {
@@ -225,7 +233,7 @@ impl<'a, W: World> Check<'a, W> {
         let mut containers: Vec<_> = task
             .containers()
             .iter()
-            .map(|container| report::Container {
+            .map(|container| findings::ContainerFinding {
                 name: container.name().unwrap_or("(no name)").to_owned(),
                 state: container.known_status().unwrap_or("unknown").to_owned(),
                 cpu_units: container.cpu_reservation_units(),
@@ -235,31 +243,31 @@ impl<'a, W: World> Check<'a, W> {
                     NetworkMode::Bridge => "bridge",
                     NetworkMode::Other => "host or none",
                 }),
-                is_internal: container.is_injected(),
+                is_injected: container.is_injected(),
                 is_measured: names.iter().any(|name| container.name() == Some(name)),
             })
             .collect();
         // On EC2 the order is random; a report should not be.
         containers.sort_by(|a, b| a.name.cmp(&b.name));
         let has_container = containers.iter().any(|container| container.is_measured);
-        self.report.containers = containers;
+        self.findings.containers = containers;
         if self.settings.containers == Selection::All && !has_container {
             self.fail(
                 Step::Containers,
                 Reason::Configuration,
-                "the task has no container but those that ECS adds".to_owned(),
+                "the task has only containers that AWS injects".to_owned(),
                 "add the container to measure to the task definition".to_owned(),
             );
         }
-        self.output.part(&self.report, Step::Containers);
+        self.output.part(&self.findings, Step::Containers);
         has_container
     }
 
     fn region(&mut self, task: Option<&TaskDocument>) -> Option<destination::Region> {
         if let Some(region) = destination::region(self.settings, task) {
             let destination::Region { name, from } = region.clone();
-            self.report.region = Some(report::Region { name, from });
-            self.output.part(&self.report, Step::Region);
+            self.findings.region = Some(findings::RegionFinding { name, from });
+            self.output.part(&self.findings, Step::Region);
             return Some(region);
         }
         // Without an answer of the endpoint it may well be in the ARN.
@@ -270,7 +278,7 @@ impl<'a, W: World> Check<'a, W> {
                 "neither a variable nor the task's ARN names the Region".to_owned(),
                 "set REGION".to_owned(),
             );
-            self.output.part(&self.report, Step::Region);
+            self.output.part(&self.findings, Step::Region);
         }
         None
     }
@@ -289,13 +297,15 @@ impl<'a, W: World> Check<'a, W> {
                 self.fail(
                     Step::Dimensions,
                     Reason::Configuration,
-                    format!("values of {of} would not be published: no set in DIMENSIONS fits"),
-                    "set DIMENSIONS to a set of which every name has a value here; for values of \
-                     the task one without ContainerName"
+                    format!(
+                        "values of {of} would not be published: no set in DIMENSIONS can be used"
+                    ),
+                    "use only dimensions that this task has; task-level metrics need a set \
+                     without ContainerName"
                         .to_owned(),
                 );
             }
-            self.report.dimensions.push(report::Dimensions { container, sets });
+            self.findings.dimensions.push(findings::DimensionsFinding { container, sets });
         }
         for missing in resolved.missing() {
             let name = missing.name();
@@ -310,142 +320,32 @@ impl<'a, W: World> Check<'a, W> {
                 next.to_owned(),
             );
         }
-        self.output.part(&self.report, Step::Dimensions);
+        self.output.part(&self.findings, Step::Dimensions);
         resolved
     }
 
-    /// Until two new samples of each container have come, and what comes late.
-    async fn samples(&mut self, task: &TaskDocument, ticker: &mut Ticker) {
-        self.output.say(&format!(
-            "\nwaiting for two new samples of each container, up to {} s (they come each second on \
-             EC2, each 10 s on Fargate) ...\n",
-            SAMPLES_PATIENCE.as_secs()
-        ));
-        let patience_ends = self.instant() + SAMPLES_PATIENCE;
-        let mut error = None;
-        while !self.is_complete(task) && ticker.next() <= patience_ends {
-            self.poller.timer.until(ticker.next()).await;
-            (_, error) = self.poll().await;
-            ticker.advance(self.instant());
-        }
-        for (place, name) in (0..).zip(self.poller.sampler.names().to_vec()) {
-            if !self.poller.sampler.is_found(place) && !is_listed(task, &name) {
-                continue;
-            }
-            let cadence = self.poller.sampler.cadence_of(place);
-            let cadence_ms = cadence.map(ms);
-            self.report.cadences.push(report::Cadence { container: name.clone(), cadence_ms });
-            if cadence.is_some() || self.newest.keys().any(|(of, _)| *of == Some(place)) {
-                continue;
-            }
-            let seconds = SAMPLES_PATIENCE.as_secs();
-            match &error {
-                Some(error) => self.fail(
-                    Step::Samples,
-                    Reason::Unavailable,
-                    format!("no stats of {name} within {seconds} s: {error}"),
-                    "try again in a minute; the log of the ECS agent says what is wrong with it"
-                        .to_owned(),
-                ),
-                None => self.fail(
-                    Step::Samples,
-                    Reason::Temporary,
-                    format!("no two samples of {name} within {seconds} s"),
-                    "try again once it has run for half a minute".to_owned(),
-                ),
-            }
-        }
-        self.output.part(&self.report, Step::Samples);
-    }
-
-    /// Whether nothing more is to be waited for.
-    fn is_complete(&self, task: &TaskDocument) -> bool {
-        let sampler = &self.poller.sampler;
-        let is_waited_for = |name: &str| {
-            let mut named = task.containers().iter().filter(|c| c.name() == Some(name));
-            named.any(|container| !container.is_stopped())
-        };
-        let has_cadence = (0..)
-            .zip(sampler.names())
-            .filter(|(_, name)| is_waited_for(name))
-            .all(|(place, _)| sampler.cadence_of(place).is_some());
-        let comes_late = |unseen: &Unseen| {
-            unseen.metric.is_of_network()
-                || (unseen.metric.is_of_task() && !unseen.metric.is_from_task_document())
-        };
-        has_cadence && !sampler.unseen().iter().any(comes_late)
-    }
-
-    fn metrics(&mut self, dimensions: &ResolvedDimensions) {
-        let sampler = &self.poller.sampler;
-        let names = sampler.names();
-        let name = |place: Option<u16>| names.get(usize::from(place?)).cloned();
-        let values = self.newest.iter().map(|(of, sample)| (*of, Some(*sample), None));
-        let missing = sampler.unseen().into_iter().map(|unseen| {
-            let of = (unseen.container, unseen.metric);
-            (of, None, Some(unseen.reason))
-        });
-        let mut metrics: Vec<_> = values.chain(missing).collect();
-        // The containers' first.
-        metrics.sort_by_key(|((of, metric), ..)| (of.is_none(), *of, *metric));
-        let metrics =
-            metrics.into_iter().map(|((of, metric), sample, unavailable)| report::Metric {
-                name: metric.name(),
-                container: name(of),
-                value: sample.map(|sample| sample.value),
-                unit: metric.unit(),
-                read_unix_ms: sample.map(|sample| sample.read.unix_ms()),
-                basis: sampler.basis(metric, of),
-                unavailable,
-            });
-        let metrics = metrics.collect();
-        let cadence = sampler.cadence().unwrap_or_default();
-        let settings = self.settings;
-        self.report.metrics = metrics;
-        self.report.plan = Some(report::Plan {
-            metrics: self.newest.keys().map(|(of, _)| dimensions.sets(*of).len()).sum(),
-            request_interval_ms: settings
-                .outputs
-                .cloudwatch
-                .then(|| ms(settings.publish_interval.max(cadence))),
-        });
-        if self.newest.is_empty() && !self.report.problems.iter().any(|problem| problem.fails) {
-            self.fail(
-                Step::Metrics,
-                Reason::Configuration,
-                "nothing that METRICS asks for is to be had here".to_owned(),
-                "set METRICS to what the platform gives, or leave it out".to_owned(),
-            );
-        }
-        self.output.part(&self.report, Step::Metrics);
-    }
-
     pub(super) fn fail(&mut self, step: Step, reason: Reason, what: String, next: String) {
-        if self.report.reason == Reason::Ready {
-            self.report.reason = reason;
-            self.report.exit_code = reason.exit_code();
+        if self.findings.reason == Reason::Ready {
+            self.findings.reason = reason;
+            self.findings.exit_code = reason.exit_code();
         }
-        self.report.problems.push(Problem { step, fails: true, what, next });
+        self.findings.problems.push(Problem { step, fails: true, what, next });
     }
 
     pub(super) fn warn(&mut self, step: Step, what: String, next: String) {
-        self.report.problems.push(Problem { step, fails: false, what, next });
+        self.findings.problems.push(Problem { step, fails: false, what, next });
     }
 }
 
-fn is_listed(task: &TaskDocument, name: &str) -> bool {
-    task.containers().iter().filter_map(TaskContainer::name).any(|listed| listed == name)
-}
-
-pub(super) fn sets(sets: &[dimension::Dimensions]) -> Vec<Vec<report::Dimension>> {
-    let pair = |(name, value): &(String, String)| report::Dimension {
+pub(super) fn sets(sets: &[dimension::Dimensions]) -> Vec<Vec<findings::DimensionFinding>> {
+    let pair = |(name, value): &(String, String)| findings::DimensionFinding {
         name: name.clone(),
         value: value.clone(),
     };
     sets.iter().map(|set| set.iter().map(pair).collect()).collect()
 }
 
-fn ms(duration: Duration) -> u64 {
+pub(super) fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -1,11 +1,12 @@
-//! The report for a person: each part as it is done. Everything that is said here
-//! is in the report.
+//! The findings as text for a person: each part as it is done. The text says nothing
+//! that is not in the findings.
 
 use std::fmt::Write as _;
 
-use super::report::{
-    Cadence, Configuration, Container, Credentials, Dimension, Dimensions, Endpoint, Metric, Plan,
-    Problem, Published, Reason, Region, Report, Step, Task,
+use super::findings::{
+    CadenceFinding, ConfigurationFinding, ContainerFinding, CredentialsFinding, DimensionFinding,
+    DimensionsFinding, EndpointFinding, Findings, MetricFinding, PlanFinding, Problem,
+    PublishedFinding, Reason, RegionFinding, Step, TaskFinding,
 };
 
 /// The column of the values.
@@ -16,25 +17,28 @@ pub(super) fn title(version: &str) -> String {
 }
 
 /// A part, with what was wrong in it. `facts` are lines without their indent.
-pub(super) fn part(report: &Report, step: Step) -> String {
+pub(super) fn part(findings: &Findings, step: Step) -> String {
     let (name, facts) = match step {
-        Step::Configuration => ("Configuration", report.configuration.as_ref().map(configuration)),
-        Step::Endpoint => ("Endpoint", report.endpoint.as_ref().map(endpoint)),
+        Step::Configuration => {
+            ("Configuration", findings.configuration.as_ref().map(configuration))
+        }
+        Step::Endpoint => ("Endpoint", findings.endpoint.as_ref().map(endpoint)),
         Step::Containers => {
-            let task = report.task.as_ref();
-            ("Task", task.map(|task| [self::task(task), containers(&report.containers)].concat()))
+            let task = findings.task.as_ref();
+            ("Task", task.map(|task| [self::task(task), containers(&findings.containers)].concat()))
         }
-        Step::Region => ("Region", report.region.as_ref().map(region)),
-        Step::Dimensions => ("Dimensions", some(&report.dimensions, dimensions)),
-        Step::Samples => ("Samples", some(&report.cadences, cadences)),
+        Step::Region => ("Region", findings.region.as_ref().map(region)),
+        Step::Dimensions => ("Dimensions", some(&findings.dimensions, dimensions)),
+        Step::Samples => ("Samples", some(&findings.cadences, cadences)),
         Step::Metrics => {
-            let plan = report.plan.as_ref().map(plan).unwrap_or_default();
-            ("Metrics", some(&report.metrics, |all| [metrics(all), plan].concat()))
+            let plan = findings.plan.as_ref().map(plan).unwrap_or_default();
+            ("Metrics", some(&findings.metrics, |all| [metrics(all), plan].concat()))
         }
-        Step::Credentials => ("Credentials", report.credentials.as_ref().map(credentials)),
-        Step::Publish => ("Publish", report.published.as_ref().map(published)),
+        Step::Credentials => ("Credentials", findings.credentials.as_ref().map(credentials)),
+        Step::Publish => ("Publish", findings.published.as_ref().map(published)),
     };
-    let problems: Vec<_> = report.problems.iter().filter(|problem| problem.step == step).collect();
+    let problems: Vec<_> =
+        findings.problems.iter().filter(|problem| problem.step == step).collect();
     if facts.is_none() && problems.is_empty() {
         return String::new();
     }
@@ -50,16 +54,16 @@ pub(super) fn part(report: &Report, step: Step) -> String {
 }
 
 /// The last lines.
-pub(super) fn end(report: &Report) -> String {
-    let code = report.exit_code;
-    let first = report.problems.iter().find(|problem| problem.fails);
+pub(super) fn end(findings: &Findings) -> String {
+    let code = findings.exit_code;
+    let first = findings.problems.iter().find(|problem| problem.fails);
     match first {
         None => format!("\nReady: exit code {code}\n"),
         Some(problem) => {
-            let reason = match report.reason {
+            let reason = match findings.reason {
                 Reason::Ready | Reason::Configuration => "the configuration cannot work",
                 Reason::Unavailable => "unavailable",
-                Reason::Temporary => "it may pass",
+                Reason::Temporary => "temporary, try again",
                 Reason::Permission => "permission",
             };
             format!("\nNot ready ({reason}): {}\nexit code {code}\n", problem.what)
@@ -80,7 +84,7 @@ fn fact(label: &str, value: impl std::fmt::Display) -> String {
     format!("{label:<LABEL$}{value}")
 }
 
-fn configuration(it: &Configuration) -> Vec<String> {
+fn configuration(it: &ConfigurationFinding) -> Vec<String> {
     vec![
         fact("containers", it.containers.join(", ")),
         fact("metrics", it.metrics.join(", ")),
@@ -91,14 +95,14 @@ fn configuration(it: &Configuration) -> Vec<String> {
     ]
 }
 
-fn endpoint(it: &Endpoint) -> Vec<String> {
+fn endpoint(it: &EndpointFinding) -> Vec<String> {
     let answered = it.answered_in_ms.map(|ms| fact("answered in", format!("{ms} ms")));
     [fact("address", &it.uri)].into_iter().chain(answered).collect()
 }
 
-fn task(it: &Task) -> Vec<String> {
-    let unsaid = || "not said".to_owned();
-    let text = |text: &Option<String>| text.clone().unwrap_or_else(unsaid);
+fn task(it: &TaskFinding) -> Vec<String> {
+    let unknown = || "unknown".to_owned();
+    let text = |text: &Option<String>| text.clone().unwrap_or_else(unknown);
     vec![
         fact("ARN", text(&it.arn)),
         fact("cluster", text(&it.cluster)),
@@ -117,86 +121,86 @@ fn task(it: &Task) -> Vec<String> {
     ]
 }
 
-fn containers(all: &[Container]) -> Vec<String> {
+fn containers(all: &[ContainerFinding]) -> Vec<String> {
     let width = all.iter().map(|container| container.name.len()).max().unwrap_or(0);
-    let line = |it: &Container| {
+    let line = |it: &ContainerFinding| {
         let limits = [
             it.cpu_units.map(|units| format!("{units} CPU units")),
             it.memory_limit_mib.map(|mib| format!("{mib} MiB")),
         ];
         let limits = limits.into_iter().flatten().collect::<Vec<_>>().join(", ");
         let limits = if limits.is_empty() { "no limits of its own" } else { &limits };
-        let who = match (it.is_measured, it.is_internal) {
+        let who = match (it.is_measured, it.is_injected) {
             (true, _) => "measured",
-            (false, true) => "ECS's own",
+            (false, true) => "injected by AWS",
             (false, false) => "",
         };
-        let mode = it.network_mode.unwrap_or("network not said");
+        let mode = it.network_mode.unwrap_or("network unknown");
         let (name, state) = (&it.name, &it.state);
         fact("container", format!("{name:<width$}  {state:<8}  {limits:<22}  {mode:<12}  {who}"))
     };
     all.iter().map(line).collect()
 }
 
-fn region(it: &Region) -> Vec<String> {
+fn region(it: &RegionFinding) -> Vec<String> {
     vec![fact("Region", &it.name), fact("from", &it.from)]
 }
 
-fn dimensions(all: &[Dimensions]) -> Vec<String> {
-    let of = |it: &Dimensions| {
+fn dimensions(all: &[DimensionsFinding]) -> Vec<String> {
+    let of = |it: &DimensionsFinding| {
         let whose = it.container.as_deref().unwrap_or("the task");
         it.sets.iter().map(|set| fact(whose, pairs(set))).collect::<Vec<_>>()
     };
     all.iter().flat_map(of).collect()
 }
 
-fn pairs(set: &[Dimension]) -> String {
+fn pairs(set: &[DimensionFinding]) -> String {
     if set.is_empty() {
         return "none".to_owned();
     }
-    let pair = |it: &Dimension| format!("{}={}", it.name, it.value);
+    let pair = |it: &DimensionFinding| format!("{}={}", it.name, it.value);
     set.iter().map(pair).collect::<Vec<_>>().join(", ")
 }
 
-fn cadences(all: &[Cadence]) -> Vec<String> {
-    let line = |it: &Cadence| match it.cadence_ms {
-        Some(ms) => fact(&it.container, format!("a new one each {}", seconds(ms))),
-        None => fact(&it.container, "too few to say how often they come"),
+fn cadences(all: &[CadenceFinding]) -> Vec<String> {
+    let line = |it: &CadenceFinding| match it.cadence_ms {
+        Some(ms) => fact(&it.container, format!("a new one every {}", seconds(ms))),
+        None => fact(&it.container, "too few to tell how often they come"),
     };
     all.iter().map(line).collect()
 }
 
-fn metrics(all: &[Metric]) -> Vec<String> {
+fn metrics(all: &[MetricFinding]) -> Vec<String> {
     let name = all.iter().map(|metric| metric.name.len()).max().unwrap_or(0);
-    let whose = |it: &Metric| it.container.clone().unwrap_or_else(|| "the task".to_owned());
+    let whose = |it: &MetricFinding| it.container.clone().unwrap_or_else(|| "the task".to_owned());
     let width = all.iter().map(|metric| whose(metric).len()).max().unwrap_or(0);
-    let line = |it: &Metric| {
+    let line = |it: &MetricFinding| {
         let head = format!("{:<name$}  {:<width$}", it.name, whose(it));
         match (it.value, &it.basis) {
             (Some(value), Some(basis)) => {
                 format!("{head}  {value:>10.2} {:<12}  100 % = {basis}", it.unit)
             }
             (Some(value), None) => format!("{head}  {value:>10.2} {}", it.unit),
-            (None, _) => format!("{head}  none: {}", it.unavailable.unwrap_or("it did not come")),
+            (None, _) => format!("{head}  none: {}", it.unavailable.unwrap_or("no value came")),
         }
     };
     all.iter().map(line).collect()
 }
 
-fn plan(it: &Plan) -> Vec<String> {
+fn plan(it: &PlanFinding) -> Vec<String> {
     let how = it.request_interval_ms.map_or_else(
         || "in lines on stdout".to_owned(),
-        |interval_ms| format!("in a request each {}", seconds(interval_ms)),
+        |interval_ms| format!("in a request every {}", seconds(interval_ms)),
     );
     vec![format!("esp would publish {} CloudWatch metrics, {how}", it.metrics)]
 }
 
-fn credentials(it: &Credentials) -> Vec<String> {
+fn credentials(it: &CredentialsFinding) -> Vec<String> {
     let expire = it.expire_in_s.map(|seconds| fact("good for", format!("{seconds} s")));
     [fact("from", &it.source)].into_iter().chain(expire).collect()
 }
 
-fn published(it: &Published) -> Vec<String> {
+fn published(it: &PublishedFinding) -> Vec<String> {
     let outcome = if it.is_accepted { "accepted by" } else { "sent to" };
     let sets = it.sets.iter().map(|set| fact("dimensions", pairs(set)));
     let of = it.container.as_deref().unwrap_or("the task");
@@ -222,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_part_without_facts_is_no_part() {
-        assert_eq!(part(&Report::default(), Step::Region), "");
+        assert_eq!(part(&Findings::default(), Step::Region), "");
     }
 
     #[test]
@@ -233,13 +237,17 @@ mod tests {
             what: what.to_owned(),
             next: "do it".to_owned(),
         };
-        let mut report = Report { problems: vec![problem(false, "odd")], ..Report::default() };
-        assert_eq!(part(&report, Step::Region), "\nRegion: ok\n  warning  odd\n  do       do it\n");
-        assert_eq!(end(&report), "\nReady: exit code 0\n");
-        report.problems.push(problem(true, "bad"));
-        report.reason = Reason::Temporary;
-        report.exit_code = report.reason.exit_code();
-        assert!(part(&report, Step::Region).starts_with("\nRegion: FAILED\n"));
-        assert_eq!(end(&report), "\nNot ready (it may pass): bad\nexit code 75\n");
+        let mut findings =
+            Findings { problems: vec![problem(false, "odd")], ..Findings::default() };
+        assert_eq!(
+            part(&findings, Step::Region),
+            "\nRegion: ok\n  warning  odd\n  do       do it\n"
+        );
+        assert_eq!(end(&findings), "\nReady: exit code 0\n");
+        findings.problems.push(problem(true, "bad"));
+        findings.reason = Reason::Temporary;
+        findings.exit_code = findings.reason.exit_code();
+        assert!(part(&findings, Step::Region).starts_with("\nRegion: FAILED\n"));
+        assert_eq!(end(&findings), "\nNot ready (temporary, try again): bad\nexit code 75\n");
     }
 }

@@ -26,9 +26,10 @@ use crate::time::waiting::{Socket, Waiting};
 pub const BODY_LIMIT: usize = 1024 * 1024;
 
 /// After a connection that failed: this long no other is tried, twice as long
-/// after each further one, up to [`CONNECT_PAUSE_MAX`].
+/// after each further one, up to [`CONNECT_PAUSE_MAX`], which is less than a second, so
+/// that polls a second apart each try.
 const CONNECT_PAUSE_FIRST: Duration = Duration::from_millis(100);
-const CONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
+const CONNECT_PAUSE_MAX: Duration = Duration::from_millis(900);
 
 /// So many reads of an answer in a row, then the rest of the thread has its turn.
 /// The agent's answers take one or two; a peer that sends without pause would have
@@ -61,8 +62,9 @@ impl fmt::Display for Resource {
 /// the agent is upgraded.
 #[derive(Debug)]
 pub enum EndpointError {
-    /// The last connection failed so short a while ago that none was tried.
-    Pausing,
+    /// The last connection failed so short a while ago that none was tried. With the
+    /// error of that one.
+    Pausing(String),
     /// No connection.
     Connect(io::Error),
     /// The connection broke.
@@ -83,7 +85,7 @@ pub enum EndpointError {
 impl fmt::Display for EndpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Pausing => f.write_str("waiting before the next connection"),
+            Self::Pausing(error) => write!(f, "cannot connect: {error}"),
             Self::Connect(error) => write!(f, "cannot connect: {error}"),
             Self::Io(error) => write!(f, "the connection broke: {error}"),
             Self::Response(error) => error.fmt(f),
@@ -113,6 +115,14 @@ pub struct EndpointClient {
 struct ConnectPace {
     after: Option<Instant>,
     pause: Duration,
+    /// Why the last one failed.
+    error: String,
+}
+
+impl Default for ConnectPace {
+    fn default() -> Self {
+        Self { after: None, pause: CONNECT_PAUSE_FIRST, error: String::new() }
+    }
 }
 
 impl EndpointClient {
@@ -135,7 +145,7 @@ impl EndpointClient {
             uri,
             kept: None,
             reader: ResponseReader::new(BODY_LIMIT),
-            pace: ConnectPace { after: None, pause: CONNECT_PAUSE_FIRST },
+            pace: ConnectPace::default(),
             waiting,
         }
     }
@@ -190,13 +200,17 @@ async fn connect(
     now: Instant,
 ) -> Result<TcpStream, EndpointError> {
     if pace.after.is_some_and(|after| now < after) {
-        return Err(EndpointError::Pausing);
+        return Err(EndpointError::Pausing(pace.error.clone()));
     }
     // Set before the attempt: one that is dropped at its deadline has failed.
     pace.after = Some(now + pace.pause);
     pace.pause = (pace.pause * 2).min(CONNECT_PAUSE_MAX);
-    let stream = connect_to_any(uri).await.map_err(EndpointError::Connect)?;
-    *pace = ConnectPace { after: None, pause: CONNECT_PAUSE_FIRST };
+    "no connection in time".clone_into(&mut pace.error);
+    let stream = connect_to_any(uri).await.map_err(|error| {
+        pace.error = error.to_string();
+        EndpointError::Connect(error)
+    })?;
+    *pace = ConnectPace::default();
     Ok(stream)
 }
 

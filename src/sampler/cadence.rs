@@ -47,6 +47,13 @@ impl Cadence {
     pub const fn estimate(&self) -> Option<Duration> {
         self.estimate
     }
+
+    /// The estimate, or the one interval there is.
+    #[must_use]
+    pub fn so_far(&self) -> Option<Duration> {
+        let first = || Duration::from_nanos(self.intervals_ns[0]);
+        self.estimate.or_else(|| (self.seen > 0).then(first))
+    }
 }
 
 #[cfg(test)]

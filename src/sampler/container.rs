@@ -78,7 +78,7 @@ pub(super) struct Container {
     /// Its part in the task's last sum.
     pub(super) in_sum: Option<Accounted>,
     seen: MetricSet,
-    known: Known,
+    pub(super) known: Known,
     found_at: Instant,
     told: Told,
     malformed: Reminder,

@@ -59,10 +59,17 @@ impl Sampler {
         self.measured(place)?.fresh.cadence.estimate()
     }
 
-    /// Whether a container, by its place, is in the task and has an id.
+    /// The time between the samples of a container, as far as it is known: that of the
+    /// first two until there are three.
     #[must_use]
-    pub fn is_found(&self, place: u16) -> bool {
-        self.measured(place).is_some()
+    pub fn interval_of(&self, place: u16) -> Option<Duration> {
+        self.measured(place)?.fresh.cadence.so_far()
+    }
+
+    /// How many different samples of a container have come, by its place.
+    #[must_use]
+    pub fn readings_of(&self, place: u16) -> u32 {
+        self.measured(place).map_or(0, |container| container.known.readings)
     }
 
     /// The metrics of which no value has come so far.

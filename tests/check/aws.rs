@@ -41,7 +41,7 @@ fn each_refusal_of_a_datapoint_has_its_code_and_what_to_do() {
     };
     for (fault, code, next) in [
         (refused(400, "InvalidParameterValueException"), 64, "correct NAMESPACE, DIMENSIONS or"),
-        (refused(403, "InvalidClientTokenId"), 77, "see where the credentials above come from"),
+        (refused(403, "InvalidClientTokenId"), 77, "check where the credentials above come from"),
         (Fault::Throttle, 75, "try again; the sidecar does so by itself"),
         (Fault::Status(503), 75, "try again; if it lasts, see AWS's health dashboard"),
     ] {
@@ -78,8 +78,8 @@ fn a_refused_permission_is_77_and_names_the_action() {
         "Publish: FAILED\n",
         "sent to           Shop in us-west-2\n",
         "failed   AccessDenied: User is not authorized",
-        "do       allow the task role cloudwatch:PutMetricData; where the policy has a condition \
-         on cloudwatch:namespace, it is to name Shop\n",
+        "do       allow the task role cloudwatch:PutMetricData; if the policy has a condition \
+         on cloudwatch:namespace, it must name Shop\n",
         "Not ready (permission): ",
     ]);
     assert_eq!(cloudwatch.requests().len(), 1, "one try");

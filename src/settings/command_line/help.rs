@@ -54,6 +54,7 @@ pub(super) fn program() -> String {
         ("1", "esp health: not healthy, or nobody answers"),
         ("64", "a configuration that cannot work"),
         ("69, 75, 77", "esp check only; see its own help"),
+        ("70", "a fault of esp's own: the last line names the task and the place"),
         ("71", "the system refuses a signal handler"),
         ("128 + n", "a second signal, of number n, which did not wait"),
     ] {
@@ -69,8 +70,8 @@ pub(super) fn check() -> String {
         "Says what the sidecar sees and would do with this configuration: the endpoint, the task, \
          its containers, the Region and the dimensions, a real value of each metric and what its \
          100 % is, and whose credentials it has. What does not work comes with what to do about \
-         it. It waits for two new samples of each container: two seconds on EC2, up to 22 s on \
-         Fargate; it ends by itself within a minute.",
+         it. It waits for two new samples of each container, as long as the cadence that it sees \
+         needs: two seconds on EC2, up to 22 s on Fargate. It takes at most 90 s.",
     );
     text += "\nUsage: esp check [--publish] [--json] [FLAGS]\n\n";
     for (flag, what) in [
@@ -92,7 +93,7 @@ pub(super) fn check() -> String {
         ("0", "ready"),
         ("64", "the configuration cannot work"),
         ("69", "the metadata endpoint, or with --publish CloudWatch, cannot be reached"),
-        ("75", "it may pass: no sample yet, throttled, a server's error"),
+        ("75", "temporary, try again: no sample yet, throttled, a server's error"),
         ("77", "no credentials, or the permission is refused"),
     ] {
         let _ = writeln!(text, "  {code:<3} {what}");

@@ -1,5 +1,5 @@
-//! What a check has found, as data: the document of `--json`, and what the text
-//! is made of.
+//! What a check has found, as data: the document of `--json`, and the facts of the
+//! text.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::exit;
 
 /// The whole of it.
 #[derive(Debug, Default, Serialize)]
-pub struct Report {
+pub struct Findings {
     /// Of the program.
     pub version: &'static str,
     /// The process's.
@@ -18,27 +18,27 @@ pub struct Report {
     /// exit code.
     pub problems: Vec<Problem>,
     /// What was asked for.
-    pub configuration: Option<Configuration>,
+    pub configuration: Option<ConfigurationFinding>,
     /// The endpoint.
-    pub endpoint: Option<Endpoint>,
+    pub endpoint: Option<EndpointFinding>,
     /// The task.
-    pub task: Option<Task>,
+    pub task: Option<TaskFinding>,
     /// Its containers, by name.
-    pub containers: Vec<Container>,
+    pub containers: Vec<ContainerFinding>,
     /// Where to publish.
-    pub region: Option<Region>,
+    pub region: Option<RegionFinding>,
     /// Under what to publish.
-    pub dimensions: Vec<Dimensions>,
+    pub dimensions: Vec<DimensionsFinding>,
     /// How often samples come.
-    pub cadences: Vec<Cadence>,
+    pub cadences: Vec<CadenceFinding>,
     /// A value of each metric, or why there is none.
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<MetricFinding>,
     /// What it would come to.
-    pub plan: Option<Plan>,
+    pub plan: Option<PlanFinding>,
     /// Whose.
-    pub credentials: Option<Credentials>,
+    pub credentials: Option<CredentialsFinding>,
     /// The datapoint of `--publish`.
-    pub published: Option<Published>,
+    pub published: Option<PublishedFinding>,
 }
 
 /// How it ended.
@@ -111,7 +111,7 @@ pub struct Problem {
 
 /// The variables that decide on what is published, and when.
 #[derive(Debug, Serialize)]
-pub struct Configuration {
+pub struct ConfigurationFinding {
     /// Names, or `*`.
     pub containers: Vec<String>,
     /// `METRICS`.
@@ -128,7 +128,7 @@ pub struct Configuration {
 
 /// The task metadata endpoint.
 #[derive(Debug, Serialize)]
-pub struct Endpoint {
+pub struct EndpointFinding {
     /// Its address.
     pub uri: String,
     /// How long `/task` and `/task/stats` took together; absent without answer.
@@ -137,7 +137,7 @@ pub struct Endpoint {
 
 /// What `/task` says of the task. What it does not say is absent.
 #[derive(Debug, Serialize)]
-pub struct Task {
+pub struct TaskFinding {
     /// The cluster's short name.
     pub cluster: Option<String>,
     /// The service's name.
@@ -146,7 +146,7 @@ pub struct Task {
     pub task_definition: Option<String>,
     /// The ARN.
     pub arn: Option<String>,
-    /// `EC2`, `FARGATE` or `EXTERNAL`.
+    /// `EC2`, `FARGATE`, `EXTERNAL` or `MANAGED_INSTANCES`.
     pub launch_type: Option<String>,
     /// The Availability Zone.
     pub availability_zone: Option<String>,
@@ -158,7 +158,7 @@ pub struct Task {
 
 /// What `/task` says of a container.
 #[derive(Debug, Serialize)]
-pub struct Container {
+pub struct ContainerFinding {
     /// Its name.
     pub name: String,
     /// `RUNNING` and so on; `unknown` where it is not said.
@@ -169,15 +169,15 @@ pub struct Container {
     pub memory_limit_mib: Option<u64>,
     /// `awsvpc`, `bridge`, or `host or none`.
     pub network_mode: Option<&'static str>,
-    /// Whether ECS added it.
-    pub is_internal: bool,
+    /// Whether AWS added it to those of the task definition. `*` leaves it out.
+    pub is_injected: bool,
     /// Whether it is one that `esp` measures.
     pub is_measured: bool,
 }
 
 /// Where to publish.
 #[derive(Debug, Serialize)]
-pub struct Region {
+pub struct RegionFinding {
     /// Its name.
     pub name: String,
     /// The variable or flag, or the task's ARN.
@@ -186,16 +186,16 @@ pub struct Region {
 
 /// Under what to publish the values of a container, or of the task.
 #[derive(Debug, Serialize)]
-pub struct Dimensions {
+pub struct DimensionsFinding {
     /// The container; absent for the task.
     pub container: Option<String>,
     /// Each set is a metric of its own.
-    pub sets: Vec<Vec<Dimension>>,
+    pub sets: Vec<Vec<DimensionFinding>>,
 }
 
 /// One dimension.
 #[derive(Debug, Serialize)]
-pub struct Dimension {
+pub struct DimensionFinding {
     /// Its name.
     pub name: String,
     /// Its value.
@@ -204,16 +204,16 @@ pub struct Dimension {
 
 /// How often samples of a container come.
 #[derive(Debug, Serialize)]
-pub struct Cadence {
+pub struct CadenceFinding {
     /// The container.
     pub container: String,
-    /// Over two samples; absent where they did not come.
+    /// From two new samples, or from one so far; absent if they did not come.
     pub cadence_ms: Option<u64>,
 }
 
 /// A metric that was asked for.
 #[derive(Debug, Serialize)]
-pub struct Metric {
+pub struct MetricFinding {
     /// Its name.
     pub name: &'static str,
     /// The container; absent for the task.
@@ -232,7 +232,7 @@ pub struct Metric {
 
 /// What the sidecar would do.
 #[derive(Debug, Serialize)]
-pub struct Plan {
+pub struct PlanFinding {
     /// `CloudWatch` metrics, as they are paid for: names by sets of dimensions.
     pub metrics: usize,
     /// Between two requests; absent where none are sent.
@@ -241,7 +241,7 @@ pub struct Plan {
 
 /// Whose credentials. Never the credentials.
 #[derive(Debug, Serialize)]
-pub struct Credentials {
+pub struct CredentialsFinding {
     /// In words.
     pub source: String,
     /// How long they are good still.
@@ -250,7 +250,7 @@ pub struct Credentials {
 
 /// The datapoint that was sent.
 #[derive(Debug, Serialize)]
-pub struct Published {
+pub struct PublishedFinding {
     /// The metric.
     pub metric: &'static str,
     /// Its namespace.
@@ -266,7 +266,7 @@ pub struct Published {
     /// Its time.
     pub read_unix_ms: u64,
     /// Under each of these.
-    pub sets: Vec<Vec<Dimension>>,
+    pub sets: Vec<Vec<DimensionFinding>>,
     /// Whether `CloudWatch` took it.
     pub is_accepted: bool,
 }
