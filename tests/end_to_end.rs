@@ -277,22 +277,27 @@ fn a_task_document_that_goes_bad_stops_nothing() {
 }
 
 #[test]
-fn a_value_without_dimensions_is_no_published_one() {
-    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
+fn a_value_without_a_set_of_dimensions_is_dropped_and_not_published() {
+    let agent = agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {});
+    // The task's sum waits for both containers.
+    agent.attach("esp", Steady::new(0.1, CounterReading::new(SystemTime::now(), 1_000_000)));
+    let metadata = MetadataEndpoint::start(agent);
     let cloudwatch = CloudWatch::start();
     let more = [
         ("PUBLISH_INTERVAL", "1s"),
-        ("METRICS", "TaskCPUUtilization"),
+        ("METRICS", "CPUUtilization,TaskCPUUtilization"),
         ("DIMENSIONS", "ServiceName,ContainerName"),
     ];
     let esp = Esp::start(&metadata, &cloudwatch, &more);
-    std::thread::sleep(Duration::from_millis(4500));
+    assert!(cloudwatch.wait_for(4, SOON));
     let (_, log) = esp.stop("TERM");
     log.expect("values of the task are not published");
-    let end = log.expect("esp stops");
-    assert_eq!(end["published"], 0);
-    assert!(end["dropped"].as_u64().unwrap() >= 2, "{}", log.text);
-    assert!(cloudwatch.requests().is_empty());
+    let end = log.expect("esp stops; all samples were published except");
+    let figure = |name: &str| end[name].as_u64().unwrap();
+    assert!(figure("dropped_unaddressed") >= 2, "{}", log.text);
+    assert_eq!(figure("dropped"), figure("dropped_unaddressed"));
+    assert_eq!(figure("taken"), figure("published") + figure("dropped"), "{}", log.text);
+    assert!(cloudwatch.datums().iter().all(|datum| datum.metric_name == "CPUUtilization"));
 }
 
 #[test]
