@@ -83,15 +83,15 @@ pub fn publisher_event(event: PublisherEvent) {
         }
         PublisherEvent::GivenUp { samples, outcome: Outcome::ConnectionLost } => warn!(
             samples,
-            "given up: each time that these samples were sent, the connection ended before an \
-             answer; CloudWatch may have them, so they are not sent a third time. A proxy, \
-             firewall or endpoint that closes connections early looks like this"
+            "samples given up: they were sent more than once and the connection ended before an \
+             answer; CloudWatch may have them, so they are not sent again. A proxy, firewall or \
+             endpoint that closes connections early looks like this"
         ),
         PublisherEvent::GivenUp { samples, .. } => warn!(
             samples,
-            "given up: these samples were sent five times and no answer came; CloudWatch may have \
-             them, so they are not sent again. A firewall or route that swallows packets looks \
-             like this"
+            "samples given up: they were sent more than once and no answer came in time; CloudWatch \
+             may have them, so they are not sent again. A firewall or a route that drops packets \
+             looks like this"
         ),
         PublisherEvent::SampleDropped { sample, reason } => sample_dropped(&sample, reason),
     }
