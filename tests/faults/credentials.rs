@@ -1,6 +1,6 @@
 //! The task role's keys, from a source that has its troubles too.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use esp_endpoints::{
     cloudwatch::{Authorization, CloudWatch, Fault},
@@ -125,4 +125,39 @@ fn a_source_that_is_down_when_a_key_expires_costs_nothing_once_it_is_up() {
     assert_eq!(ended.ledger.copies, 0);
     ended.assert_one_trouble(PUBLISHING);
     ended.assert_all_published();
+}
+
+#[test]
+fn refusals_of_every_kind_are_said_once_and_cost_nothing_once_they_end() {
+    let refusals = [
+        (400, ""),
+        (429, "slow down"),
+        (500, ""),
+        (503, "{}"),
+        (200, ""),
+        (200, r#"{"AccessKeyId": "KEY"}"#),
+        (200, "<html>"),
+    ];
+    std::thread::scope(|scope| {
+        for (status, body) in refusals {
+            scope.spawn(move || {
+                let source = CredentialsEndpoint::start("KEY");
+                source.refuse(status, body);
+                let run = start(&source, CloudWatch::start());
+                run.until("tries", |_| source.requests() >= 3);
+                run.polls(3);
+                assert!(run.cloudwatch.requests().is_empty());
+                source.issue(Some("KEY"));
+                let ended_at = Instant::now();
+                run.goes_through(4);
+                assert!(ended_at.elapsed() < Duration::from_mins(1));
+                let ended = run.end();
+                assert_eq!(ended.ledger.copies, 0);
+                // Nothing of the SDK's, in particular.
+                assert_eq!(ended.log.at("ERROR").count(), 0, "{}", ended.log.text);
+                ended.assert_one_trouble(PUBLISHING);
+                ended.assert_all_published();
+            });
+        }
+    });
 }

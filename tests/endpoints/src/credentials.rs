@@ -20,6 +20,8 @@ struct State {
     key_id: Option<String>,
     lifetime: Duration,
     requests: u64,
+    /// What is answered instead: a status and a body.
+    refusal: Option<(u16, String)>,
 }
 
 impl CredentialsEndpoint {
@@ -27,7 +29,7 @@ impl CredentialsEndpoint {
     #[must_use]
     pub fn start(key_id: &str) -> Self {
         let lifetime = Duration::from_hours(6);
-        let state = State { key_id: Some(key_id.to_owned()), lifetime, requests: 0 };
+        let state = State { key_id: Some(key_id.to_owned()), lifetime, requests: 0, refusal: None };
         let state = Arc::new(Mutex::new(state));
         let settings = Settings { port: 0, idle: Duration::from_secs(5) };
         let server = Server::start(settings, {
@@ -45,7 +47,14 @@ impl CredentialsEndpoint {
 
     /// From now on the key of this id, or, without one, 500.
     pub fn issue(&self, key_id: Option<&str>) {
-        self.state.lock().unwrap().key_id = key_id.map(str::to_owned);
+        let mut state = self.state.lock().unwrap();
+        state.key_id = key_id.map(str::to_owned);
+        state.refusal = None;
+    }
+
+    /// From now on this status with this body, until a key is issued.
+    pub fn refuse(&self, status: u16, body: &str) {
+        self.state.lock().unwrap().refusal = Some((status, body.to_owned()));
     }
 
     /// From now on how long a key is good.
@@ -69,6 +78,9 @@ impl CredentialsEndpoint {
 impl State {
     fn answer(&mut self) -> Response {
         self.requests += 1;
+        if let Some((status, body)) = &self.refusal {
+            return Response::new(*status, "application/json", body.as_str());
+        }
         answer(self.key_id.as_deref(), SystemTime::now() + self.lifetime)
     }
 }
