@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    sample::{metric::Sample, renewal::is_as_rare_as},
+    sample::{metric::Sample, rarity::is_as_rare_as},
     time::Now,
 };
 

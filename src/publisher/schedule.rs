@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    sample::renewal::is_as_rare_as,
+    sample::rarity::is_as_rare_as,
     time::{Now, Timestamp},
 };
 

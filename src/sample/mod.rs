@@ -8,7 +8,7 @@ pub mod dropping;
 pub mod limits;
 pub mod metric;
 pub mod own_figures;
-pub mod renewal;
+pub mod rarity;
 
 pub use self::{
     metric::{Measured, Metric, MetricSet, Sample},

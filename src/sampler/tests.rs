@@ -324,4 +324,5 @@ fn a_malformed_document_changes_nothing() {
 }
 
 mod catalogue;
+mod sums;
 mod trouble;

@@ -9,7 +9,7 @@ use std::time::Duration;
 ///
 /// ```
 /// use std::time::Duration;
-/// use esp::sample::renewal::is_as_rare_as;
+/// use esp::sample::rarity::is_as_rare_as;
 ///
 /// let interval = Duration::from_secs(10);
 /// assert!(is_as_rare_as(Duration::from_millis(9_990), interval));
