@@ -91,7 +91,7 @@ fn ask_task(task: &TaskDocument) {
     for name in [task.cluster_name(), task.task_id()] {
         assert!(!name.is_some_and(|name| name.contains('/')));
     }
-    assert!(task.region().is_none_or(esp::endpoint::region::is_region));
+    assert!(task.region().is_none_or(esp::endpoint::arn::is_region));
     let launch_type = task.launch_type().unwrap_or_default();
     assert!(!launch_type.contains(|c: char| c.is_ascii_lowercase()));
     assert!(task.cpu_limit_vcpu().is_none_or(|vcpu| vcpu.is_finite() && vcpu > 0.0));

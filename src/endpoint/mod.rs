@@ -1,11 +1,11 @@
 //! The task metadata endpoint, a source of readings: its address ([`uri`]), the
 //! connection to it ([`client`]), the bytes of its answers ([`response`]), and what
-//! its two documents say: the task ([`task`], with [`injected`] and [`region`]) and
+//! its two documents say: the task ([`task`], with [`injected`] and [`arn`]) and
 //! the counters of its containers ([`stats`]).
 
+pub mod arn;
 pub mod client;
 pub mod injected;
-pub mod region;
 pub mod response;
 pub mod stats;
 mod tape;

@@ -8,7 +8,10 @@ mod read;
 use std::{fmt, net::Ipv4Addr};
 
 pub use self::read::BadField;
-use super::injected::is_injected;
+use super::{
+    arn::{EcsArn, ResourceType, short_name},
+    injected::is_injected,
+};
 use crate::time::Timestamp;
 
 /// CPU units in one vCPU, as ECS counts.
@@ -151,14 +154,14 @@ impl TaskDocument {
     /// full ARN.
     #[must_use]
     pub fn cluster_name(&self) -> Option<&str> {
-        let cluster = self.cluster.as_deref()?;
-        cluster.rsplit('/').next().filter(|name| !name.is_empty())
+        short_name(self.cluster.as_deref()?, ResourceType::Cluster)
     }
 
-    /// The service that started the task, if one did and the platform says so.
+    /// The short name of the service that started the task, if one did and the
+    /// platform says so.
     #[must_use]
     pub fn service_name(&self) -> Option<&str> {
-        self.service_name.as_deref().filter(|name| !name.is_empty())
+        short_name(self.service_name.as_deref()?, ResourceType::Service)
     }
 
     /// The task definition's family.
@@ -176,11 +179,7 @@ impl TaskDocument {
     /// The Region out of the task's ARN.
     #[must_use]
     pub fn region(&self) -> Option<&str> {
-        let mut parts = self.task_arn()?.split(':');
-        let is_ecs_arn = parts.next() == Some("arn")
-            && parts.next().is_some_and(|partition| partition.starts_with("aws"))
-            && parts.next() == Some("ecs");
-        parts.next().filter(|region| is_ecs_arn && crate::endpoint::region::is_region(region))
+        EcsArn::parse(self.task_arn()?)?.region()
     }
 
     /// `EC2`, `FARGATE`, `EXTERNAL` or `MANAGED_INSTANCES`, upper-cased; old agents
@@ -212,8 +211,7 @@ impl TaskDocument {
     /// The last part of the task's ARN.
     #[must_use]
     pub fn task_id(&self) -> Option<&str> {
-        let (_, resource) = self.task_arn()?.split_once(":task/")?;
-        resource.rsplit('/').next().filter(|id| !id.is_empty())
+        EcsArn::parse(self.task_arn()?)?.name(ResourceType::Task)
     }
 
     /// The Availability Zone, if the platform says it.

@@ -34,7 +34,7 @@ use self::{
     variable::{AWS_SWITCH, SWITCH},
 };
 use crate::{
-    endpoint::EndpointUri,
+    endpoint::{EndpointUri, arn::ResourceType},
     sample::{
         dimension::{DimensionOverrides, DimensionSets},
         metric::MetricSet,
@@ -59,7 +59,7 @@ pub struct Settings {
     pub region: Option<String>,
     /// Which of them it was, as it was given; for `esp check`.
     pub region_from: Option<String>,
-    /// `CLUSTER_NAME` and `SERVICE_NAME`.
+    /// `CLUSTER_NAME` and `SERVICE_NAME`, shortened if they are ARNs.
     pub overrides: DimensionOverrides,
     /// `SAMPLE_INTERVAL`.
     pub sample_interval: Duration,
@@ -158,8 +158,8 @@ impl Settings {
         let (region, region_from) = read_region(reader);
         let metrics = reader.value(&variable::METRICS, parse::metrics);
         let dimensions = reader.value(&variable::DIMENSIONS, DimensionSets::parse);
-        let cluster_name = reader.text(&variable::CLUSTER_NAME);
-        let service_name = reader.text(&variable::SERVICE_NAME);
+        let cluster_name = read_name(reader, &variable::CLUSTER_NAME, ResourceType::Cluster);
+        let service_name = read_name(reader, &variable::SERVICE_NAME, ResourceType::Service);
         let intervals = Intervals::read(reader);
         let resolution = reader.duration(&variable::EMF_RESOLUTION).and_then(EmfResolution::of);
         let outputs = reader.value(&variable::OUTPUT, outputs::parse_outputs);
@@ -224,6 +224,24 @@ fn read_endpoint(reader: &mut Reader<'_, impl Lookup + ?Sized>) -> Option<Endpoi
         reader.error(SettingsError::NoEndpoint);
     }
     reader.value(&variable::ENDPOINT, EndpointUri::parse)
+}
+
+/// The short name of a cluster or service. If its ARN was given, a warning says so.
+fn read_name(
+    reader: &mut Reader<'_, impl Lookup + ?Sized>,
+    variable: &Variable,
+    of: ResourceType,
+) -> Option<String> {
+    let given = reader.named(variable)?;
+    let name = parse::resource_name(&given.text, of)?;
+    if name != given.text {
+        let (variable, text, name) = (&given.name, &given.text, name);
+        reader.warn(SettingsWarning::new(
+            format!("{variable}={text:?} is an ARN; the name in it, {name:?}, is used"),
+            format!("set {variable} to {name}"),
+        ));
+    }
+    Some(name.to_owned())
 }
 
 fn read_ca_bundle(reader: &mut Reader<'_, impl Lookup + ?Sized>) -> Option<CaBundle> {

@@ -3,8 +3,11 @@
 //! dimensions in `sample::dimension`.
 
 use crate::{
-    endpoint::region,
-    sample::metric::{Metric, MetricSet},
+    endpoint::arn::{self, ResourceType, short_name},
+    sample::{
+        limits,
+        metric::{Metric, MetricSet},
+    },
     sampler::Selection,
 };
 
@@ -38,10 +41,19 @@ pub(super) fn metrics(text: &str) -> Option<MetricSet> {
     text.split(',').map(|name| Metric::by_name(name.trim())).collect()
 }
 
+/// The name of a cluster or service, which may be given by its ARN.
+pub(super) fn resource_name(text: &str, of: ResourceType) -> Option<&str> {
+    short_name(text, of).filter(|name| limits::is_dimension_value(name))
+}
+
+pub(super) fn resource_name_expected(of: ResourceType) -> String {
+    format!("{}, or the ARN of a {}", limits::dimension_value_expected(), of.word())
+}
+
 /// Whether `text` may be the Region to publish to. `fips-us-east-1` has the shape of
 /// one, but names an endpoint of older tools.
 pub(super) fn is_region(text: &str) -> bool {
-    region::is_region(text) && !text.starts_with("fips-")
+    arn::is_region(text) && !text.starts_with("fips-")
 }
 
 pub(super) fn region_expected() -> String {

@@ -67,12 +67,7 @@ impl<'a, L: Lookup + ?Sized> Reader<'a, L> {
         self.required(variable, |text| variable.accepts(text).then(|| text.to_owned()))
     }
 
-    /// The text that was given, if it is valid.
-    pub(super) fn text(&mut self, variable: &Variable) -> Option<String> {
-        self.named(variable).map(|given| given.text)
-    }
-
-    /// The same with the name under which it was given.
+    /// What was given, if it is valid.
     pub(super) fn named(&mut self, variable: &Variable) -> Option<Given> {
         let given = self.given(variable)?;
         self.value(variable, |text| variable.accepts(text).then_some(given))

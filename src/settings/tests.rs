@@ -73,7 +73,7 @@ fn an_error_names_variable_value_and_expectation() {
         ),
         (
             ("SERVICE_NAME", "wéb"),
-            "SERVICE_NAME=\"wéb\" is not valid: expected 1 to 1024 printable ASCII characters, not all blank, not beginning with ':', e.g. web",
+            "SERVICE_NAME=\"wéb\" is not valid: expected 1 to 1024 printable ASCII characters, not all blank, not beginning with ':', or the ARN of a service, e.g. web",
         ),
         (
             ("SAMPLE_INTERVAL", "1"),
@@ -213,6 +213,40 @@ fn the_resolution_of_emf_is_checked_and_otherwise_ignored_without_it() {
             format!("EMF_RESOLUTION=\"{text}\" is not valid: expected 10s or 1s, e.g. 1s")
         );
     }
+}
+
+#[test]
+fn cluster_and_service_may_be_given_by_their_arns() {
+    let arn = |resource| format!("arn:aws:ecs:eu-west-1:111122223333:{resource}");
+    for (name, resource, expected) in [
+        ("CLUSTER_NAME", "cluster/shop", Some("shop")),
+        ("SERVICE_NAME", "service/shop/web", Some("web")),
+        ("SERVICE_NAME", "service/web", Some("web")),
+        ("SERVICE_NAME", "cluster/shop", None),
+        ("CLUSTER_NAME", "service/shop/web", None),
+        ("CLUSTER_NAME", "cluster/", None),
+    ] {
+        let arn = arn(resource);
+        match (read(&[(name, &arn)]), expected) {
+            (Ok(settings), Some(expected)) => {
+                let DimensionOverrides { cluster_name, service_name } = settings.overrides;
+                assert_eq!(cluster_name.or(service_name).as_deref(), Some(expected), "{arn}");
+                let what =
+                    format!("{name}={arn:?} is an ARN; the name in it, {expected:?}, is used");
+                assert_eq!(settings.warnings[0].what, what);
+                assert_eq!(settings.warnings[0].next, format!("set {name} to {expected}"));
+            }
+            (Err(errors), None) => {
+                let line = errors.to_string();
+                assert!(line.starts_with(&format!("{name}={arn:?} is not valid: ")), "{line}");
+                assert!(line.contains(", or the ARN of a "), "{line}");
+            }
+            (read, expected) => panic!("{name}={arn}: {read:?} instead of {expected:?}"),
+        }
+    }
+    let settings = read(&[("SERVICE_NAME", "team/web")]).unwrap();
+    assert_eq!(settings.overrides.service_name.as_deref(), Some("team/web"));
+    assert!(settings.warnings.is_empty());
 }
 
 #[test]

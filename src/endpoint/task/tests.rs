@@ -8,6 +8,19 @@ fn task(json: &str) -> TaskDocument {
 }
 
 #[test]
+fn service_that_is_named_by_its_arn_is_shortened() {
+    for (json, expected) in [
+        (r#"{"ServiceName": "web"}"#, Some("web")),
+        (r#"{"ServiceName": "arn:aws:ecs:eu-west-1:111122223333:service/shop/web"}"#, Some("web")),
+        (r#"{"ServiceName": "arn:aws:ecs:eu-west-1:111122223333:service/web"}"#, Some("web")),
+        (r#"{"ServiceName": ""}"#, None),
+        ("{}", None),
+    ] {
+        assert_eq!(task(json).service_name(), expected, "{json}");
+    }
+}
+
+#[test]
 fn the_cluster_is_what_follows_the_last_slash() {
     for (json, expected) in [
         (r#"{"Cluster": "shop"}"#, Some("shop")),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Default, Variable};
 use crate::{
+    endpoint::arn::ResourceType,
     sample::{
         dimension::{DimensionSets, KNOWN_DIMENSIONS, KnownDimension},
         limits,
@@ -114,7 +115,10 @@ pub const CLUSTER_NAME: Variable = Variable {
     flag: Some("cluster-name"),
     placeholder: "NAME",
     default: Default::From("from the endpoint"),
-    kind: text(limits::dimension_value_expected, limits::is_dimension_value),
+    kind: text(
+        || parse::resource_name_expected(ResourceType::Cluster),
+        |text| parse::resource_name(text, ResourceType::Cluster).is_some(),
+    ),
     example: "shop",
     help: "The value of the dimension ClusterName.",
 };
@@ -125,7 +129,10 @@ pub const SERVICE_NAME: Variable = Variable {
     flag: Some("service-name"),
     placeholder: "NAME",
     default: Default::From("from the endpoint"),
-    kind: text(limits::dimension_value_expected, limits::is_dimension_value),
+    kind: text(
+        || parse::resource_name_expected(ResourceType::Service),
+        |text| parse::resource_name(text, ResourceType::Service).is_some(),
+    ),
     example: "web",
     help: "The value of the dimension ServiceName. Set it on Fargate and with EC2 agents before \
            1.63.1: their endpoint may not name the service. Without a name the metric is published \
