@@ -1,4 +1,5 @@
-//! The process's exit codes, by their names in `sysexits.h`.
+//! The process's exit codes, by their names in `sysexits.h`, and what each means for
+//! each command. The help and the README's table are made from the lists here.
 
 use std::process::ExitCode;
 
@@ -7,10 +8,7 @@ pub const OK: ExitCode = ExitCode::SUCCESS;
 
 /// `esp health`: not healthy, or nobody answers. What Docker and ECS take for
 /// unhealthy.
-#[must_use]
-pub fn unhealthy() -> ExitCode {
-    ExitCode::FAILURE
-}
+pub const UNHEALTHY: u8 = 1;
 
 /// `EX_USAGE`: the configuration cannot work. The sidecar's one reason to end at
 /// its start.
@@ -23,11 +21,55 @@ pub const UNAVAILABLE: u8 = 69;
 /// place.
 pub const SOFTWARE: u8 = 70;
 
+/// `EX_OSERR`: the system gave no signal handler.
+pub const OS_ERROR: u8 = 71;
+
 /// `EX_TEMPFAIL`: what `esp check` has met may pass.
 pub const TEMPORARY: u8 = 75;
 
 /// `EX_NOPERM`: `esp check` has no credentials, or is refused.
 pub const NO_PERMISSION: u8 = 77;
+
+/// What is added to a signal's number, as a shell would.
+const SIGNAL: i32 = 128;
+
+/// A code and what it means for one command.
+pub type Meaning = (u8, &'static str);
+
+/// The codes of the sidecar, besides 128 and the number of a signal.
+pub const OF_SIDECAR: [Meaning; 4] = [
+    (0, "ended by SIGTERM or SIGINT"),
+    (USAGE, "the configuration cannot work"),
+    (SOFTWARE, "a fault of ESP's own; the last line of the log names it"),
+    (OS_ERROR, "the system refuses a signal handler or a file descriptor"),
+];
+
+/// The sidecar's code after a second signal.
+pub const AFTER_SECOND_SIGNAL: (&str, &str) = ("128 + n", "ended by a second signal, of number n");
+
+/// The codes of `esp check`.
+pub const OF_CHECK: [Meaning; 7] = [
+    (0, "ready"),
+    (USAGE, "the configuration cannot work"),
+    (UNAVAILABLE, "no answer from the metadata endpoint, or with --publish from CloudWatch"),
+    (SOFTWARE, "a fault of ESP's own"),
+    (OS_ERROR, "the system refuses a file descriptor"),
+    (TEMPORARY, "temporary, try again: no sample yet, throttled, a server's error"),
+    (NO_PERMISSION, "no credentials, or the permission is refused"),
+];
+
+/// The codes of `esp health`.
+pub const OF_HEALTH: [Meaning; 3] = [
+    (0, "healthy"),
+    (UNHEALTHY, "unhealthy, or no answer within a second"),
+    (USAGE, "ECS_CONTAINER_METADATA_URI_V4 is not set, or no URI"),
+];
+
+/// [`UNHEALTHY`].
+#[must_use]
+pub fn unhealthy() -> ExitCode {
+    ExitCode::from(UNHEALTHY)
+}
 
 /// [`USAGE`].
 #[must_use]
@@ -41,14 +83,14 @@ pub fn software() -> ExitCode {
     ExitCode::from(SOFTWARE)
 }
 
-/// `EX_OSERR`: the system gave no signal handler.
+/// [`OS_ERROR`].
 #[must_use]
 pub fn os_error() -> ExitCode {
-    ExitCode::from(71)
+    ExitCode::from(OS_ERROR)
 }
 
 /// 128 and the number of the signal that did not wait, as a shell would say it.
 #[must_use]
 pub fn aborted(signal: i32) -> ExitCode {
-    u8::try_from(128 + signal).map_or(ExitCode::FAILURE, ExitCode::from)
+    u8::try_from(SIGNAL + signal).map_or(ExitCode::FAILURE, ExitCode::from)
 }

@@ -17,7 +17,7 @@ use esp::{
     environment, exit, health,
     report::{fatal, log},
     settings::{
-        Environment, Lookup, Settings, SettingsError, SettingsErrors,
+        Environment, Lookup, Offline, Settings, SettingsError, SettingsErrors,
         command_line::{CommandLine, Order},
     },
     sidecar::{self, Ended},
@@ -38,8 +38,14 @@ fn main() -> ExitCode {
     let settings = || read_settings(&command_line);
     match *command_line.order() {
         Order::Run => run(settings()),
-        Order::Check { publish, json } => check::run(settings(), check::Options { publish, json })
-            .unwrap_or_else(|error| cannot_start(&error)),
+        Order::Check { offline: true, json, .. } => {
+            let lookup = Offline(&command_line);
+            check::run_offline(Settings::read(&lookup), lookup.has_endpoint(), json)
+        }
+        Order::Check { publish, json, .. } => {
+            check::run(settings(), check::Options { publish, json })
+                .unwrap_or_else(|error| cannot_start(&error))
+        }
         Order::Health => ask_for_health(),
         Order::Print(ref text) => {
             // A closed pipe is no error.

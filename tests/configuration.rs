@@ -122,3 +122,110 @@ fn outside_ecs_it_says_so_and_help_needs_no_configuration() {
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8(output.stdout).unwrap().contains("SAMPLE_INTERVAL"));
 }
+
+/// `esp check --offline` with these variables and nothing else: code and stdout.
+fn offline(variables: &[(&str, &str)], arguments: &[&str]) -> (i32, String) {
+    let mut command = Esp::command(variables);
+    let output = command.args(["check", "--offline"]).args(arguments).output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn offline_check_needs_no_endpoint_and_says_what_goes_where() {
+    let (code, text) = offline(&REQUIRED[..2], &[]);
+    assert_eq!(code, 0, "{text}");
+    for line in [
+        "Configuration: ok\n",
+        "  namespace         Shop\n",
+        "  publishes to      CloudWatch, namespace Shop, Region that of the task's ARN\n",
+        "  address           the Region's usual one\n",
+        "  proxy             none\n",
+        "  requests          one every 10s\n",
+        "  dimensions        ClusterName (the task's), ServiceName (the task's)\n",
+        "  endpoint          not set; ECS sets it in a task\n",
+        "Not checked offline: the endpoint, the task, its containers, credentials, CloudWatch.\n",
+        "Ready: exit code 0\n",
+    ] {
+        assert!(text.contains(line), "no {line:?} in\n{text}");
+    }
+    let more = [
+        ("CONTAINER_NAME", "web,log"),
+        ("NAMESPACE", "Shop"),
+        ("OUTPUT", "cloudwatch,emf"),
+        ("DIMENSIONS", "ClusterName,ServiceName;Stage=prod"),
+        ("CLUSTER_NAME", "arn:aws:ecs:eu-west-1:111122223333:cluster/shop"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_USE_FIPS_ENDPOINT", "TRUE"),
+        ("HTTPS_PROXY", "http://user:hunter2@proxy:3128"),
+        // In the image, not on the machine that checks.
+        ("AWS_CA_BUNDLE", "/nonexistent.pem"),
+        ("ECS_CONTAINER_METADATA_URI_V4", "http://127.0.0.1:1/v4/x"),
+    ];
+    let (code, text) = offline(&more, &[]);
+    assert_eq!(code, 0, "{text}");
+    for line in [
+        "  publishes to      CloudWatch, namespace Shop, Region eu-west-1 (AWS_REGION)\n",
+        "  address           AWS_USE_FIPS_ENDPOINT=true\n",
+        "  proxy             http://***@proxy:3128 (HTTPS_PROXY)\n",
+        "  certificates      /nonexistent.pem (AWS_CA_BUNDLE); the file is not opened offline\n",
+        "  writes            documents of 10s on stdout, namespace Shop\n",
+        "  dimensions        ClusterName=shop, ServiceName (the task's)\n",
+        "  dimensions        Stage=prod\n",
+        "                    and ContainerName, for values of a container\n",
+        "  endpoint          http://127.0.0.1:1/v4/x\n",
+        "cluster/shop\" is an ARN; the name in it, \"shop\", is used\n",
+        "  do       set CLUSTER_NAME to shop\n",
+    ] {
+        assert!(text.contains(line), "no {line:?} in\n{text}");
+    }
+    assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn offline_check_reports_all_errors_and_ends_with_64() {
+    let wrong = [
+        ("NAMESPACE", "AWS/ECS"),
+        ("PUBLISH_INTERVAL", "30m"),
+        ("BUFFER", "10m"),
+        ("ECS_CONTAINER_METADATA_URI_V4", "https://x"),
+    ];
+    let (code, text) = offline(&wrong, &[]);
+    assert_eq!(code, 64, "{text}");
+    let (code, json) = offline(&wrong, &["--json"]);
+    assert_eq!(code, 64, "{json}");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["exit_code"], &json["reason"]), (&64.into(), &"configuration".into()));
+    let problems = json["problems"].as_array().unwrap();
+    let begins = [
+        "ECS_CONTAINER_METADATA_URI_V4=",
+        "CONTAINER_NAME is not set",
+        "NAMESPACE=",
+        "PUBLISH_INTERVAL=",
+    ];
+    assert_eq!(problems.len(), begins.len(), "{problems:#?}");
+    for (problem, begin) in problems.iter().zip(begins) {
+        let what = problem["what"].as_str().unwrap();
+        assert!(what.starts_with(begin) && text.contains(what), "{what}");
+        assert_eq!((&problem["step"], &problem["fails"]), (&"configuration".into(), &true.into()));
+    }
+}
+
+#[test]
+fn offline_check_gives_json_and_cannot_publish() {
+    let (code, json) = offline(&REQUIRED[..2], &["--json", "--region", "eu-west-1"]);
+    assert_eq!(code, 0, "{json}");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["reason"], "ready");
+    let offline = &json["offline"];
+    assert_eq!(offline["region"], "eu-west-1 (--region)");
+    assert_eq!(offline["endpoint"], serde_json::Value::Null);
+    assert_eq!(offline["sets"][0], "ClusterName (the task's), ServiceName (the task's)");
+    for arguments in [["check", "--offline", "--publish"], ["check", "--publish", "--offline"]] {
+        assert_eq!(
+            refused(&[], &arguments),
+            ["esp: --publish sends a datapoint and --offline asks nobody: give only one; see esp \
+              --help"]
+        );
+    }
+}

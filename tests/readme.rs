@@ -1,5 +1,5 @@
-//! The README's tables of variables and of ESP's own figures are the program's. To
-//! rewrite them:
+//! The README's tables of variables, of exit codes and of ESP's own figures are the
+//! program's. To rewrite them:
 //!
 //! ```sh
 //! ESP_UPDATE_README=1 cargo test --test readme
@@ -7,9 +7,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use std::{fmt::Write as _, path::Path};
+use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 
 use esp::{
+    exit,
     sample::own_figures::{FigureKind, OwnMetric, Scope, TABLE},
     settings::{Variable, variable},
 };
@@ -64,12 +65,33 @@ fn escape(text: &str) -> String {
     text.replace('|', "\\|").replace('*', "\\*").replace('[', "\\[")
 }
 
+/// A row for each exit code, a column for each command.
+fn exit_codes() -> String {
+    let commands = [&exit::OF_SIDECAR[..], &exit::OF_CHECK, &exit::OF_HEALTH];
+    let codes: BTreeSet<_> =
+        commands.iter().flat_map(|codes| codes.iter()).map(|it| it.0).collect();
+    let mut table =
+        "| exit code | `esp` | `esp check` | `esp health` |\n|--:|---|---|---|\n".to_owned();
+    for code in codes {
+        let meaning = |of: &[exit::Meaning]| {
+            of.iter().find(|it| it.0 == code).map_or_else(String::new, |it| escape(it.1))
+        };
+        let [sidecar, check, health] = commands.map(meaning);
+        let _ = writeln!(table, "| {code} | {sidecar} | {check} | {health} |");
+    }
+    let (code, meaning) = exit::AFTER_SECOND_SIGNAL;
+    let _ = writeln!(table, "| {code} | {meaning} | | |");
+    table
+}
+
 #[test]
 fn the_tables_are_those_of_the_program() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = std::fs::read_to_string(&path).unwrap();
     let mut expected = readme.clone();
-    for (name, table) in [("variables", variables()), ("own figures", own_figures())] {
+    let tables =
+        [("variables", variables()), ("exit codes", exit_codes()), ("own figures", own_figures())];
+    for (name, table) in tables {
         let begin = format!("<!-- {name}: {HOW} -->\n");
         let end = format!("<!-- end of {name} -->\n");
         let (before, rest) = expected.split_once(&begin).expect("the README has the first marker");

@@ -19,6 +19,8 @@ pub struct Findings {
     pub problems: Vec<Problem>,
     /// What was asked for.
     pub configuration: Option<ConfigurationFinding>,
+    /// With `--offline`: where the configuration leads.
+    pub offline: Option<OfflineFinding>,
     /// The endpoint.
     pub endpoint: Option<EndpointFinding>,
     /// The task.
@@ -39,6 +41,13 @@ pub struct Findings {
     pub credentials: Option<CredentialsFinding>,
     /// The datapoint of `--publish`.
     pub published: Option<PublishedFinding>,
+}
+
+impl Findings {
+    /// Nothing yet, of this version.
+    pub(super) fn new() -> Self {
+        Self { version: env!("CARGO_PKG_VERSION"), ..Self::default() }
+    }
 }
 
 /// How it ended.
@@ -124,6 +133,25 @@ pub struct ConfigurationFinding {
     pub sample_interval_ms: u64,
     /// `PUBLISH_INTERVAL`.
     pub publish_interval_ms: u64,
+}
+
+/// Where the configuration leads, as far as that is known without the task.
+#[derive(Debug, Serialize)]
+pub struct OfflineFinding {
+    /// The metadata endpoint, if it is set.
+    pub endpoint: Option<String>,
+    /// Absent without requests; with its variable if one names it.
+    pub region: Option<String>,
+    /// `CloudWatch`'s address, if it is not the Region's usual one, and who says so.
+    pub address: Option<String>,
+    /// The proxy to it, without a password, and who names it.
+    pub proxy: Option<String>,
+    /// The file of certificates, and who names it.
+    pub certificates: Option<String>,
+    /// Each set of dimensions, in words.
+    pub sets: Vec<String>,
+    /// How many samples are kept while `CloudWatch` is away; absent without requests.
+    pub buffer_samples: Option<usize>,
 }
 
 /// The task metadata endpoint.

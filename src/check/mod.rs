@@ -6,6 +6,7 @@
 //! Whatever hangs, it ends: each question has its time, and all have 90 s.
 
 mod access;
+mod configuration;
 pub mod findings;
 mod samples;
 mod steps;
@@ -51,18 +52,41 @@ pub fn run(settings: Result<Settings, SettingsErrors>, options: Options) -> io::
             let check = Check::new(&world, &settings, output);
             world.block_on(check.run(options.publish))
         }
-        Err(errors) => steps::misconfigured(&errors, output),
+        Err(errors) => configuration::misconfigured(&errors, output),
     };
-    if options.json {
+    Ok(end(&findings, options.json))
+}
+
+/// Checks the configuration alone, prints on stdout what it says, and gives the exit
+/// code, 0 or 64. Asks nobody and opens no file. Without `has_endpoint`, the endpoint
+/// of the settings is only an example.
+#[must_use]
+pub fn run_offline(
+    settings: Result<Settings, SettingsErrors>,
+    has_endpoint: bool,
+    json: bool,
+) -> ExitCode {
+    let output = Output { is_text: !json };
+    output.say(&text::title(env!("CARGO_PKG_VERSION")));
+    let findings = match settings {
+        Ok(settings) => configuration::offline(&settings, has_endpoint, output),
+        Err(errors) => configuration::misconfigured(&errors, output),
+    };
+    end(&findings, json)
+}
+
+/// The end of the text, or the whole document.
+fn end(findings: &Findings, json: bool) -> ExitCode {
+    if json {
         // One line, as a log wants it. Strings, numbers and lists: nothing that
         // JSON does not have.
-        let document = simd_json::serde::to_string(&findings).unwrap_or_default();
+        let document = simd_json::serde::to_string(findings).unwrap_or_default();
         write(&document);
         write("\n");
     } else {
-        write(&text::end(&findings));
+        write(&text::end(findings));
     }
-    Ok(ExitCode::from(findings.exit_code))
+    ExitCode::from(findings.exit_code)
 }
 
 /// Where the parts go as they are done.

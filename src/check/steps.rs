@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Output, access,
+    Output, access, configuration,
     findings::{self, Findings, Problem, Reason, Step},
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
         metric::{Metric, Sample},
     },
     sampler::{Event, Selection},
-    settings::{Settings, SettingsErrors},
+    settings::Settings,
     sidecar::{
         destination::{self, Destination},
         polling::{PollError, Poller},
@@ -49,35 +49,16 @@ pub(super) struct Check<'a, W: World> {
     pub(super) newest: Newest,
 }
 
-/// The findings if the configuration cannot be read.
-pub(super) fn misconfigured(errors: &SettingsErrors, output: Output) -> Findings {
-    let mut findings = new_findings();
-    findings.problems.extend(errors.iter().map(|error| Problem {
-        step: Step::Configuration,
-        fails: true,
-        what: error.to_string(),
-        next: "correct it; esp --help has every variable with an example".to_owned(),
-    }));
-    findings.reason = Reason::Configuration;
-    findings.exit_code = findings.reason.exit_code();
-    output.part(&findings, Step::Configuration);
-    findings
-}
-
-fn new_findings() -> Findings {
-    Findings { version: env!("CARGO_PKG_VERSION"), ..Findings::default() }
-}
-
 impl<'a, W: World> Check<'a, W> {
     pub(super) fn new(world: &'a W, settings: &'a Settings, output: Output) -> Self {
         let poller = Poller::new(world, settings);
-        Self { world, settings, output, findings: new_findings(), poller, newest: Newest::new() }
+        Self { world, settings, output, findings: Findings::new(), poller, newest: Newest::new() }
     }
 
     /// Asks everything.
     pub(super) async fn run(mut self, publish: bool) -> Findings {
         let start = self.instant();
-        self.configuration();
+        self.findings = configuration::of(self.settings, self.output);
         let interval = self.settings.sample_interval.min(POLL_INTERVAL_MOST);
         let mut ticker = Ticker::new(self.instant(), interval);
         let task = self.endpoint(&mut ticker).await;
@@ -103,25 +84,6 @@ impl<'a, W: World> Check<'a, W> {
 
     pub(super) fn instant(&self) -> Instant {
         self.world.now().instant
-    }
-
-    fn configuration(&mut self) {
-        let settings = self.settings;
-        self.findings.configuration = Some(findings::ConfigurationFinding {
-            containers: match &settings.containers {
-                Selection::Named(names) => names.clone(),
-                Selection::All => vec!["*".to_owned()],
-            },
-            metrics: settings.metrics.iter().map(Metric::name).collect(),
-            namespace: settings.namespace.clone(),
-            output: settings.outputs.to_string(),
-            sample_interval_ms: ms(settings.sample_interval),
-            publish_interval_ms: ms(settings.publish_interval),
-        });
-        for warning in &settings.warnings {
-            self.warn(Step::Configuration, warning.what.clone(), warning.next.clone());
-        }
-        self.output.part(&self.findings, Step::Configuration);
     }
 
     /// One more poll, whose samples and events are taken in.

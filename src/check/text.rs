@@ -80,7 +80,7 @@ fn some<T>(all: &[T], lines: impl FnOnce(&[T]) -> Vec<String>) -> Option<Vec<Str
     (!all.is_empty()).then(|| lines(all))
 }
 
-fn fact(label: &str, value: impl std::fmt::Display) -> String {
+pub(super) fn fact(label: &str, value: impl std::fmt::Display) -> String {
     format!("{label:<LABEL$}{value}")
 }
 

@@ -155,6 +155,29 @@ impl DimensionSets {
         self.sets.iter().any(|set| !set.contains(&of_container))
     }
 
+    /// Each set in words, before the task is known: `Name=value` if the configuration
+    /// says the value, else the name and where the value comes from.
+    pub fn describe(&self, overrides: &DimensionOverrides) -> impl Iterator<Item = String> {
+        self.sets.iter().map(|set| {
+            let words = |spec: &DimensionSpec| {
+                let value = match spec {
+                    DimensionSpec::Constant { value, .. } => Some(value),
+                    DimensionSpec::Known(KnownDimension::ClusterName) => {
+                        overrides.cluster_name.as_ref()
+                    }
+                    DimensionSpec::Known(KnownDimension::ServiceName) => {
+                        overrides.service_name.as_ref()
+                    }
+                    DimensionSpec::Known(_) => None,
+                };
+                let name = spec.name();
+                value.map_or_else(|| format!("{name} (the task's)"), |it| format!("{name}={it}"))
+            };
+            let words = set.iter().map(words).collect::<Vec<_>>().join(", ");
+            if words.is_empty() { "none".to_owned() } else { words }
+        })
+    }
+
     /// The names of the constants.
     pub fn constants(&self) -> impl Iterator<Item = &str> {
         self.sets.iter().flatten().filter_map(|spec| match spec {

@@ -1,5 +1,5 @@
 //! The command line: what is to be done, and each of ESP's variables as a flag,
-//! which goes before the environment. Values are not checked here.
+//! which overrides the environment. Values are not checked here.
 
 mod help;
 
@@ -21,6 +21,8 @@ pub enum Order {
     Check {
         /// And send one datapoint.
         publish: bool,
+        /// The configuration alone.
+        offline: bool,
         /// For a machine.
         json: bool,
     },
@@ -44,7 +46,7 @@ impl CommandLine {
     /// # Errors
     ///
     /// [`Error`] for a flag or a word that does not exist, a flag without its
-    /// value or given twice.
+    /// value or given twice, or two flags that contradict each other.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
         let mut parser = Parser::from_iter(arguments);
         let mut line = Self { order: Order::Run, flags: Vec::new() };
@@ -61,6 +63,7 @@ impl CommandLine {
                     return Ok(line);
                 }
                 (Long("publish"), Order::Check { publish, .. }) => *publish = true,
+                (Long("offline"), Order::Check { offline, .. }) => *offline = true,
                 (Long("json"), Order::Check { json, .. }) => *json = true,
                 (Long(name), Order::Run | Order::Check { .. }) if let Some(flag) = known(name) => {
                     if line.flags[of_subcommand..].iter().any(|(other, _)| *other == flag) {
@@ -69,12 +72,16 @@ impl CommandLine {
                     line.flags.push((flag, parser.value()?));
                 }
                 (Value(word), order @ Order::Run) if word == CHECK => {
-                    *order = Order::Check { publish: false, json: false };
+                    *order = Order::Check { publish: false, offline: false, json: false };
                     of_subcommand = line.flags.len();
                 }
                 (Value(word), order @ Order::Run) if word == HEALTH => *order = Order::Health,
                 (other, _) => return Err(other.unexpected()),
             }
+        }
+        if let Order::Check { publish: true, offline: true, .. } = line.order {
+            let problem = "--publish sends a datapoint and --offline asks nobody: give only one";
+            return Err(problem.into());
         }
         Ok(line)
     }
@@ -136,8 +143,12 @@ mod tests {
         for (arguments, order) in [
             (&[][..], Order::Run),
             (&["--region", "x"], Order::Run),
-            (&["check"], Order::Check { publish: false, json: false }),
-            (&["check", "--json", "--publish"], Order::Check { publish: true, json: true }),
+            (&["check"], Order::Check { publish: false, offline: false, json: false }),
+            (
+                &["check", "--json", "--publish"],
+                Order::Check { publish: true, offline: false, json: true },
+            ),
+            (&["check", "--offline"], Order::Check { publish: false, offline: true, json: false }),
             (&["health"], Order::Health),
         ] {
             assert_eq!(read(arguments).order(), &order, "{arguments:?}");
@@ -179,6 +190,11 @@ mod tests {
             (&["run"], "unexpected argument \"run\""),
             (&["check", "health"], "unexpected argument \"health\""),
             (&["--publish"], "invalid option '--publish'"),
+            (&["--offline"], "invalid option '--offline'"),
+            (
+                &["check", "--offline", "--publish"],
+                "--publish sends a datapoint and --offline asks nobody: give only one",
+            ),
             (&["health", "--region", "x"], "invalid option '--region'"),
             (&["--region"], "missing argument for option '--region'"),
             (&["--region", "x", "--region=y"], "--region is given twice"),

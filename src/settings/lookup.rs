@@ -44,10 +44,21 @@ impl Lookup for Environment {
 #[derive(Clone, Copy, Debug)]
 pub struct Offline<'a, L: Lookup + ?Sized>(pub &'a L);
 
+impl<L: Lookup + ?Sized> Offline<'_, L> {
+    /// Whether the endpoint is one that was given.
+    #[must_use]
+    pub fn has_endpoint(&self) -> bool {
+        self.given(&variable::ENDPOINT).is_some()
+    }
+
+    fn given(&self, variable: &Variable) -> Option<Given> {
+        self.0.get(variable).filter(|given| !given.text.is_empty())
+    }
+}
+
 impl<L: Lookup + ?Sized> Lookup for Offline<'_, L> {
     fn get(&self, variable: &Variable) -> Option<Given> {
-        let given = self.0.get(variable).filter(|given| !given.text.is_empty());
-        given.or_else(|| {
+        self.given(variable).or_else(|| {
             (variable.name == variable::ENDPOINT.name).then(|| Given {
                 name: variable.name.to_owned(),
                 text: variable.example.to_owned(),

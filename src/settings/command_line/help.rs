@@ -3,7 +3,10 @@
 
 use std::fmt::Write as _;
 
-use crate::settings::{Variable, variable};
+use crate::{
+    exit,
+    settings::{Variable, variable},
+};
 
 /// Columns.
 const WIDTH: usize = 80;
@@ -12,17 +15,18 @@ const WIDTH: usize = 80;
 pub(super) fn program() -> String {
     let mut text = fill(
         0,
-        "ESP, the ECS Stats Plotter: reads the stats of the containers of its ECS task each second \
+        "ESP, the ECS Stats Plotter: reads the stats of the containers of its ECS task every second \
          and publishes their CPUUtilization, and what else METRICS names, to CloudWatch as \
          high-resolution metrics, so that an alarm can scale the service within seconds.",
     );
     text += "\nUsage:\n";
     for (command, what) in [
-        ("esp [FLAGS]", "runs the sidecar, until SIGTERM"),
-        ("esp check [--publish] [--json] [FLAGS]", "says what it would do, and ends"),
-        ("esp health", "asks it whether it is well"),
+        ("esp [FLAGS]", "run the sidecar until SIGTERM"),
+        ("esp check [FLAGS]", "check the setup, print a report and exit"),
+        ("esp check --offline [FLAGS]", "check the configuration alone, e.g. in CI"),
+        ("esp health", "ask a running sidecar for its health"),
     ] {
-        let _ = writeln!(text, "  {command:<39} {what}");
+        let _ = writeln!(text, "  {command:<28} {what}");
     }
     text += "\n";
     text += &fill(
@@ -32,12 +36,14 @@ pub(super) fn program() -> String {
     );
     text += "\n  \"environment\": [{\"name\": \"CONTAINER_NAME\", \"value\": \"web\"},\n";
     text += "                  {\"name\": \"NAMESPACE\", \"value\": \"Shop\"}]\n\nVariables:\n";
-    text +=
-        &fill(2, "Each is also a flag, which goes before it. An empty value counts as not given.");
+    text += &fill(
+        2,
+        "Each is also a flag. The flag overrides the variable. An empty value counts as not set.",
+    );
     for variable in variable::OWN {
         add(&mut text, variable);
     }
-    text += "\nRead besides:\n";
+    text += "\nAlso read:\n";
     for variable in variable::FOREIGN {
         add(&mut text, variable);
     }
@@ -48,18 +54,9 @@ pub(super) fn program() -> String {
          role's endpoint, instance metadata.",
     );
     text += "\nOther flags:\n  -h, --help     this text\n  -V, --version  the version\n";
-    text += "\nExit codes:\n";
-    for (code, what) in [
-        ("0", "the sidecar after SIGTERM; a check that is ready; good health"),
-        ("1", "esp health: not healthy, or nobody answers"),
-        ("64", "a configuration that cannot work"),
-        ("69, 75, 77", "esp check only; see its own help"),
-        ("70", "a fault of esp's own: the last line names the task and the place"),
-        ("71", "the system refuses a signal handler"),
-        ("128 + n", "a second signal, of number n, which did not wait"),
-    ] {
-        let _ = writeln!(text, "  {code:<11} {what}");
-    }
+    add_exit_codes(&mut text, &exit::OF_SIDECAR);
+    let (code, meaning) = exit::AFTER_SECOND_SIGNAL;
+    let _ = writeln!(text, "  {code}  {meaning}");
     text
 }
 
@@ -69,13 +66,14 @@ pub(super) fn check() -> String {
         0,
         "Says what the sidecar sees and would do with this configuration: the endpoint, the task, \
          its containers, the Region and the dimensions, a real value of each metric and what its \
-         100 % is, and whose credentials it has. What does not work comes with what to do about \
-         it. It waits for two new samples of each container, as long as the cadence that it sees \
-         needs: two seconds on EC2, up to 22 s on Fargate. It takes at most 90 s.",
+         100 % is, and where the credentials come from. Each problem comes with what to do about \
+         it. The check waits for two new samples of each container, as long as the cadence that it \
+         sees needs: two seconds on EC2, up to 22 s on Fargate. It takes at most 90 s.",
     );
-    text += "\nUsage: esp check [--publish] [--json] [FLAGS]\n\n";
+    text += "\nUsage: esp check [--publish | --offline] [--json] [FLAGS]\n\n";
     for (flag, what) in [
         ("--publish", "also send one sample of one metric to CloudWatch, in the namespace"),
+        ("--offline", "check the configuration alone; nobody is asked, no file is opened"),
         ("--json", "one JSON document in place of the text, at the end"),
     ] {
         let _ = writeln!(text, "  {flag:<10} {what}");
@@ -84,20 +82,15 @@ pub(super) fn check() -> String {
     text += &fill(
         0,
         "The variables and flags are the sidecar's: see esp --help. To check a task definition, run \
-         it once with another command for the sidecar's container, whose log then has what is \
-         said:",
+         the task once with this command override; the report is in the sidecar's log:",
     );
-    text += "\n  \"containerOverrides\": [{\"name\": \"esp\", \"command\": [\"check\", \"--publish\"]}]\n";
-    text += "\nExit codes:\n";
-    for (code, what) in [
-        ("0", "ready"),
-        ("64", "the configuration cannot work"),
-        ("69", "the metadata endpoint, or with --publish CloudWatch, cannot be reached"),
-        ("75", "temporary, try again: no sample yet, throttled, a server's error"),
-        ("77", "no credentials, or the permission is refused"),
-    ] {
-        let _ = writeln!(text, "  {code:<3} {what}");
-    }
+    text += "\n  \"containerOverrides\": [{\"name\": \"esp\", \"command\": [\"check\", \"--publish\"]}]\n\n";
+    text += &fill(
+        0,
+        "With --offline it runs anywhere, for example in CI with the variables of a task \
+         definition: ECS_CONTAINER_METADATA_URI_V4 need not be set, and the exit code is 0 or 64.",
+    );
+    add_exit_codes(&mut text, &exit::OF_CHECK);
     text
 }
 
@@ -105,22 +98,28 @@ pub(super) fn check() -> String {
 pub(super) fn health() -> String {
     let mut text = fill(
         0,
-        "Asks the sidecar that runs in this task whether it is well, and prints its one line. For \
-         the task definition's health check, in an image without a shell:",
+        "Asks the sidecar that runs in this container for its health, and prints its answer, one \
+         line. For the task definition's health check, in an image without a shell:",
     );
     text += "\n  \"healthCheck\": {\"command\": [\"CMD\", \"/esp\", \"health\"]}\n\n";
     text += &fill(
         0,
-        "Healthy means that the endpoint has answered within the last three times SAMPLE_INTERVAL \
-         and 60 s, the start counting as an answer; with HEALTH_REQUIRES_PUBLISH=on also that \
-         CloudWatch has accepted a request within HEALTH_MAX_AGE. Those variables are read by the \
-         sidecar; this command reads ECS_CONTAINER_METADATA_URI_V4 alone, by which it finds the \
-         sidecar of its task. It waits for a second at the most.",
+        "Healthy means that the endpoint answered within the last 3 x SAMPLE_INTERVAL + 60 s; the \
+         start counts as an answer. With HEALTH_REQUIRES_PUBLISH=on it also means that CloudWatch \
+         accepted a request within HEALTH_MAX_AGE. The sidecar reads those variables; this command \
+         reads ECS_CONTAINER_METADATA_URI_V4 alone, by which it finds the sidecar of its task. It \
+         waits at most one second.",
     );
-    text += "\nUsage: esp health\n\nExit codes:\n";
-    text += "  0   healthy\n  1   not healthy, or nobody answers\n";
-    text += "  64  ECS_CONTAINER_METADATA_URI_V4 is missing or no URI\n";
+    text += "\nUsage: esp health\n";
+    add_exit_codes(&mut text, &exit::OF_HEALTH);
     text
+}
+
+fn add_exit_codes(text: &mut String, codes: &[exit::Meaning]) {
+    *text += "\nExit codes:\n";
+    for (code, meaning) in codes {
+        let _ = writeln!(text, "  {code:<3} {meaning}");
+    }
 }
 
 fn add(text: &mut String, variable: &Variable) {
