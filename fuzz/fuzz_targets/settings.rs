@@ -16,6 +16,7 @@ use esp::{
     sampler::Selection,
     settings::{
         Given, Lookup, Settings, SettingsError, Variable, parse_duration,
+        sdk::{SDK_VARIABLES, SdkVariable},
         url::{is_endpoint_url, is_proxy},
         variable,
     },
@@ -212,7 +213,9 @@ fn check_error(error: &SettingsError, lookup: &(impl Lookup + ?Sized)) {
         SettingsError::Invalid { name, value, expected } => {
             // It is what was given or the default, as far as it may be shown, under
             // the name under which that was done.
-            let mut all = variable::OWN.into_iter().chain(variable::FOREIGN);
+            let of_sdk: Vec<_> =
+                SDK_VARIABLES.into_iter().filter_map(SdkVariable::checked).collect();
+            let mut all = variable::OWN.into_iter().chain(variable::FOREIGN).chain(&of_sdk);
             let is_given = |variable: &&Variable| {
                 let given = given(lookup, variable);
                 let default = || {

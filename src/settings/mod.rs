@@ -1,6 +1,6 @@
 //! The configuration: text in, checked values out. The table of variables is in
 //! `variable`, what one variable may hold in `kind`, what several may hold together
-//! in `together`. Only `Environment` reads the environment, and nothing opens a
+//! in `together`, what the AWS SDK reads besides in `sdk`. Only `Environment` reads the environment, and nothing opens a
 //! file.
 
 mod capacity;
@@ -13,6 +13,7 @@ mod lookup;
 mod outputs;
 mod parse;
 mod reader;
+pub mod sdk;
 mod together;
 pub mod url;
 pub mod variable;
@@ -173,6 +174,9 @@ impl Settings {
         let log_format = reader.choice(&variable::LOG_FORMAT, &logging::LOG_FORMATS);
         let ca_bundle = read_ca_bundle(reader);
         let way = Way::read(reader);
+        if outputs.is_none_or(|outputs| outputs.cloudwatch) {
+            sdk::check(reader);
+        }
 
         let load = containers.as_ref().zip(metrics).zip(intervals.sample).zip(self_metrics).map(
             |(((containers, metrics), sample), has_own)| {

@@ -16,7 +16,10 @@ use super::{
     kind::{Kind, Shown},
     url::without_password,
 };
-use crate::publisher::{SAMPLE_BYTES, STORE_BYTES_MAX};
+use crate::{
+    publisher::{SAMPLE_BYTES, STORE_BYTES_MAX},
+    sample::own_figures::OwnMetric,
+};
 
 /// One variable of the environment, and the flag that overrides it.
 #[derive(Debug)]
@@ -32,7 +35,7 @@ pub struct Variable {
     pub default: Default,
     /// Which values are accepted.
     pub kind: Kind,
-    /// One of them.
+    /// One of them, or nothing if there is nothing to show.
     pub example: &'static str,
     /// What it does. A figure of `FIGURES` stands there by its name.
     pub help: &'static str,
@@ -84,9 +87,16 @@ impl Default {
     }
 }
 
-/// Figures that the help texts name, out of the code that they are about.
-const FIGURES: [(&str, usize); 2] =
-    [("{sample_bytes}", SAMPLE_BYTES), ("{store_mib}", STORE_BYTES_MAX >> 20)];
+/// A figure that help texts name, and where it comes from.
+type Figure = (&'static str, fn() -> usize);
+
+const FIGURES: [Figure; 5] = [
+    ("{sample_bytes}", || SAMPLE_BYTES),
+    ("{store_mib}", || STORE_BYTES_MAX >> 20),
+    ("{own_cloudwatch}", || OwnMetric::of_run(true, false).count()),
+    ("{own_emf}", || OwnMetric::of_run(false, true).count()),
+    ("{own_both}", || OwnMetric::of_run(true, true).count()),
+];
 
 /// Characters of a value that an error shows.
 const SHOWN_CHARACTERS_MAX: usize = 200;
@@ -97,7 +107,7 @@ impl Variable {
     pub fn help(&self) -> String {
         let mut text = self.help.to_owned();
         for (token, figure) in FIGURES {
-            text = text.replace(token, &figure.to_string());
+            text = text.replace(token, &figure().to_string());
         }
         text
     }
@@ -109,10 +119,15 @@ impl Variable {
         self.kind.accepts(text)
     }
 
-    /// Which values are accepted, with an example; to follow "expected".
+    /// Which values are accepted, with an example if there is one; to follow "expected".
     #[must_use]
     pub fn expected(&self) -> String {
-        format!("{}, e.g. {}", self.kind.expected(), self.example)
+        let expected = self.kind.expected();
+        if self.example.is_empty() {
+            expected
+        } else {
+            format!("{expected}, e.g. {}", self.example)
+        }
     }
 
     /// A value as an error may show it: without secrets, and cut to a length.

@@ -246,8 +246,8 @@ pub const SELF_METRICS: Variable = Variable {
     kind: SWITCH_WORDS,
     example: "on",
     help: "Whether ESP's own figures are published too, every minute. They are metrics in the same \
-           namespace, billed like others, whose names begin with ESP/: 27 with OUTPUT=cloudwatch, 9 \
-           with emf, 30 with both.",
+           namespace, billed like others, whose names begin with ESP/: {own_cloudwatch} with \
+           OUTPUT=cloudwatch, {own_emf} with emf, {own_both} with both.",
 };
 
 /// Whether `esp health` looks at publishing.
