@@ -84,8 +84,8 @@ impl<W: World> Check<'_, W> {
         let mut clock_problem = None;
         let asked = async {
             let mut answer = put(&mut connecting, sample).await;
-            if let Err(PutError { outcome: Outcome::ClockSkew, message }) = &answer {
-                clock_problem = Some(message.clone());
+            if let Err(PutError { outcome: Outcome::ClockSkew, message, advice }) = &answer {
+                clock_problem = Some((message.clone(), advice.clone()));
                 // As the sidecar does: signed with the time of the answer.
                 let again = connecting.connect(self.world, self.settings, destination.clone());
                 if again.await.is_ok() {
@@ -96,11 +96,10 @@ impl<W: World> Check<'_, W> {
         };
         let answer = self.within(PUBLISH_PATIENCE, asked).await.unwrap_or_else(|| {
             let message = format!("no answer within {} s", PUBLISH_PATIENCE.as_secs());
-            Err(PutError { outcome: Outcome::NoAnswer, message })
+            Err(PutError { outcome: Outcome::NoAnswer, message, advice: "try again".to_owned() })
         });
         let Destination { region, dimensions } = destination;
-        if let Some(what) = clock_problem.filter(|_| answer.is_ok()) {
-            let (_, next) = advice(Outcome::ClockSkew, &region.name, &self.settings.namespace);
+        if let Some((what, next)) = clock_problem.filter(|_| answer.is_ok()) {
             self.warn(Step::Publish, what, next);
         }
         self.published(&answer, sample, &dimensions, region.name);
@@ -162,8 +161,8 @@ impl<W: World> Check<'_, W> {
         let names = self.poller.sampler.names();
         let container = sample.container.and_then(|place| names.get(usize::from(place)).cloned());
         if let Err(error) = answer {
-            let (reason, next) = advice(error.outcome, &region, &self.settings.namespace);
-            self.fail(Step::Publish, reason, error.message.clone(), next);
+            let (what, next) = (error.message.clone(), error.advice.clone());
+            self.fail(Step::Publish, reason(error.outcome), what, next);
         }
         self.findings.published = Some(findings::PublishedFinding {
             metric: sample.metric.name(),
@@ -193,46 +192,27 @@ impl<W: World> Check<'_, W> {
 
 /// One request with one sample. The caller has connected.
 async fn put(connecting: &mut Connecting, sample: Sample) -> Result<(), PutError> {
-    let sent = connecting.put(&[sample]).await;
-    sent.map_or_else(
-        || Err(PutError { outcome: Outcome::Unreachable, message: "no connection".to_owned() }),
-        |sent| sent.result,
-    )
+    match connecting.put(&[sample]).await {
+        Some(sent) => sent.result,
+        None => Err(PutError {
+            outcome: Outcome::Unreachable,
+            message: "there is no client for CloudWatch".to_owned(),
+            advice: "try again".to_owned(),
+        }),
+    }
 }
 
-/// What a request that was not accepted says of the exit code, and what to do.
-fn advice(outcome: Outcome, region: &str, namespace: &str) -> (Reason, String) {
+/// The exit code's reason, for a request that was not accepted.
+const fn reason(outcome: Outcome) -> Reason {
     match outcome {
-        Outcome::Denied => (
-            Reason::Permission,
-            format!(
-                "allow the task role cloudwatch:PutMetricData; if the policy has a condition on \
-                 cloudwatch:namespace, it must name {namespace}"
-            ),
-        ),
-        Outcome::Credentials => (
-            Reason::Permission,
-            "check where the credentials above come from, and whether they are still valid"
-                .to_owned(),
-        ),
-        Outcome::Invalid => (
-            Reason::Configuration,
-            "correct NAMESPACE, DIMENSIONS or the value that the answer names".to_owned(),
-        ),
-        Outcome::Unreachable => (
-            Reason::Unavailable,
-            format!(
-                "give the subnet a NAT gateway, or the interface endpoint \
-                 com.amazonaws.{region}.monitoring with private DNS; also check \
-                 AWS_ENDPOINT_URL and HTTPS_PROXY if they are set"
-            ),
-        ),
-        Outcome::ClockSkew => (Reason::Temporary, "set the host's clock".to_owned()),
-        Outcome::Throttled => {
-            (Reason::Temporary, "try again; the sidecar does so by itself".to_owned())
-        }
-        Outcome::Accepted | Outcome::ServerError | Outcome::ConnectionLost | Outcome::NoAnswer => {
-            (Reason::Temporary, "try again; if it lasts, see AWS's health dashboard".to_owned())
-        }
+        Outcome::Denied | Outcome::Credentials => Reason::Permission,
+        Outcome::Invalid => Reason::Configuration,
+        Outcome::Unreachable => Reason::Unavailable,
+        Outcome::Accepted
+        | Outcome::Throttled
+        | Outcome::ServerError
+        | Outcome::ConnectionLost
+        | Outcome::NoAnswer
+        | Outcome::ClockSkew => Reason::Temporary,
     }
 }

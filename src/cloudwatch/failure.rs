@@ -1,4 +1,5 @@
-//! What went wrong with a request, in words that say what to do next.
+//! What went wrong with a request: the kind of trouble, and the words for it. What
+//! to do about it is in `advice`.
 
 use std::{error::Error, fmt, time::SystemTime};
 
@@ -10,12 +11,16 @@ use aws_sdk_cloudwatch::{
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::DispatchFailure};
 use aws_smithy_types::date_time::{DateTime, Format};
 
-use super::{connection::ConnectionError, exchange::Answer};
+use super::{
+    advice::{NO_CREDENTIALS, advice, clock_advice},
+    connection::ConnectionError,
+    exchange::Answer,
+};
 use crate::publisher::Outcome;
 
 /// From here on a refused signature is the clock's fault. AWS lets 5 minutes
 /// pass; the SDK corrects what it signs by the same measure.
-const CLOCK_SKEW_SECONDS: i64 = 4 * 60;
+pub(super) const CLOCK_SKEW_SECONDS: i64 = 4 * 60;
 
 /// How far the host's clock is ahead, seconds.
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +44,10 @@ impl HostClock {
 pub struct PutError {
     /// What kind of trouble, and so what to do about the samples.
     pub outcome: Outcome,
-    /// One line.
+    /// What went wrong, in one line.
     pub message: String,
+    /// What the operator can do about it.
+    pub advice: String,
 }
 
 /// Whom a request asked, for a person.
@@ -52,6 +59,8 @@ pub(super) struct Subject<'cloudwatch> {
     pub(super) variable: Option<&'cloudwatch str>,
     /// The Region.
     pub(super) region: &'cloudwatch str,
+    /// `NAMESPACE`.
+    pub(super) namespace: &'cloudwatch str,
 }
 
 impl fmt::Display for Subject<'_> {
@@ -71,7 +80,8 @@ impl PutError {
             "{subject} answered {answer}, which is not CloudWatch's answer: a proxy, a login page or \
              another server may be in between"
         );
-        Self { outcome: Outcome::ServerError, message: one_line(&message) }
+        let outcome = Outcome::ServerError;
+        Self { outcome, message: one_line(&message), advice: advice(outcome, subject) }
     }
 
     /// `answer`: what was noted of the answer before the SDK read it.
@@ -81,7 +91,7 @@ impl PutError {
         answer: Option<&Answer>,
         clock: Option<HostClock>,
     ) -> Self {
-        let (outcome, message) = match error {
+        let (outcome, message, its_advice) = match error {
             SdkError::ServiceError(service) => {
                 let status = service.raw().status().as_u16();
                 // The header is there also where the body cannot be read.
@@ -98,41 +108,39 @@ impl PutError {
                 match clock.filter(|clock| is_of_signature && clock.spoilt_signature()) {
                     Some(clock) => {
                         let advice = clock_advice(clock.ahead);
-                        (Outcome::ClockSkew, format!("{code}: {said}{advice}"))
+                        (Outcome::ClockSkew, format!("{code}: {said}"), Some(advice))
                     }
-                    None => (outcome, format!("{code}: {said}{}", advice(outcome, subject.region))),
+                    None => (outcome, format!("{code}: {said}"), None),
                 }
             }
             // Not even signed: no credentials could be had, as a rule.
             SdkError::ConstructionFailure(_) => {
-                (Outcome::Credentials, format!("{}{NO_CREDENTIALS}", chain(error)))
+                (Outcome::Credentials, chain(error), Some(NO_CREDENTIALS.to_owned()))
             }
             SdkError::DispatchFailure(failure) => match by_connection(failure) {
                 Outcome::Credentials => {
-                    (Outcome::Credentials, format!("{}{NO_CREDENTIALS}", chain(error)))
+                    (Outcome::Credentials, chain(error), Some(NO_CREDENTIALS.to_owned()))
                 }
                 outcome => {
                     // In its own words, without what the SDK says before them.
                     let said = connection_error(failure)
                         .map_or_else(|| chain(error), |error| chain(error));
-                    (outcome, format!("{subject}: {said}"))
+                    (outcome, format!("{subject}: {said}"), None)
                 }
             },
             SdkError::TimeoutError(_) => {
-                (Outcome::NoAnswer, format!("{subject}: {}", chain(error)))
+                (Outcome::NoAnswer, format!("{subject}: {}", chain(error)), None)
             }
             // An answer that is no error of CloudWatch's: a proxy's, a cut one.
             _ => match answer {
                 Some(Answer::Strange(what)) => return Self::strange(subject, what),
-                _ => (Outcome::ServerError, format!("{subject}: {}", chain(error))),
+                _ => (Outcome::ServerError, format!("{subject}: {}", chain(error)), None),
             },
         };
-        Self { outcome, message: one_line(&message) }
+        let advice = its_advice.unwrap_or_else(|| advice(outcome, subject));
+        Self { outcome, message: one_line(&message), advice }
     }
 }
-
-/// What to do where there are none.
-const NO_CREDENTIALS: &str = "; the task definition needs a task role (taskRoleArn)";
 
 /// `InvalidParameterValue` of `x-amzn-query-error: InvalidParameterValue;Sender`.
 fn code_in_header(response: &HttpResponse) -> Option<&str> {
@@ -144,19 +152,6 @@ pub(super) fn clock_ahead_seconds(response: &HttpResponse, now: SystemTime) -> O
     let date = response.headers().get("date")?;
     let theirs = DateTime::from_str(date, Format::HttpDate).ok()?;
     DateTime::from(now).secs().checked_sub(theirs.secs())
-}
-
-fn clock_advice(ahead_seconds: i64) -> String {
-    if ahead_seconds.abs() < CLOCK_SKEW_SECONDS {
-        return "; the host's clock has been set right: the next requests are signed with it"
-            .to_owned();
-    }
-    let side = if ahead_seconds < 0 { "behind" } else { "ahead" };
-    let off = ahead_seconds.unsigned_abs();
-    format!(
-        "; the host's clock is {off} s {side}: the next requests are signed with CloudWatch's time, \
-         but samples carry the host's, so set its clock"
-    )
 }
 
 /// The codes as CloudWatch and the signature check write them.
@@ -215,19 +210,10 @@ fn by_connection(failure: &DispatchFailure) -> Outcome {
     }
 }
 
-fn advice(outcome: Outcome, region: &str) -> String {
-    match outcome {
-        Outcome::Denied => {
-            format!("; the task role needs the action cloudwatch:PutMetricData in {region}")
-        }
-        Outcome::Credentials => "; they are fetched again".to_owned(),
-        _ => String::new(),
-    }
-}
-
 impl fmt::Display for PutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        if self.advice.is_empty() { Ok(()) } else { write!(f, "; {}", self.advice) }
     }
 }
 
@@ -267,7 +253,8 @@ mod tests {
 
     fn subject() -> Subject<'static> {
         let address = "https://cloudwatch.example".to_owned();
-        Subject { address, variable: Some("AWS_ENDPOINT_URL"), region: "eu-west-1" }
+        let variable = Some("AWS_ENDPOINT_URL");
+        Subject { address, variable, region: "eu-west-1", namespace: "Shop" }
     }
 
     #[test]
@@ -285,8 +272,6 @@ mod tests {
         ] {
             assert_eq!(clock_ahead_seconds(&answer(date), now), ahead, "{date}");
         }
-        assert!(clock_advice(-7200).contains("7200 s behind"));
-        assert!(clock_advice(3).contains("set right"));
     }
 
     #[test]

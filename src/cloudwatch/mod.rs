@@ -2,6 +2,7 @@
 //! sleep, and samples as `PutMetricData` wants them. When to send what is
 //! decided in `publisher`; nothing here waits or tries again.
 
+mod advice;
 mod answer;
 mod bounds;
 mod care;
@@ -128,6 +129,7 @@ impl CloudWatch {
             address: self.exchange.address(),
             variable: self.endpoint_variable.as_deref(),
             region: &self.region,
+            namespace: &self.namespace,
         };
         match (result, &answer) {
             // The SDK takes any 2xx for an acceptance, but not one that broke off.

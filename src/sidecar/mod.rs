@@ -1,8 +1,8 @@
-//! The sidecar itself: its tasks on one thread, and what passes between them.
-//! Sampling puts samples into the publisher's queue, or into that of the lines
-//! for stdout, and never waits for them; publishing and writing take them out.
-//! All decisions are the state machines'; here is the waiting, and in `world`
-//! the clock and the sockets.
+//! The sidecar itself: its tasks on one thread, what they share, and how a run ends.
+//! Sampling puts samples into the publisher's store and into the lines for stdout;
+//! publishing and writing take them out. When something is due is decided by state
+//! machines elsewhere, which are told the time; the clock and the sockets are in
+//! `world`.
 
 pub(crate) mod connecting;
 pub(crate) mod destination;

@@ -1,5 +1,6 @@
-//! The task that polls: when to ask the endpoint, and where what the sampler
-//! makes of it goes. It never waits for the other task.
+//! The task that polls the endpoint, and that hands on what the sampler makes of each
+//! answer: samples to the publisher and to the lines for stdout, events to the log.
+//! It waits for the endpoint alone; neither CloudWatch nor stdout can hold it up.
 
 use std::{
     pin::pin,

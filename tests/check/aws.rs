@@ -41,9 +41,9 @@ fn each_refusal_of_a_datapoint_has_its_code_and_what_to_do() {
     };
     for (fault, code, next) in [
         (refused(400, "InvalidParameterValueException"), 64, "correct NAMESPACE, DIMENSIONS or"),
-        (refused(403, "InvalidClientTokenId"), 77, "check where the credentials above come from"),
-        (Fault::Throttle, 75, "try again; the sidecar does so by itself"),
-        (Fault::Status(503), 75, "try again; if it lasts, see AWS's health dashboard"),
+        (refused(403, "InvalidClientTokenId"), 77, "check where they come from"),
+        (Fault::Throttle, 75, "ESP retries by itself"),
+        (Fault::Status(503), 75, "if it lasts, check AWS_ENDPOINT_URL"),
     ] {
         let (metadata, cloudwatch) = (ec2(), CloudWatch::start());
         cloudwatch.always(Some(fault.clone()));
@@ -59,7 +59,7 @@ fn a_wrong_clock_is_a_warning_and_its_datapoint_is_sent_all_the_same() {
     cloudwatch.set_clock(ClockOffset::Ahead(Duration::from_hours(2)));
     let said = check(&metadata.uri(), &cloudwatch.url(), &["--publish"], &[]);
     assert_eq!(said.code, 0, "{}", said.text);
-    said.expect(&["Publish: ok\n", "warning", "do       set the host's clock\n"]);
+    said.expect(&["Publish: ok\n", "warning", "do       set the host's clock, which is 7"]);
     assert_eq!(cloudwatch.datums().len(), 1);
 }
 
@@ -78,7 +78,7 @@ fn a_refused_permission_is_77_and_names_the_action() {
         "Publish: FAILED\n",
         "sent to           Shop in us-west-2\n",
         "failed   AccessDenied: User is not authorized",
-        "do       allow the task role cloudwatch:PutMetricData; if the policy has a condition \
+        "do       allow the task role cloudwatch:PutMetricData in us-west-2; if the policy has a condition \
          on cloudwatch:namespace, it must name Shop\n",
         "Not ready (permission): ",
     ]);
@@ -105,7 +105,7 @@ fn what_may_pass_is_75_and_a_cloudwatch_out_of_reach_is_69() {
     }
     let said = check(&uri, NOBODY, &["--publish"], &[]);
     assert_eq!(said.code, 69, "{}", said.text);
-    said.expect(&["do       give the subnet a NAT gateway", "com.amazonaws.us-west-2.monitoring"]);
+    said.expect(&["do       check AWS_ENDPOINT_URL, which names the address"]);
 }
 
 #[test]

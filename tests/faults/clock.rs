@@ -32,5 +32,5 @@ fn corrects(offset: ClockOffset, expected: &str) {
     ended.assert_all_published();
     let line = ended.log.expect("publishing to CloudWatch fails");
     let error = line["error"].as_str().unwrap();
-    assert!(error.contains(expected) && error.contains("clock is 7"), "{error}");
+    assert!(error.contains(expected) && error.contains("clock, which is 7"), "{error}");
 }

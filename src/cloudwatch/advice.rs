@@ -1,0 +1,88 @@
+//! What an operator can do about a request that was not accepted. The log and
+//! `esp check` both say it.
+
+use super::failure::{CLOCK_SKEW_SECONDS, Subject};
+use crate::publisher::Outcome;
+
+/// For a request that no credentials were found for.
+pub(super) const NO_CREDENTIALS: &str = "the task definition needs a task role (taskRoleArn)";
+
+/// For a request that ended with `outcome`. Empty if there is nothing to do.
+pub(super) fn advice(outcome: Outcome, subject: &Subject<'_>) -> String {
+    let Subject { variable, region, namespace, .. } = subject;
+    match (outcome, variable) {
+        (Outcome::Accepted, _) => String::new(),
+        (Outcome::Denied, _) => format!(
+            "allow the task role cloudwatch:PutMetricData in {region}; if the policy has a \
+             condition on cloudwatch:namespace, it must name {namespace}"
+        ),
+        (Outcome::Credentials, _) => {
+            "ESP fetches credentials again; if that does not help, check where they come from and \
+             whether they are still valid"
+                .to_owned()
+        }
+        (Outcome::Invalid, _) => {
+            "correct NAMESPACE, DIMENSIONS or the value that the answer names".to_owned()
+        }
+        (Outcome::Throttled, _) => "ESP retries by itself".to_owned(),
+        (Outcome::ClockSkew, _) => "set the host's clock".to_owned(),
+        (Outcome::Unreachable, Some(variable)) => format!(
+            "check {variable}, which names the address, and whether the subnet can reach it; also \
+             check HTTPS_PROXY if it is set"
+        ),
+        (_, Some(variable)) => {
+            format!("ESP retries by itself; if it lasts, check {variable}, which names the address")
+        }
+        (Outcome::Unreachable, None) => format!(
+            "give the subnet a NAT gateway, or the interface endpoint \
+             com.amazonaws.{region}.monitoring with private DNS; also check HTTPS_PROXY if it is set"
+        ),
+        (Outcome::ServerError | Outcome::ConnectionLost | Outcome::NoAnswer, None) => {
+            "ESP retries by itself; if it lasts, see AWS's health dashboard".to_owned()
+        }
+    }
+}
+
+/// For a signature that was refused because of the host's clock.
+pub(super) fn clock_advice(ahead_seconds: i64) -> String {
+    if ahead_seconds.abs() < CLOCK_SKEW_SECONDS {
+        return "the host's clock is right again; ESP signs with it from now on".to_owned();
+    }
+    let side = if ahead_seconds < 0 { "behind" } else { "ahead" };
+    let off = ahead_seconds.unsigned_abs();
+    format!(
+        "set the host's clock, which is {off} s {side}: ESP signs with CloudWatch's time, but \
+         samples carry the host's"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publisher::OUTCOMES;
+
+    #[test]
+    fn each_failure_has_an_advice_and_a_custom_address_is_not_amazons() {
+        let subject = |variable| Subject {
+            address: "https://monitoring.internal".to_owned(),
+            variable,
+            region: "eu-west-1",
+            namespace: "Shop",
+        };
+        for outcome in OUTCOMES {
+            let [own, custom] = [None, Some("AWS_ENDPOINT_URL")]
+                .map(|variable| advice(outcome, &subject(variable)));
+            assert_eq!(own.is_empty(), outcome == Outcome::Accepted, "{outcome:?}");
+            for wrong in ["dashboard", "NAT gateway"] {
+                assert!(!custom.contains(wrong), "{outcome:?}: {custom}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_clock_is_off_or_right_again() {
+        assert!(clock_advice(-7200).contains("7200 s behind"));
+        assert!(clock_advice(7200).contains("7200 s ahead"));
+        assert!(clock_advice(3).contains("right again"));
+    }
+}
