@@ -4,7 +4,7 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     path::PathBuf,
     pin::Pin,
     sync::{
@@ -30,10 +30,7 @@ use isahc::{
     AsyncBody, ResponseExt as _,
     config::{Configurable as _, ExpectContinue, VersionNegotiation},
     error::ErrorKind,
-    http::{
-        request::Parts,
-        uri::{Scheme, Uri},
-    },
+    http::{request::Parts, uri::Scheme},
     net::dns::DnsCache,
     tls::TlsConfig,
 };
@@ -51,6 +48,7 @@ use super::{
     names::Names,
     proxies::Proxies,
     trust,
+    way::Way,
 };
 
 /// Connections to AWS, and idle ones that are kept: one for CloudWatch, the one before
@@ -171,20 +169,6 @@ struct Outgoing {
     way: Way,
     /// It is one to CloudWatch over TLS.
     may_need_care: bool,
-}
-
-/// How a request gets to its server.
-enum Way {
-    /// The host is an address, on this machine, or on its link.
-    Given {
-        /// Never through a proxy.
-        is_near: bool,
-    },
-    /// Through a proxy: libcurl looks up its name, the proxy that of the host. A
-    /// tunnel is kept for as long as it works.
-    Proxy,
-    /// To one of the addresses of a name.
-    Named { name: String, port: u16 },
 }
 
 impl Outgoing {
@@ -323,24 +307,6 @@ impl Outgoing {
     }
 }
 
-impl Way {
-    fn to(uri: &Uri, is_https: bool, proxies: &Proxies) -> Self {
-        let host = uri.host().unwrap_or_default();
-        if is_near(host) {
-            return Self::Given { is_near: true };
-        }
-        if proxies.may_take(is_https, host) {
-            return Self::Proxy;
-        }
-        let is_address = host.starts_with('[') || host.parse::<IpAddr>().is_ok();
-        if is_address {
-            return Self::Given { is_near: false };
-        }
-        let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
-        Self::Named { name: host.to_owned(), port }
-    }
-}
-
 /// Reads a body up to [`RESPONSE_LIMIT`]. `false`: there is more of it, or it broke
 /// off.
 async fn read(body: AsyncBody, bytes: &mut Vec<u8>, is_careful: bool) -> bool {
@@ -395,21 +361,6 @@ impl AsyncRead for OnceBody {
             self.is_taken.store(true, Ordering::Relaxed);
         }
         read
-    }
-}
-
-/// Whether a host is only on this machine or its link, and so never
-/// through a proxy: the sources of credentials (169.254.170.2, 169.254.170.23,
-/// 169.254.169.254 and their IPv6 kin) and the loopback.
-fn is_near(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    match host.parse() {
-        Ok(IpAddr::V4(address)) => address.is_link_local() || address.is_loopback(),
-        Ok(IpAddr::V6(address)) => {
-            let is_ec2_metadata = address.segments()[..2] == [0xfd00, 0x0ec2];
-            address.is_unicast_link_local() || address.is_loopback() || is_ec2_metadata
-        }
-        Err(_) => host.eq_ignore_ascii_case("localhost"),
     }
 }
 

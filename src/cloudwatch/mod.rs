@@ -20,6 +20,7 @@ mod route;
 mod setup;
 mod sleep;
 mod trust;
+mod way;
 
 use std::{cell::Cell, time::Duration};
 

@@ -119,29 +119,3 @@ fn unknown_name_is_said() {
     let said = error.source().unwrap().to_string();
     assert_eq!(said, format!("cannot look up the name {NAME}: cannot tell"));
 }
-
-#[test]
-fn only_this_machine_and_its_link_are_spared_the_proxy() {
-    for host in [
-        "169.254.170.2",
-        "169.254.170.23",
-        "169.254.169.254",
-        "127.0.0.1",
-        "localhost",
-        "[::1]",
-        "[fd00:ec2::254]",
-        "[fd00:ec2::23]",
-        "[fe80::1]",
-    ] {
-        assert!(is_near(host), "{host}");
-    }
-    for host in [
-        "monitoring.eu-west-1.amazonaws.com",
-        "10.0.0.1",
-        "192.168.1.1",
-        "[2600:1f18::1]",
-        "localhost.example.com",
-    ] {
-        assert!(!is_near(host), "{host}");
-    }
-}
