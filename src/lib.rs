@@ -25,6 +25,7 @@ pub mod reading;
 pub mod report;
 pub mod sample;
 pub mod sampler;
+pub mod secrets;
 pub mod settings;
 #[cfg(feature = "cloudwatch")]
 pub mod sidecar;

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stderr, reason = "errors before there is a log are for a person")]
 
 use std::{
+    fmt::Display,
     io::{self, Write as _},
     process::ExitCode,
 };
@@ -16,6 +17,7 @@ use esp::{
     cloudwatch::check_ca_bundle,
     environment, exit, health,
     report::{fatal, log},
+    secrets,
     settings::{
         Environment, Lookup, Offline, Settings, SettingsError, SettingsErrors,
         command_line::{CommandLine, Order},
@@ -28,10 +30,13 @@ fn main() -> ExitCode {
         eprintln!("esp: cannot begin again without empty variables of AWS: {error}");
     }
     fatal::exit_on_panic();
+    secrets::keep_environment(|name| {
+        std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+    });
     let command_line = match CommandLine::read(std::env::args_os()) {
         Ok(command_line) => command_line,
         Err(error) => {
-            eprintln!("esp: {error}; see esp --help");
+            complain(&format_args!("{error}; see esp --help"));
             return exit::usage();
         }
     };
@@ -66,7 +71,7 @@ fn run(settings: Result<Settings, SettingsErrors>) -> ExitCode {
     let signals = match Signals::new([Signal::Term, Signal::Int, Signal::Hup]) {
         Ok(signals) => signals,
         Err(error) => {
-            eprintln!("esp: cannot handle SIGTERM: {error}");
+            complain(&format_args!("cannot handle SIGTERM: {error}"));
             return exit::os_error();
         }
     };
@@ -82,8 +87,13 @@ fn run(settings: Result<Settings, SettingsErrors>) -> ExitCode {
     }
 }
 
+/// Says an error without the log, and without secrets.
+fn complain(error: &dyn Display) {
+    eprintln!("esp: {}", secrets::clean(&error.to_string()));
+}
+
 fn cannot_start(error: &io::Error) -> ExitCode {
-    eprintln!("esp: cannot start: {error}");
+    complain(&format_args!("cannot start: {error}"));
     exit::os_error()
 }
 
@@ -102,7 +112,7 @@ fn ask_for_health() -> ExitCode {
 /// All that is wrong, a line each.
 fn misconfigured(errors: &SettingsErrors) -> ExitCode {
     for error in errors.iter() {
-        eprintln!("esp: {error}");
+        complain(error);
     }
     exit::usage()
 }

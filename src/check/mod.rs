@@ -22,6 +22,7 @@ use self::{
     steps::Check,
 };
 use crate::{
+    secrets,
     settings::{Settings, SettingsErrors},
     sidecar::world::RealWorld,
 };
@@ -109,8 +110,8 @@ impl Output {
     }
 }
 
-/// A reader who has gone is no error: the exit code says it as well.
+/// Without secrets. A reader who has gone is no error: the exit code says it as well.
 fn write(text: &str) {
     let mut stdout = io::stdout();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let _ = stdout.write_all(secrets::clean(text).as_bytes()).and_then(|()| stdout.flush());
 }

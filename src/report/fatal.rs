@@ -15,7 +15,7 @@ use std::{
 use tracing::{dispatcher, error};
 
 use super::log;
-use crate::exit;
+use crate::{exit, secrets};
 
 /// For the last line: stderr may be blocked, or the log itself may have failed.
 const LAST_LINE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -106,12 +106,13 @@ impl LastLine {
             );
             log::finish();
         } else {
+            let line = format!(
+                "esp: esp's own code failed at {location}: {message}; exit code {code}; please \
+                 report this"
+            );
             #[expect(clippy::print_stderr, reason = "there is no log yet")]
             {
-                eprintln!(
-                    "esp: esp's own code failed at {location}: {message}; exit code {code}; please \
-                     report this"
-                );
+                eprintln!("{}", secrets::clean(&line));
             }
         }
     }

@@ -21,6 +21,7 @@ use tracing_subscriber::{
 
 use crate::{
     output::stdio::{LineQueue, Stream},
+    secrets,
     settings::{LogFormat, LogLevel},
 };
 
@@ -153,8 +154,11 @@ impl MakeWriter<'_> for Writer {
 
 impl Write for Writer {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        // Whoever wrote the line, and whatever a peer put into it.
+        let text = String::from_utf8_lossy(line);
+        let clean = secrets::clean(&text);
         let mut lines = LOG.lock();
-        lines.queue.push(line, 0);
+        lines.queue.push(clean.as_bytes(), 0);
         LOG.is_behind.store(lines.write(), Ordering::Relaxed);
         Ok(line.len())
     }
