@@ -55,7 +55,7 @@ pub const OF_CHECK: [Meaning; 7] = [
     (SOFTWARE, "a fault of ESP's own"),
     (OS_ERROR, "the system refuses a file descriptor"),
     (TEMPORARY, "temporary, try again: no sample yet, throttled, a server's error"),
-    (NO_PERMISSION, "no credentials, or the permission is refused"),
+    (NO_PERMISSION, "no credentials, or a role or the permission is refused"),
 ];
 
 /// The codes of `esp health`.

@@ -10,7 +10,7 @@ use super::{
     steps::{Check, sets},
 };
 use crate::{
-    cloudwatch::{CredentialsSource, NoCredentials, PutError},
+    cloudwatch::{Cause, CredentialsSource, NoCredentials, PutError},
     publisher::Outcome,
     sample::{dimension::ResolvedDimensions, metric::Sample},
     sidecar::{
@@ -65,13 +65,14 @@ impl<W: World> Check<'_, W> {
         connecting: &mut Connecting,
         destination: &Destination,
     ) -> Result<CredentialsSource, NoCredentials> {
+        let other = |what| NoCredentials { cause: Cause::Other, what };
         let asked = async {
             let connected = connecting.connect(self.world, self.settings, destination.clone());
-            connected.await.map_err(NoCredentials::Failing)?.credentials().await
+            connected.await.map_err(other)?.credentials().await
         };
         self.within(CREDENTIALS_PATIENCE, asked).await.unwrap_or_else(|| {
-            let seconds = CREDENTIALS_PATIENCE.as_secs();
-            Err(NoCredentials::Failing(format!("no answer within {seconds} s")))
+            let what = format!("no answer within {} s", CREDENTIALS_PATIENCE.as_secs());
+            Err(NoCredentials { cause: Cause::NoAnswer, what })
         })
     }
 
@@ -106,7 +107,7 @@ impl<W: World> Check<'_, W> {
     }
 
     fn credentials(&mut self, answer: Result<CredentialsSource, NoCredentials>) {
-        let (reason, what, next) = match answer {
+        let no_credentials = match answer {
             Ok(found) => {
                 let expire = found.expire.map(|at| at.duration_since(SystemTime::now()));
                 self.findings.credentials = Some(findings::CredentialsFinding {
@@ -121,26 +122,20 @@ impl<W: World> Check<'_, W> {
                 }
                 return;
             }
-            Err(NoCredentials::Missing(what)) => (
-                Reason::Permission,
-                what,
-                "give the task definition a task role (taskRoleArn); the execution role is not \
-                 for this",
-            ),
-            Err(NoCredentials::Misconfigured(what)) => (
-                Reason::Configuration,
-                what,
-                "correct the AWS variables and files that it names, or leave them out, so that \
-                 the task role counts",
-            ),
-            Err(NoCredentials::Failing(what)) => (
-                Reason::Temporary,
-                what,
-                "try again; if it lasts, see whether the task definition has a task role \
-                 (taskRoleArn)",
-            ),
+            Err(no_credentials) => no_credentials,
         };
-        self.fail(Step::Credentials, reason, what, next.to_owned());
+        let reason = match no_credentials.cause {
+            Cause::NoSource | Cause::RoleRefused | Cause::NotIssued => Reason::Permission,
+            Cause::Misconfigured => Reason::Configuration,
+            Cause::Throttled
+            | Cause::ServerError
+            | Cause::Unusable
+            | Cause::Unreachable
+            | Cause::NoAnswer
+            | Cause::Other => Reason::Temporary,
+        };
+        let next = no_credentials.advice().to_owned();
+        self.fail(Step::Credentials, reason, no_credentials.what, next);
     }
 
     /// The first metric of which there is a value, in the order of the

@@ -1,11 +1,55 @@
 //! What an operator can do about a request that was not accepted. The log and
 //! `esp check` both say it.
 
-use super::failure::{CLOCK_SKEW_SECONDS, Subject};
+use super::{
+    credentials::Cause,
+    failure::{CLOCK_SKEW_SECONDS, Subject},
+};
 use crate::publisher::Outcome;
 
-/// For a request that no credentials were found for.
-pub(super) const NO_CREDENTIALS: &str = "the task definition needs a task role (taskRoleArn)";
+/// For a request that the SDK cannot make, though there are credentials.
+pub(super) const REQUEST_NOT_MADE: &str = "check AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_CLOUDWATCH, \
+    AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT and the Region";
+
+/// For credentials that are not to be had.
+pub(super) const fn cause_advice(cause: Cause) -> &'static str {
+    match cause {
+        Cause::NoSource => {
+            "give the task definition a task role (taskRoleArn); the execution role is not for \
+                 this"
+        }
+        Cause::Misconfigured => {
+            "correct the AWS variables and files that the error names, or remove them, so that \
+                 the task role counts"
+        }
+        Cause::RoleRefused => {
+            "allow sts:AssumeRole: in the trust policy of the role that is assumed, and in the \
+                 policy of the one that assumes it"
+        }
+        Cause::NotIssued => {
+            "check that the task role exists and that its trust policy allows \
+                 ecs-tasks.amazonaws.com, then start a new task; if \
+                 AWS_CONTAINER_CREDENTIALS_FULL_URI is set by hand, check it and its token"
+        }
+        Cause::Throttled => {
+            "the source limits requests; retry, and check what else in the task asks it often"
+        }
+        Cause::ServerError => {
+            "retry; if it lasts, see the log of the source, such as the ECS agent"
+        }
+        Cause::Unusable => {
+            "check that AWS_CONTAINER_CREDENTIALS_FULL_URI or AWS_ENDPOINT_URL_STS, if one is \
+                 set, points to a source of credentials"
+        }
+        Cause::Unreachable => {
+            "check the address, and the variable that names it: \
+                 AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_STS; a role \
+                 that a profile assumes needs a way to STS"
+        }
+        Cause::NoAnswer => "retry; if it lasts, check that the source can be reached",
+        Cause::Other => "correct what the error names",
+    }
+}
 
 /// For a request that ended with `outcome`. Empty if there is nothing to do.
 pub(super) fn advice(outcome: Outcome, subject: &Subject<'_>) -> String {

@@ -1,12 +1,17 @@
-//! Whose credentials requests are signed with, for a person who asks. The key
-//! itself is not looked at.
+//! Whose credentials requests are signed with, and why there are none, for a person.
+//! The key itself is not looked at.
 
-use std::time::SystemTime;
+use std::{fmt, time::SystemTime};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_cloudwatch::config::{Credentials, ProvideCredentials as _, SharedCredentialsProvider};
 
-use super::failure::one_line_chain;
+use super::{
+    advice::cause_advice,
+    failure::one_line_chain,
+    sources::{Heard, SourceAnswer, Sources},
+};
+use crate::secrets::peer_text;
 
 /// Where the credentials come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,33 +25,109 @@ pub struct CredentialsSource {
     pub is_of_instance: bool,
 }
 
-/// Why there are none. Each with one line.
+/// Why there are none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NoCredentials {
-    /// No source has any.
-    Missing(String),
-    /// A source is set up in a way that cannot work.
-    Misconfigured(String),
-    /// A source does not answer as it should.
-    Failing(String),
+pub struct NoCredentials {
+    /// What kind of trouble, and so what to do.
+    pub cause: Cause,
+    /// What happened, in one line: what the source said, if it said something.
+    pub what: String,
 }
 
-/// Asks the chain of `provider`, as the first request would.
+/// What kind of trouble a source of credentials has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// No source is set up.
+    NoSource,
+    /// A source is set up in a way that cannot work.
+    Misconfigured,
+    /// STS refused the role.
+    RoleRefused,
+    /// The container credentials endpoint has none for this task, or refused to
+    /// give them.
+    NotIssued,
+    /// The source asks for fewer requests.
+    Throttled,
+    /// The source has an error of its own.
+    ServerError,
+    /// The source answered with what is no credentials.
+    Unusable,
+    /// There is no connection to the source.
+    Unreachable,
+    /// There was no answer in time.
+    NoAnswer,
+    /// Another one, which the SDK describes.
+    Other,
+}
+
+impl NoCredentials {
+    /// What the operator can do about it.
+    #[must_use]
+    pub const fn advice(&self) -> &'static str {
+        cause_advice(self.cause)
+    }
+}
+
+impl fmt::Display for NoCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl NoCredentials {
+    /// From the SDK's error, and what came of the last request to a source.
+    pub(super) fn new(error: &CredentialsError, heard: Option<Heard>) -> Self {
+        let line = one_line_chain(error);
+        let heard = heard.filter(|heard| !heard.is_of_instance());
+        match (error, heard) {
+            (CredentialsError::InvalidConfiguration(_), _) => {
+                Self { cause: Cause::Misconfigured, what: line }
+            }
+            // The instance is asked last, if the task has none of its own.
+            (CredentialsError::CredentialsNotLoaded(_), _) => {
+                Self { cause: Cause::NoSource, what: line }
+            }
+            (_, None) if line.contains("IMDS") => Self { cause: Cause::NoSource, what: line },
+            (_, None) => Self { cause: Cause::Other, what: line },
+            (_, Some(heard)) => Self { cause: cause_of(&heard), what: describe_answer(&heard) },
+        }
+    }
+}
+
+fn cause_of(Heard { is_for_role, answer, .. }: &Heard) -> Cause {
+    match answer {
+        SourceAnswer::None { is_timeout: true, .. } => Cause::NoAnswer,
+        SourceAnswer::None { .. } => Cause::Unreachable,
+        SourceAnswer::Status { status, text } => match status {
+            200..=299 => Cause::Unusable,
+            429 => Cause::Throttled,
+            _ if text.starts_with("Throttl") => Cause::Throttled,
+            400..=499 if *is_for_role => Cause::RoleRefused,
+            400..=499 => Cause::NotIssued,
+            300..=399 => Cause::Unusable,
+            _ => Cause::ServerError,
+        },
+    }
+}
+
+fn describe_answer(Heard { address, answer, .. }: &Heard) -> String {
+    match answer {
+        SourceAnswer::Status { status, text } => {
+            peer_text(&format!("{address} answered {status}: {text}"))
+        }
+        SourceAnswer::None { error, .. } => peer_text(&format!("{address}: {error}")),
+    }
+}
+
+/// Asks the chain of `provider`, as the first request would; `sources` are notes of
+/// what it meets.
 pub(super) async fn ask(
     provider: &SharedCredentialsProvider,
+    sources: &Sources,
 ) -> Result<CredentialsSource, NoCredentials> {
     match provider.provide_credentials().await {
         Ok(credentials) => Ok(describe(&credentials)),
-        Err(error) => {
-            let line = one_line_chain(&error);
-            Err(match error {
-                CredentialsError::CredentialsNotLoaded(_) => NoCredentials::Missing(line),
-                CredentialsError::InvalidConfiguration(_) => NoCredentials::Misconfigured(line),
-                // The instance is asked last, where the task has none of its own.
-                _ if line.contains("IMDS") => NoCredentials::Missing(line),
-                _ => NoCredentials::Failing(line),
-            })
-        }
+        Err(error) => Err(sources.failure().unwrap_or_else(|| NoCredentials::new(&error, None))),
     }
 }
 
@@ -89,5 +170,55 @@ mod tests {
             let text = format!("{described:?}");
             assert!(!text.contains("secret") && !text.contains("token"), "{text}");
         }
+    }
+
+    #[test]
+    fn each_answer_of_a_source_has_a_cause_of_its_own() {
+        let heard = |is_for_role, answer| Heard {
+            address: "http://169.254.170.2/v2/credentials/x".to_owned(),
+            is_for_role,
+            answer,
+        };
+        let status = |status, text: &str| SourceAnswer::Status { status, text: text.to_owned() };
+        let none = |is_timeout| SourceAnswer::None { error: "why".to_owned(), is_timeout };
+        for (is_for_role, answer, cause) in [
+            (false, status(400, "Credentials not found"), Cause::NotIssued),
+            (false, status(403, "no"), Cause::NotIssued),
+            (false, status(404, "404 page not found"), Cause::NotIssued),
+            (false, status(429, "slow down"), Cause::Throttled),
+            (false, status(500, "oh"), Cause::ServerError),
+            (false, status(503, ""), Cause::ServerError),
+            (false, status(200, "nothing"), Cause::Unusable),
+            (false, status(302, "elsewhere"), Cause::Unusable),
+            (false, none(false), Cause::Unreachable),
+            (false, none(true), Cause::NoAnswer),
+            (true, status(403, "AccessDenied: no"), Cause::RoleRefused),
+            (true, status(400, "ValidationError: no"), Cause::RoleRefused),
+            (true, status(400, "Throttling: Rate exceeded"), Cause::Throttled),
+            (true, status(503, "oh"), Cause::ServerError),
+        ] {
+            let heard = heard(is_for_role, answer);
+            let error = CredentialsError::provider_error("the SDK's words");
+            let no_credentials = NoCredentials::new(&error, Some(heard.clone()));
+            assert_eq!(no_credentials.cause, cause, "{heard:?}");
+            assert!(no_credentials.what.starts_with("http://169.254.170.2/"), "{no_credentials}");
+        }
+    }
+
+    #[test]
+    fn no_source_is_told_from_a_wrong_one() {
+        let of_instance = Heard {
+            address: "http://169.254.169.254/latest/api/token".to_owned(),
+            is_for_role: false,
+            answer: SourceAnswer::None { error: "why".to_owned(), is_timeout: true },
+        };
+        let cause = |error, heard| NoCredentials::new(&error, heard).cause;
+        let not_loaded = CredentialsError::not_loaded("none of them");
+        assert_eq!(cause(not_loaded, Some(of_instance.clone())), Cause::NoSource);
+        let imds = CredentialsError::provider_error("failed to load IMDS session token");
+        assert_eq!(cause(imds, Some(of_instance)), Cause::NoSource);
+        let invalid = CredentialsError::invalid_configuration("no profile of that name");
+        assert_eq!(cause(invalid, None), Cause::Misconfigured);
+        assert_eq!(cause(CredentialsError::unhandled("other"), None), Cause::Other);
     }
 }

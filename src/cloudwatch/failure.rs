@@ -12,11 +12,12 @@ use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::Dispatc
 use aws_smithy_types::date_time::{DateTime, Format};
 
 use super::{
-    advice::{NO_CREDENTIALS, advice, clock_advice},
+    advice::{REQUEST_NOT_MADE, advice, cause_advice, clock_advice},
     connection::ConnectionError,
+    credentials::NoCredentials,
     exchange::Answer,
 };
-use crate::publisher::Outcome;
+use crate::{publisher::Outcome, secrets::peer_text};
 
 /// From here on a refused signature is the clock's fault. AWS lets 5 minutes
 /// pass; the SDK corrects what it signs by the same measure.
@@ -81,7 +82,7 @@ impl PutError {
              another server may be in between"
         );
         let outcome = Outcome::ServerError;
-        Self { outcome, message: one_line(&message), advice: advice(outcome, subject) }
+        Self { outcome, message: peer_text(&message), advice: advice(outcome, subject) }
     }
 
     /// `answer`: what was noted of the answer before the SDK read it.
@@ -113,20 +114,14 @@ impl PutError {
                     None => (outcome, format!("{code}: {said}"), None),
                 }
             }
-            // Not even signed: no credentials could be had, as a rule.
-            SdkError::ConstructionFailure(_) => {
-                (Outcome::Credentials, chain(error), Some(NO_CREDENTIALS.to_owned()))
-            }
-            SdkError::DispatchFailure(failure) => match by_connection(failure) {
-                Outcome::Credentials => {
-                    (Outcome::Credentials, chain(error), Some(NO_CREDENTIALS.to_owned()))
-                }
-                outcome => {
-                    // In its own words, without what the SDK says before them.
-                    let said = connection_error(failure)
-                        .map_or_else(|| chain(error), |error| chain(error));
-                    (outcome, format!("{subject}: {said}"), None)
-                }
+            SdkError::ConstructionFailure(_) => return Self::not_made(error),
+            SdkError::DispatchFailure(failure) => match connection_error(failure) {
+                // In its own words, without what the SDK says before them.
+                Some(said) => (said.outcome(), format!("{subject}: {}", chain(said)), None),
+                None => match by_connector(failure) {
+                    Outcome::Unreachable => return Self::not_made(error),
+                    outcome => (outcome, format!("{subject}: {}", chain(error)), None),
+                },
             },
             SdkError::TimeoutError(_) => {
                 (Outcome::NoAnswer, format!("{subject}: {}", chain(error)), None)
@@ -138,7 +133,28 @@ impl PutError {
             },
         };
         let advice = its_advice.unwrap_or_else(|| advice(outcome, subject));
-        Self { outcome, message: one_line(&message), advice }
+        Self { outcome, message: peer_text(&message), advice }
+    }
+
+    /// The SDK could not even make the request, and not for want of credentials: its
+    /// address cannot be made of what the environment says.
+    fn not_made(error: &SdkError<PutMetricDataError>) -> Self {
+        Self {
+            outcome: Outcome::Unreachable,
+            message: peer_text(&format!("the request cannot be made: {}", chain(error))),
+            advice: REQUEST_NOT_MADE.to_owned(),
+        }
+    }
+}
+
+/// There were no credentials to sign the request with.
+impl From<NoCredentials> for PutError {
+    fn from(NoCredentials { cause, what }: NoCredentials) -> Self {
+        Self {
+            outcome: Outcome::Credentials,
+            message: format!("no credentials: {what}"),
+            advice: cause_advice(cause).to_owned(),
+        }
     }
 }
 
@@ -181,32 +197,43 @@ fn by_code(code: &str, status: u16) -> Outcome {
         | "IncompleteSignature"
         | "InvalidSignatureException"
         | "RequestTimeTooSkewed"
-        | "MissingAuthenticationToken" => Outcome::Credentials,
+        | "InvalidSecurity"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException" => Outcome::Credentials,
         _ if status == 429 => Outcome::Throttled,
-        _ if code.starts_with("Invalid")
-            || code.starts_with("Missing")
-            || code.starts_with("Validation")
-            || code == "SerializationException"
-            || status == 413 =>
-        {
-            Outcome::Invalid
-        }
+        _ if status == 413 || is_of_datum(code) => Outcome::Invalid,
         _ => Outcome::ServerError,
     }
+}
+
+/// Whether the code says that a datum breaks a rule. Samples are dropped for it, so
+/// it has to be one of these and not one that only looks like them.
+fn is_of_datum(code: &str) -> bool {
+    matches!(
+        code.strip_suffix("Exception").unwrap_or(code),
+        "InvalidParameterValue"
+            | "InvalidParameterCombination"
+            | "MissingParameter"
+            | "MissingRequiredParameter"
+            | "InvalidFormat"
+            | "ValidationError"
+    )
 }
 
 fn connection_error(failure: &DispatchFailure) -> Option<&ConnectionError> {
     failure.as_connector_error()?.source()?.downcast_ref()
 }
 
-fn by_connection(failure: &DispatchFailure) -> Outcome {
+/// Of a failure that is not one of the connector's own.
+fn by_connector(failure: &DispatchFailure) -> Outcome {
     let Some(error) = failure.as_connector_error() else { return Outcome::ServerError };
-    match connection_error(failure) {
-        Some(error) => error.outcome(),
-        // Not the connector's at all, but the identity resolver's.
-        None if error.is_other() => Outcome::Credentials,
-        None if error.is_timeout() => Outcome::NoAnswer,
-        None => Outcome::ConnectionLost,
+    if error.is_other() {
+        // Not the connector's at all, but that of a step before it.
+        Outcome::Unreachable
+    } else if error.is_timeout() {
+        Outcome::NoAnswer
+    } else {
+        Outcome::ConnectionLost
     }
 }
 
@@ -219,9 +246,9 @@ impl fmt::Display for PutError {
 
 impl std::error::Error for PutError {}
 
-/// An error and its causes in one line.
+/// An error and its causes in one line, fit to be shown.
 pub(super) fn one_line_chain(error: &dyn Error) -> String {
-    one_line(&chain(error))
+    peer_text(&chain(error))
 }
 
 /// The error and its causes, without those that only repeat one another.
@@ -236,10 +263,6 @@ fn chain(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -322,18 +345,56 @@ mod tests {
     fn codes_say_what_to_do() {
         for (code, status, outcome) in [
             ("Throttling", 400, Outcome::Throttled),
+            ("unknown", 429, Outcome::Throttled),
             ("AccessDenied", 403, Outcome::Denied),
             ("ExpiredToken", 403, Outcome::Credentials),
-            ("InvalidParameterValue", 400, Outcome::Invalid),
-            ("InvalidParameterValueException", 400, Outcome::Invalid),
-            ("MissingParameter", 400, Outcome::Invalid),
-            ("unknown", 413, Outcome::Invalid),
+            ("InvalidClientTokenId", 403, Outcome::Credentials),
+            ("MissingAuthenticationToken", 403, Outcome::Credentials),
+            ("MissingAuthenticationTokenException", 403, Outcome::Credentials),
+            ("InvalidSecurity", 403, Outcome::Credentials),
             ("InternalServiceFault", 500, Outcome::ServerError),
             ("unknown", 503, Outcome::ServerError),
-            ("unknown", 429, Outcome::Throttled),
-            ("InvalidClientTokenId", 403, Outcome::Credentials),
         ] {
             assert_eq!(by_code(code, status), outcome, "{code}");
+        }
+    }
+
+    #[test]
+    fn samples_are_dropped_for_listed_codes_only() {
+        for code in [
+            "InvalidParameterValue",
+            "InvalidParameterCombination",
+            "MissingParameter",
+            "MissingRequiredParameter",
+            "InvalidFormat",
+            "ValidationError",
+        ] {
+            assert_eq!(by_code(code, 400), Outcome::Invalid, "{code}");
+            assert_eq!(by_code(&format!("{code}Exception"), 400), Outcome::Invalid, "{code}");
+        }
+        assert_eq!(by_code("unknown", 413), Outcome::Invalid);
+        for code in [
+            "InvalidAction",
+            "InvalidSecurity",
+            "InvalidQueryParameter",
+            "InvalidHttpRequest",
+            "InvalidURI",
+            "InvalidParameter",
+            "InvalidParameterValues",
+            "MissingAction",
+            "MissingAuthenticationTokenException",
+            "MissingRequiredParameterss",
+            "ValidationException",
+            "Validation",
+            "SerializationException",
+            "MalformedQueryString",
+            "invalidparametervalue",
+            "Exception",
+            "",
+        ] {
+            for status in [400, 403, 404, 500] {
+                assert_ne!(by_code(code, status), Outcome::Invalid, "{code} {status}");
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ mod proxies;
 mod route;
 mod setup;
 mod sleep;
+mod sources;
 mod trust;
 mod way;
 
@@ -35,7 +36,7 @@ pub use self::{
     clock::CorrectedClock,
     connection::{ConnectionError, ConnectionErrorKind},
     connector::Connector,
-    credentials::{CredentialsSource, NoCredentials},
+    credentials::{Cause, CredentialsSource, NoCredentials},
     failure::PutError,
     setup::{Means, Service},
     sleep::TimerSleep,
@@ -44,6 +45,7 @@ pub use self::{
 use self::{
     exchange::{Answer, Exchange},
     failure::{HostClock, Subject, clock_ahead_seconds},
+    sources::Sources,
 };
 use crate::{
     publisher::Outcome,
@@ -61,6 +63,7 @@ pub struct CloudWatch {
     /// were errors, which is enough.
     signed_ahead: Cell<i64>,
     credentials: SharedCredentialsProvider,
+    sources: Sources,
     region: String,
     /// Which variable named CloudWatch's address, if one did.
     endpoint_variable: Option<String>,
@@ -88,10 +91,15 @@ impl CloudWatch {
     ) -> Result<Self, String> {
         profile::complete(&mut service).await?;
         let exchange = Exchange::new(means.clock.clone());
-        let credentials = means.credentials(&service);
+        let sources = Sources::default();
+        let with = |http_client| Means { http_client, ..means.clone() };
+        let chain = with(sources.client(means.http_client.clone())).credentials(&service);
+        let credentials = sources.provider(chain);
+        let means = with(sources::watched(means.http_client.clone()));
         Ok(Self {
             client: means.client(&service, credentials.clone(), exchange.clone()),
             credentials,
+            sources,
             signed_ahead: Cell::new(means.clock.ahead_seconds()),
             clock: means.clock,
             exchange,
@@ -108,7 +116,7 @@ impl CloudWatch {
     ///
     /// [`NoCredentials`].
     pub async fn credentials(&self) -> Result<CredentialsSource, NoCredentials> {
-        credentials::ask(&self.credentials).await
+        credentials::ask(&self.credentials, &self.sources).await
     }
 
     /// One `PutMetricData`, one try.
@@ -118,6 +126,7 @@ impl CloudWatch {
     /// [`PutError`], with what an operator can do about it.
     pub async fn put(&self, samples: &[Sample]) -> Result<(), PutError> {
         self.exchange.reset();
+        self.sources.reset();
         let datums: Vec<_> = samples.iter().flat_map(|sample| self.datums(sample)).collect();
         // Every set may lack a value here; CloudWatch refuses an empty request.
         if datums.is_empty() {
@@ -138,6 +147,9 @@ impl CloudWatch {
             (Ok(_), Some(Answer::Strange(what))) => Err(PutError::strange(&subject(), what)),
             (Ok(_), _) => Err(PutError::strange(&subject(), "what was not noted")),
             (Err(error), answer) => {
+                if let Some(no_credentials) = self.sources.failure() {
+                    return Err(no_credentials.into());
+                }
                 let ahead = error
                     .raw_response()
                     .and_then(|answer| clock_ahead_seconds(answer, self.clock.host_time()));

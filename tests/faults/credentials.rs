@@ -92,7 +92,8 @@ fn a_source_that_is_down_at_the_start_costs_nothing_once_it_is_up() {
     ended.assert_one_trouble(PUBLISHING);
     ended.assert_all_published();
     let error = ended.log.expect("publishing to CloudWatch fails")["error"].as_str().unwrap();
-    assert!(error.contains("taskRoleArn"), "{error}");
+    assert!(error.contains("/credentials answered 500: "), "{error}");
+    assert!(!error.contains("taskRoleArn"), "{error}");
 }
 
 #[test]

@@ -99,6 +99,19 @@ impl Esp {
         self.wait_for_end(most)
     }
 
+    /// Waits for the end, and gives all that it wrote.
+    pub(crate) fn whole_output(mut self) -> String {
+        let mut text = String::new();
+        for stream in [
+            &mut self.child.stdout.take().unwrap() as &mut dyn std::io::Read,
+            &mut self.child.stderr.take().unwrap(),
+        ] {
+            stream.read_to_string(&mut text).unwrap();
+        }
+        self.wait_for_end(SOON);
+        text
+    }
+
     fn wait_for_end(&mut self, most: Duration) -> ExitStatus {
         let asked = Instant::now();
         loop {

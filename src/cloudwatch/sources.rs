@@ -1,0 +1,246 @@
+//! What the sources of credentials answer. The SDK's errors do not have it: of an
+//! answer with status 429 they say the number, and of no role to take they say that
+//! all sources failed. So requests to sources pass through here on their way, and
+//! what came of the last one is kept until the SDK says how it ended.
+//!
+//! Here is also where secrets become known: in the headers of all requests, and in
+//! the credentials that a source gives.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_credential_types::provider::{self, ProvideCredentials, future};
+use aws_sdk_cloudwatch::config::{Credentials, RuntimeComponents, SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::{
+    http::{
+        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+        SharedHttpConnector,
+    },
+    orchestrator::{HttpRequest, HttpResponse},
+    result::ConnectorError,
+};
+
+use super::{
+    credentials::{Cause, NoCredentials},
+    failure::one_line_chain,
+};
+use crate::secrets;
+
+/// The address of the EC2 instance's own metadata, over both protocols.
+const INSTANCE_METADATA: [&str; 2] = ["http://169.254.169.254", "http://[fd00:ec2::254]"];
+
+/// Notes about the sources of one client; clones are the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sources(Arc<Mutex<Notes>>);
+
+#[derive(Debug, Default)]
+struct Notes {
+    /// What came of the last request to a source.
+    heard: Option<Heard>,
+    /// Why the credentials were last not to be had.
+    failure: Option<NoCredentials>,
+}
+
+/// What came of a request to a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// Whom it asked, without the query.
+    pub(super) address: String,
+    /// It asked STS for the credentials of a role.
+    pub(super) is_for_role: bool,
+    /// The answer.
+    pub(super) answer: SourceAnswer,
+}
+
+/// How a source answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SourceAnswer {
+    /// With this status, and text unless that may hold credentials.
+    Status { status: u16, text: String },
+    /// Not at all: why.
+    None { error: String, is_timeout: bool },
+}
+
+impl Sources {
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets the last failure: there is a new request.
+    pub(super) fn reset(&self) {
+        self.notes().failure = None;
+    }
+
+    /// Why there were no credentials for the last request, if that is so.
+    pub(super) fn failure(&self) -> Option<NoCredentials> {
+        self.notes().failure.clone()
+    }
+
+    /// `client`, whose requests are all to sources.
+    pub(super) fn client(&self, client: SharedHttpClient) -> SharedHttpClient {
+        SharedHttpClient::new(WatchedClient { client, sources: Some(self.clone()) })
+    }
+
+    /// `provider`, whose failures are noted here.
+    pub(super) fn provider(
+        &self,
+        provider: SharedCredentialsProvider,
+    ) -> SharedCredentialsProvider {
+        SharedCredentialsProvider::new(WatchedProvider { provider, sources: self.clone() })
+    }
+
+    /// No answer came yet: so it stays if nobody waits for it any longer.
+    fn begin(&self) {
+        let mut notes = self.notes();
+        notes.heard = None;
+        let what = "the sources of credentials have not answered in time".to_owned();
+        notes.failure = Some(NoCredentials { cause: Cause::NoAnswer, what });
+    }
+}
+
+/// `client`, whose requests show which secrets are in use.
+pub(super) fn watched(client: SharedHttpClient) -> SharedHttpClient {
+    SharedHttpClient::new(WatchedClient { client, sources: None })
+}
+
+#[derive(Clone, Debug)]
+struct WatchedClient {
+    client: SharedHttpClient,
+    sources: Option<Sources>,
+}
+
+impl HttpClient for WatchedClient {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(WatchedConnector {
+            connector: self.client.http_connector(settings, components),
+            sources: self.sources.clone(),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct WatchedConnector {
+    connector: SharedHttpConnector,
+    sources: Option<Sources>,
+}
+
+impl HttpConnector for WatchedConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        for (name, value) in request.headers() {
+            secrets::keep_header(name, value);
+        }
+        let Some(sources) = self.sources.clone() else { return self.connector.call(request) };
+        let uri = request.uri();
+        let address = uri.split('?').next().unwrap_or(uri).to_owned();
+        let body = request.body().bytes().unwrap_or_default();
+        let is_for_role = body.starts_with(b"Action=AssumeRole");
+        let called = self.connector.call(request);
+        HttpConnectorFuture::new(async move {
+            let result = called.await;
+            let answer = answer(&result);
+            sources.notes().heard = Some(Heard { address, is_for_role, answer });
+            result
+        })
+    }
+}
+
+fn answer(result: &Result<HttpResponse, ConnectorError>) -> SourceAnswer {
+    match result {
+        Ok(response) => {
+            let status = response.status().as_u16();
+            let body = response.body().bytes().unwrap_or_default();
+            let text = match body {
+                [] => "nothing".to_owned(),
+                // It may be half a document of credentials.
+                _ if response.status().is_success() => {
+                    format!("{} bytes that are no credentials", body.len())
+                }
+                _ => said(&String::from_utf8_lossy(body)),
+            };
+            SourceAnswer::Status { status, text }
+        }
+        Err(error) => {
+            let cause = std::error::Error::source(error);
+            let text = cause.map_or_else(|| one_line_chain(error), one_line_chain);
+            SourceAnswer::None { error: text, is_timeout: error.is_timeout() }
+        }
+    }
+}
+
+/// The code and the message of STS's XML, or the text as it is.
+fn said(text: &str) -> String {
+    let element = |name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        Some(rest.split_once(&format!("</{name}>"))?.0)
+    };
+    match (element("Code"), element("Message")) {
+        (Some(code), Some(message)) => secrets::peer_text(&format!("{code}: {message}")),
+        _ => secrets::peer_text(text),
+    }
+}
+
+impl Heard {
+    /// Whether the instance was asked, which is the last source: the task itself has
+    /// none then.
+    pub(super) fn is_of_instance(&self) -> bool {
+        INSTANCE_METADATA.iter().any(|address| self.address.starts_with(address))
+    }
+}
+
+#[derive(Debug)]
+struct WatchedProvider {
+    provider: SharedCredentialsProvider,
+    sources: Sources,
+}
+
+impl WatchedProvider {
+    async fn provide(&self) -> provider::Result {
+        self.sources.begin();
+        let result = self.provider.provide_credentials().await;
+        let mut notes = self.sources.notes();
+        notes.failure = match &result {
+            Ok(credentials) => {
+                secrets::keep(credentials.access_key_id());
+                secrets::keep(credentials.secret_access_key());
+                secrets::keep(credentials.session_token().unwrap_or_default());
+                None
+            }
+            Err(error) => Some(NoCredentials::new(error, notes.heard.take())),
+        };
+        result
+    }
+}
+
+impl ProvideCredentials for WatchedProvider {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.provide())
+    }
+
+    fn fallback_on_interrupt(&self) -> Option<Credentials> {
+        self.provider.fallback_on_interrupt()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_and_message_of_sts_are_what_is_said() {
+        let xml = "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error>\
+                   <Type>Sender</Type><Code>AccessDenied</Code><Message>User: arn:aws:iam::1:user/u \
+                   is not authorized to perform: sts:AssumeRole</Message></Error></ErrorResponse>";
+        assert_eq!(
+            said(xml),
+            "AccessDenied: User: arn:aws:iam::1:user/u is not authorized to perform: sts:AssumeRole"
+        );
+        assert_eq!(said("Credentials not found"), "Credentials not found");
+        assert_eq!(said("<Code>cut"), "<Code>cut");
+    }
+}
