@@ -22,8 +22,8 @@ pub enum Treatment {
     /// The SDK reads it, for credentials or for its own address. A value of another
     /// kind than this is an error.
     Checked(Kind),
-    /// The SDK reads it. It ignores a value of another kind than this, and a warning
-    /// says so.
+    /// The SDK reads it. A value of another kind than this has no effect or spoils a
+    /// source of credentials that is asked last, and a warning says so.
     Harmless(Kind),
     /// ESP sets its own value, for this reason. A warning says so.
     Replaced(&'static str),
@@ -116,24 +116,24 @@ pub const SDK_VARIABLES: [SdkVariable; 41] = [
     row("AWS_SECRET_ACCESS_KEY", Checked(KEY)),
     row("SECRET_ACCESS_KEY", Checked(KEY)),
     row("AWS_SESSION_TOKEN", Checked(TOKEN)),
-    row("AWS_ACCOUNT_ID", Checked(ANY)),
+    row("AWS_ACCOUNT_ID", Harmless(ANY)),
     row("AWS_PROFILE", Checked(ANY)),
     row("AWS_CONFIG_FILE", Checked(ANY)),
     row("AWS_SHARED_CREDENTIALS_FILE", Checked(ANY)),
     row("AWS_LOGIN_CACHE_DIRECTORY", Checked(ANY)),
     row("AWS_WEB_IDENTITY_TOKEN_FILE", Checked(ANY)),
     row("AWS_ROLE_ARN", Checked(ANY)),
-    row("AWS_ROLE_SESSION_NAME", Checked(ANY)),
+    row("AWS_ROLE_SESSION_NAME", Harmless(ANY)),
     row("AWS_ENDPOINT_URL_STS", Checked(ENDPOINT_URL)),
     row("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", Checked(RELATIVE_URI)),
     row("AWS_CONTAINER_CREDENTIALS_FULL_URI", Checked(FULL_URI)),
     row("AWS_CONTAINER_AUTHORIZATION_TOKEN", Checked(HEADER)),
     row("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", Checked(ANY)),
-    row("AWS_EC2_METADATA_DISABLED", Checked(SWITCH)),
+    row("AWS_EC2_METADATA_DISABLED", Harmless(SWITCH)),
     row("AWS_EC2_METADATA_SERVICE_ENDPOINT", Checked(ENDPOINT_URL)),
-    row("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", Checked(IP_VERSION)),
+    row("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", Harmless(IP_VERSION)),
     // What goes into the header User-Agent. ECS sets the first.
-    row("AWS_EXECUTION_ENV", Checked(HEADER)),
+    row("AWS_EXECUTION_ENV", Harmless(HEADER)),
     row("AWS_SDK_UA_APP_ID", Harmless(APP_ID)),
     // What ESP decides itself.
     row("AWS_RETRY_MODE", Replaced(RETRIES)),
@@ -284,7 +284,7 @@ mod tests {
             ("AWS_SDK_UA_APP_ID", "shop-web", true, false),
             ("AWS_SDK_UA_APP_ID", "shop web", true, true),
             ("AWS_EXECUTION_ENV", "AWS_ECS_FARGATE", true, false),
-            ("AWS_EXECUTION_ENV", "Fargate ü", false, false),
+            ("AWS_EXECUTION_ENV", "Fargate ü", true, true),
             ("AWS_SESSION_TOKEN", "abc=\n", true, false),
             ("AWS_SESSION_TOKEN", "abc\u{e9}", false, false),
             ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", true, false),
@@ -297,7 +297,8 @@ mod tests {
             ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "Basic abc=", true, false),
             ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "abc\r\nX: y", false, false),
             ("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ipv6", true, false),
-            ("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "6", false, false),
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "6", true, true),
+            ("AWS_EC2_METADATA_DISABLED", "legacy", true, true),
             ("AWS_ENDPOINT_URL_STS", "sts.internal", false, false),
             ("AWS_DISABLE_REQUEST_COMPRESSION", "true", true, true),
         ] {

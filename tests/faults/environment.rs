@@ -3,6 +3,7 @@
 //! never dies of them.
 
 use std::{
+    io::Read as _,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -66,9 +67,11 @@ fn begin(variables: &[(&str, &str)]) -> (Began, Log) {
     let start = Instant::now();
     let tried = metadata.stats_requests();
     loop {
-        if esp.child.try_wait().unwrap().is_some() {
-            let (status, log) = esp.ended_within(Duration::from_secs(1));
-            return (Began::Ended(status.code()), log);
+        if let Some(status) = esp.child.try_wait().unwrap() {
+            // A wrong configuration is told before there is a log.
+            let mut text = String::new();
+            esp.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+            return (Began::Ended(status.code()), Log { text, lines: Vec::new() });
         }
         if !cloudwatch.datums().is_empty() {
             let (status, log) = esp.stop_within("TERM", Duration::from_secs(10));
@@ -98,7 +101,11 @@ fn lives(variables: &[(&str, &str)]) {
     let (began, log) = begin(variables);
     match began {
         Began::Published | Began::Failing => {}
-        Began::Ended(code) => assert_eq!(code, Some(64), "{variables:?}\n{}", log.text),
+        Began::Ended(code) => {
+            assert_eq!(code, Some(64), "{variables:?}\n{}", log.text);
+            let is_named = |(name, _): &(&str, &str)| log.text.contains(&format!("esp: {name}="));
+            assert!(variables.iter().any(is_named), "{variables:?}\n{}", log.text);
+        }
     }
 }
 
@@ -144,7 +151,7 @@ fn credentials_that_cannot_be_sent_are_said() {
 }
 
 #[test]
-fn variables_for_credentials_never_end_the_program() {
+fn variables_for_credentials_end_the_program_only_as_a_wrong_configuration() {
     let names = [
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
         "AWS_CONTAINER_CREDENTIALS_FULL_URI",
