@@ -1,4 +1,4 @@
-//! The sidecar itself: its tasks on one thread, what they share, and how a run ends.
+//! The sidecar itself: its tasks on one thread, and what they share.
 //! Sampling puts samples into the publisher's store and into the lines for stdout;
 //! publishing and writing take them out. When something is due is decided by state
 //! machines elsewhere, which are told the time; the clock and the sockets are in
@@ -10,6 +10,7 @@ mod listening;
 pub(crate) mod polling;
 mod publishing;
 mod sampling;
+mod shutdown;
 mod tasks;
 pub mod world;
 mod writing;
@@ -19,7 +20,7 @@ use std::{
     io,
     pin::pin,
     rc::Rc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use smol::{
@@ -29,11 +30,12 @@ use smol::{
     stream::{Stream, StreamExt as _},
 };
 
+pub use self::shutdown::Ended;
 use self::{
     destination::Destination,
     publishing::Publishing,
     sampling::Sampling,
-    world::{RealWorld, Timer as _, World},
+    world::{RealWorld, World},
     writing::Writing,
 };
 use crate::{
@@ -45,9 +47,6 @@ use crate::{
     settings::Settings,
     time::ticker::Ticker,
 };
-
-/// For the last sample after a signal; a poll that is under way included.
-const LAST_SAMPLE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What the tasks share. One thread: nothing is locked.
 struct Shared<W> {
@@ -117,18 +116,6 @@ impl<W: World> Shared<W> {
     }
 }
 
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// By the first signal; what was left has been sent, or the grace is over.
-    Stopped,
-    /// By a second signal, of this number.
-    Aborted(i32),
-    /// A task of this name has ended before it was told to: a fault of ESP's own,
-    /// which has been logged.
-    Failed(&'static str),
-}
-
 /// Runs until the first of `signals` (or their end), takes a last sample, sends
 /// what is left within the grace and returns; at once at the second.
 ///
@@ -166,7 +153,6 @@ pub async fn supervise<W: World + 'static>(
     let (changed, notices) = bounded(1);
     let (lines_changed, line_notices) = bounded(1);
     let (stop, stopped) = bounded(1);
-    let grace = settings.shutdown_grace;
     let outputs = settings.outputs;
     let publisher =
         Publisher::new(settings.publish_interval, settings.buffer_samples(), world.seed());
@@ -227,34 +213,9 @@ pub async fn supervise<W: World + 'static>(
         report::stopped(&figures, outputs, shared.world.now().wall);
         return (ended, figures);
     }
-    let world = &shared.world;
-    let end = async {
-        let deadline = world.now().instant + grace;
-        // The sampling task takes a last sample when it notices.
-        stop.close();
-        sampling.or(world::pause(world, LAST_SAMPLE_TIMEOUT.min(grace))).await;
-        shared.end_sampling();
-        if let Some(lines) = &shared.lines {
-            lines.borrow_mut().finish();
-        }
-        shared.stopping.set(true);
-        shared.notify();
-        shared.notify_writing();
-        let mut over = world.timer();
-        let sent = future::zip(tasks::done(publishing), tasks::done(writing));
-        let sent = async {
-            sent.await;
-        };
-        sent.or(over.until(deadline)).await;
-        Ended::Stopped
-    };
-    let abort = async {
-        match signals.next().await {
-            Some(signal) => Ended::Aborted(signal),
-            None => future::pending().await,
-        }
-    };
-    let mut ended = end.or(abort).await;
+    let left = [publishing, writing];
+    let end = shutdown::shut_down(&shared, &stop, sampling, left);
+    let mut ended = end.or(shutdown::second_signal(&mut signals)).await;
     // What had to be sent may be unsent.
     if let Some(task) = failed.take() {
         fatal::task_ended(task);
