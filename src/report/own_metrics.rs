@@ -93,6 +93,6 @@ mod tests {
             count(false, true),
             count(true, true)
         );
-        assert!(variable::SELF_METRICS.help.contains(&expected), "{expected}");
+        assert!(variable::SELF_METRICS.help().contains(&expected), "{expected}");
     }
 }
