@@ -178,7 +178,8 @@ pub async fn supervise<W: World + 'static>(
     };
     // Not spawned: the executor's queue allocates now and then.
     let sampling = Sampling::new(Rc::clone(&shared)).run(stopped);
-    let mut sampling = pin!(failing.clone().watch("sampling", || stop.is_closed(), sampling));
+    let watched = failing.clone().watch("sampling", || stop.is_closed(), sampling);
+    let mut sampling = Box::pin(watched);
     let publishing = outputs.cloudwatch.then(|| {
         let publishing = Publishing::new(Rc::clone(&shared), notices).run();
         executor.spawn(failing.clone().watch("publishing", may_end(&shared), publishing))
@@ -195,7 +196,7 @@ pub async fn supervise<W: World + 'static>(
         signals.next().await;
     };
     let has_sampled = async {
-        sampling.as_mut().await;
+        (&mut sampling).await;
         // Which it says by `failed`.
         future::pending().await
     };

@@ -35,7 +35,7 @@ pub enum Ended {
 pub(super) async fn shut_down<W: World>(
     shared: &Shared<W>,
     stop: &Sender<()>,
-    sampling: Pin<&mut impl Future<Output = ()>>,
+    mut sampling: Pin<Box<impl Future<Output = ()>>>,
     left: [Option<Task<()>>; 2],
 ) -> Ended {
     let world = &shared.world;
@@ -43,7 +43,9 @@ pub(super) async fn shut_down<W: World>(
     let deadline = world.now().instant + grace;
     // The sampling task takes a last sample when it notices.
     stop.close();
-    sampling.or(world::pause(world, LAST_SAMPLE_TIMEOUT.min(grace))).await;
+    (&mut sampling).or(world::pause(world, LAST_SAMPLE_TIMEOUT.min(grace))).await;
+    // With a request that is still under way.
+    drop(sampling);
     shared.end_sampling();
     if let Some(lines) = &shared.lines {
         lines.borrow_mut().finish();
