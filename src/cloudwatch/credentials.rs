@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn no_source_is_told_from_a_wrong_one() {
         let of_instance = Heard {
-            address: "http://169.254.169.254/latest/api/token".to_owned(),
+            address: "http://127.0.0.1:1338/latest/api/token".to_owned(),
             is_for_role: false,
             answer: SourceAnswer::None { error: "why".to_owned(), is_timeout: true },
         };

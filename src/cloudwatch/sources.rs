@@ -25,8 +25,9 @@ use super::{
 };
 use crate::secrets;
 
-/// The address of the EC2 instance's own metadata, over both protocols.
-const INSTANCE_METADATA: [&str; 2] = ["http://169.254.169.254", "http://[fd00:ec2::254]"];
+/// What the EC2 instance's metadata are asked for. Their address may be any, by
+/// `AWS_EC2_METADATA_SERVICE_ENDPOINT`.
+const INSTANCE_METADATA: [&str; 2] = ["/latest/api/token", "/latest/meta-data/"];
 
 /// Notes about the sources of one client; clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -186,7 +187,7 @@ impl Heard {
     /// Whether the instance was asked, which is the last source: the task itself has
     /// none then.
     pub(super) fn is_of_instance(&self) -> bool {
-        INSTANCE_METADATA.iter().any(|address| self.address.starts_with(address))
+        INSTANCE_METADATA.iter().any(|path| self.address.contains(path))
     }
 }
 
