@@ -176,9 +176,9 @@ fn a_socket_that_is_taken_is_said_once_and_had_later() {
     let (_, log) = esp.stop("TERM");
     let said: Vec<_> = log.lines.iter().filter(|line| line["level"] == "WARN").collect();
     assert_eq!(said.len(), 1, "{}", log.text);
-    assert!(said[0]["message"].as_str().unwrap().starts_with("esp health cannot be answered"));
+    assert!(said[0]["message"].as_str().unwrap().starts_with("cannot bind the health socket"));
     assert!(said[0]["problem"].as_str().unwrap().contains("in use"), "{}", said[0]);
-    log.expect("esp health is answered from now on");
+    log.expect("the health socket is bound");
 }
 
 #[test]
