@@ -22,6 +22,9 @@ pub(super) const CADENCE_ASSUMED: Duration = Duration::from_mins(1);
 /// anything more means that the endpoint has another one.
 const AHEAD_MAX_NS: i64 = 50_000_000;
 
+/// How old the first reading may be, to be a base: agents renew at least once a minute.
+const FIRST_AGE_MAX_NS: i64 = 60_000_000_000;
+
 /// What a reading is, compared with the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arrival {
@@ -74,24 +77,38 @@ impl Freshness {
 
     /// The host's clock was set.
     pub(super) fn on_step(&mut self, step: Step) {
-        self.step = self.read.is_some().then_some(step);
+        self.step = Some(step);
         // A clock of the endpoint's own would now be ahead by as much less.
         self.min_age_ns = self.min_age_ns.saturating_add(step.by_ns).min(0);
     }
 
     /// Takes in the time of a reading in an answer that came `now`.
     pub(super) fn on_reading(&mut self, read: Timestamp, now: Now) -> Arrival {
+        let age_ns = age_ns(read, now);
         let Some(previous) = self.read else {
             self.renew(read, now);
-            self.min_age_ns = age_ns(read, now).min(0);
-            return Arrival::First;
+            self.min_age_ns = age_ns.min(0);
+            // Read long ago, or before the clock was set and we were there to see it.
+            let is_old = age_ns > FIRST_AGE_MAX_NS;
+            return match self.step.map(|step| step.side_of(read, now.wall)) {
+                _ if is_old => Arrival::Undated,
+                Some(None) => Arrival::Undated,
+                Some(Some(Side::After)) => {
+                    self.step = None;
+                    Arrival::First
+                }
+                Some(Some(Side::Before)) | None => Arrival::First,
+            };
         };
         if read == previous {
             return Arrival::Repeated;
         }
         self.renew(read, now);
         if let Some(step) = self.step {
-            match step.side_of(read, now.wall) {
+            // One container's stamps fall only when the clock does.
+            let has_fallen = step.by_ns < 0 && read < previous;
+            let side = if has_fallen { Some(Side::After) } else { step.side_of(read, now.wall) };
+            match side {
                 // As the one before it.
                 Some(Side::Before) => {}
                 Some(Side::After) => {
@@ -105,7 +122,6 @@ impl Freshness {
             return Arrival::Next;
         }
         // Our clock was not set; the endpoint's was if it is another one.
-        let age_ns = age_ns(read, now);
         let Some(interval_ns) = read.ns_since(previous) else {
             self.min_age_ns = age_ns.min(0);
             return Arrival::Alone;
@@ -248,10 +264,40 @@ mod tests {
                     (3000, 13_000 - step_ms, 12_500 - step_ms),
                     (4000, 14_000 - step_ms, 13_500 - step_ms),
                 ];
-                let of_step = if is_old && step_ms > 500 { Next } else { Undated };
-                assert_eq!(arrivals(&rows), [First, Next, of_step, Alone, Next], "{step_ms}");
+                let expected = match (is_old, step_ms > 500) {
+                    (true, true) => [First, Next, Next, Alone, Next],
+                    // Its stamp is earlier than the one before.
+                    (false, true) if step_ms > 1000 => [First, Next, Alone, Next, Next],
+                    _ => [First, Next, Undated, Alone, Next],
+                };
+                assert_eq!(arrivals(&rows), expected, "{step_ms} {is_old}");
             }
         }
+    }
+
+    #[test]
+    fn a_first_reading_from_before_the_step_is_no_base_for_one_after_it() {
+        use Arrival::{Alone, First, Next, Undated};
+        // Fargate: the reading of 2 s is replayed when the clock has been set already.
+        let start = Instant::now();
+        let base_ms = 1_795_514_400_000;
+        let at = |elapsed_ms: u64, wall_ms: u64| Now {
+            instant: start + Duration::from_millis(elapsed_ms),
+            wall: Timestamp::from_unix_ns((base_ms + wall_ms) * 1_000_000),
+        };
+        let read = |ms: u64| Timestamp::from_unix_ns((base_ms + ms) * 1_000_000);
+        let mut clock = super::super::clock::HostClock::default();
+        let mut freshness = Freshness::new(start);
+        assert_eq!(clock.on_answer(at(3000, 3000)), None);
+        freshness.on_step(clock.on_answer(at(4000, 904_000)).unwrap());
+        assert_eq!(freshness.on_reading(read(2000), at(4000, 904_000)), Undated);
+        assert_eq!(freshness.on_reading(read(912_000), at(12_000, 912_000)), Alone);
+        assert_eq!(freshness.on_reading(read(922_000), at(22_000, 922_000)), Next);
+        // The clock was set before anybody looked.
+        let rows = [(0, 900_000, 3_000), (5000, 905_000, 904_500), (15_000, 915_000, 914_500)];
+        assert_eq!(arrivals(&rows), [Undated, Next, Next]);
+        let rows = [(0, 12_000, 3_000), (5000, 17_000, 16_500)];
+        assert_eq!(arrivals(&rows), [First, Next]);
     }
 
     #[test]
