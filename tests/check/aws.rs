@@ -143,7 +143,7 @@ fn the_source_of_the_credentials_is_named() {
         (
             &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:9/x")],
             75,
-            "see whether the task definition has a task role",
+            "check the address, and the variable that names it: AWS_CONTAINER_CREDENTIALS_FULL_URI",
         ),
     ] {
         let said = check_without_key(&uri, &url, &[], more);
