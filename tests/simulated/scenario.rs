@@ -10,7 +10,7 @@ use std::{
 
 use esp::{
     sample::OwnFigures,
-    settings::Settings,
+    settings::{Settings, SettingsErrors},
     sidecar::{self, Ended},
 };
 use esp_endpoints::{
@@ -109,11 +109,14 @@ impl Scenario {
         }
     }
 
-    fn settings(&self) -> Settings {
+    /// # Errors
+    ///
+    /// If ESP would not start with these variables.
+    pub(crate) fn settings(&self) -> Result<Settings, SettingsErrors> {
         let mut variables =
             vec![("ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/0f1e2d3c")];
         variables.extend(self.variables.iter().map(|(name, value)| (*name, value.as_str())));
-        Settings::read(&variables[..]).unwrap()
+        Settings::read(&variables[..])
     }
 
     /// When the last fault is over.
@@ -135,7 +138,7 @@ impl Scenario {
     pub(crate) fn play(self, mut look: impl FnMut(&Clock)) -> Played {
         // What the SDK throws dice for follows the seed too.
         fastrand::seed(self.seed);
-        let settings = self.settings();
+        let settings = self.settings().unwrap();
         let clock = Clock::new();
         clock.set_host_ahead(self.host_ahead_ms);
         let ledger = Arc::new(Mutex::new(Ledger::new(Terms {

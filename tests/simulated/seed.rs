@@ -125,7 +125,7 @@ impl Scenario {
         let samples_a_second = measured.len() as u64 * 2 * 1000 / sample_ms.max(1000);
         let refused_one_in = dice.chance(10).then_some(60 * samples_a_second.max(1));
         let (events, host_ahead_ms) = events(&mut dice, names, calm_from);
-        Self {
+        let mut scenario = Self {
             seed,
             description,
             cadence,
@@ -149,7 +149,14 @@ impl Scenario {
             signal_at,
             second_signal_after,
             samples: 0,
+        };
+        // More samples than requests can carry are refused at the start.
+        if scenario.settings().is_err() {
+            let variables = scenario.variables.iter_mut();
+            let interval = variables.filter(|(name, _)| *name == "SAMPLE_INTERVAL");
+            interval.for_each(|(_, text)| "1s".clone_into(text));
         }
+        scenario
     }
 }
 
