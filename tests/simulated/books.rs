@@ -101,7 +101,7 @@ fn the_books_notice_what_must_not_be() {
         ("no last sample", &|books| {
             books.on_poll(at(0));
             books.on_poll_over(at(2));
-            books.on_signal();
+            books.on_signal(at(10));
             books.check_last_sample(at(600));
         }),
         ("1 too many waited", &|books| {

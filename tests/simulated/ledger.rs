@@ -19,6 +19,9 @@ mod requests;
 /// How many complaints are kept at most: the first ones tell.
 const COMPLAINTS_MAX: usize = 8;
 
+/// For the last sample after a signal.
+const LAST_SAMPLE_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// A sample, as CloudWatch knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
@@ -35,6 +38,8 @@ pub(crate) struct Key {
 struct Fate {
     /// When the endpoint gave what it comes of, ms since the beginning.
     given_ms: Option<u32>,
+    /// The endpoint gave what it comes of, and ESP may leave it out.
+    is_optional: bool,
     /// How often CloudWatch accepted it, and how often ESP learnt so.
     accepted: u16,
     told: u16,
@@ -80,6 +85,7 @@ pub(crate) struct Terms {
     pub(crate) is_all_known: bool,
     pub(crate) sample_interval: Duration,
     pub(crate) publish_interval: Duration,
+    pub(crate) shutdown_grace: Duration,
     /// Samples to make room for in the books.
     pub(crate) samples: usize,
     /// From here on all is as it should be, and samples are published in time.
@@ -127,6 +133,8 @@ pub(crate) struct Ledger {
     is_polling: bool,
     /// Until when the last request to the endpoint was under way.
     polling_until: Duration,
+    /// When ESP stops waiting for the last poll.
+    polls_until: Duration,
     /// Ticks that passed while the endpoint kept ESP waiting.
     ticks_held: u64,
     signalled: bool,
@@ -164,6 +172,7 @@ impl Ledger {
             next_tick: 0,
             is_polling: false,
             polling_until: Duration::ZERO,
+            polls_until: Duration::MAX,
             ticks_held: 0,
             signalled: false,
             is_last_asked: false,
@@ -178,6 +187,22 @@ impl Ledger {
         if self.complaints.len() < COMPLAINTS_MAX {
             self.complaints.push(format!("at {:.3} s: {complaint}", at.as_secs_f64()));
         }
+    }
+
+    /// The endpoint has given what a sample of `metric` may come of: nobody can tell
+    /// whether the clock was set before or after.
+    pub(crate) fn on_given_perhaps(&mut self, metric: &str, container: &str, read_ms: i64) {
+        if !self.terms.values.iter().any(|(name, _)| *name == metric) {
+            return;
+        }
+        let key = self.key(metric, container, read_ms);
+        self.fates.insert(key, Fate { is_optional: true, ..Fate::default() });
+    }
+
+    fn key(&mut self, metric: &str, container: &str, timestamp_ms: i64) -> Key {
+        let place = self.terms.containers.iter().position(|name| name == container).unwrap();
+        let container = (!self.terms.is_one).then(|| u16::try_from(place).unwrap());
+        Key { metric: self.metric(metric), container, timestamp_ms }
     }
 
     fn note_waiting(&mut self) {
@@ -199,9 +224,7 @@ impl Ledger {
         if !self.terms.values.iter().any(|(name, _)| *name == metric) {
             return;
         }
-        let place = self.terms.containers.iter().position(|name| name == container).unwrap();
-        let container = (!self.terms.is_one).then(|| u16::try_from(place).unwrap());
-        let key = Key { metric: self.metric(metric), container, timestamp_ms: read_ms };
+        let key = self.key(metric, container, read_ms);
         let given_ms = u32::try_from(at.as_millis()).unwrap();
         let fate = Fate { given_ms: Some(given_ms), ..Fate::default() };
         if self.fates.insert(key, fate).is_some() {
@@ -214,8 +237,9 @@ impl Ledger {
     }
 
     /// From here on ESP is ending: it may hurry, and polls once more.
-    pub(crate) fn on_signal(&mut self) {
+    pub(crate) fn on_signal(&mut self, at: Duration) {
         self.signalled = true;
+        self.polls_until = at + LAST_SAMPLE_TIMEOUT.min(self.terms.shutdown_grace);
         self.is_last_asked = self.is_asked;
         // The last poll is at no tick.
         self.is_polling = self.is_asked;

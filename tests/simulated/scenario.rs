@@ -158,6 +158,7 @@ impl Scenario {
                     .all(|m| VALUES.iter().any(|(name, _)| m.name() == *name)),
             sample_interval: settings.sample_interval,
             publish_interval: settings.publish_interval,
+            shutdown_grace: settings.shutdown_grace,
             samples: self.samples,
             settled_from: self.settled_from,
             faults_until: self.faults_until(),
@@ -187,7 +188,7 @@ impl Scenario {
             let (clock, ledger, signal) = (clock.clone(), Arc::clone(&ledger), signal.clone());
             async move {
                 clock.until(self.signal_at).await;
-                ledger.lock().unwrap().on_signal();
+                ledger.lock().unwrap().on_signal(clock.elapsed());
                 signal.send(SIGTERM).await.unwrap();
                 if let Some(after) = self.second_signal_after {
                     clock.pause(after).await;

@@ -163,6 +163,9 @@ pub(crate) struct Task {
     shown: HashMap<String, Taken>,
     /// By name.
     times: HashMap<String, u32>,
+    /// Of the next samples of each container so many may lack a difference: of a
+    /// sample near the moment at which the clock was set nobody knows the side.
+    doubtful: HashMap<String, u8>,
     /// `/task/stats` as it was last asked for, and whether it is that still. Kept
     /// until the next one, so that what is allocated depends on no coincidence.
     stats: Vec<u8>,
@@ -204,6 +207,7 @@ impl Task {
             taken: HashMap::new(),
             shown: HashMap::new(),
             times: HashMap::new(),
+            doubtful: HashMap::new(),
             stats: Vec::new(),
             is_stats_good: false,
         }
@@ -246,6 +250,7 @@ impl Task {
             TaskEvent::Stall(duration) => self.stalled_until = self.clock.elapsed() + *duration,
             TaskEvent::SetClock(host_ahead_ms) => {
                 self.clock.set_host_ahead(*host_ahead_ms);
+                self.doubtful = self.known.keys().map(|docker_id| (docker_id.clone(), 2)).collect();
                 for name in self.truths.keys() {
                     *self.times.entry(name.clone()).or_default() += 1;
                 }
@@ -401,7 +406,16 @@ impl Task {
             }
             let [cpu, memory] = VALUES.map(|(metric, _)| metric);
             ledger.on_given(now, memory, &container.name, taken.read_ms);
-            if before.time == taken.time {
+            let doubtful = self.doubtful.get_mut(docker_id).filter(|left| **left > 0);
+            let is_doubtful = doubtful.is_some();
+            if let Some(left) = doubtful {
+                *left -= 1;
+            }
+            if before.time != taken.time {
+                // There is no difference.
+            } else if is_doubtful {
+                ledger.on_given_perhaps(cpu, &container.name, taken.read_ms);
+            } else {
                 ledger.on_given(now, cpu, &container.name, taken.read_ms);
             }
         }

@@ -27,7 +27,7 @@ impl Ledger {
     pub(crate) fn on_poll_over(&mut self, at: Duration) {
         self.is_asked = false;
         if self.is_polling {
-            self.polling_until = at;
+            self.polling_until = at.min(self.polls_until);
         }
         self.is_polling = !self.signalled;
     }

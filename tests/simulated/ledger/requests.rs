@@ -147,11 +147,11 @@ impl Ledger {
                 .any(|(name, _)| self.metrics[usize::from(key.metric)] == *name);
             let fate = self.fates.entry(*key).or_default();
             fate.accepted += 1;
-            let (told, given_ms) = (fate.told, fate.given_ms);
+            let (told, given_ms, is_optional) = (fate.told, fate.given_ms, fate.is_optional);
             if told > 0 {
                 self.complain(at, format_args!("knowingly sent again: {key:?}"));
             }
-            if is_kept && given_ms.is_none() {
+            if is_kept && given_ms.is_none() && !is_optional {
                 self.complain(at, format_args!("nobody gave {key:?}"));
             }
         }
