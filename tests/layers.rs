@@ -120,6 +120,26 @@ fn no_room_uses_itself_through_others() {
 }
 
 #[test]
+fn a_room_uses_only_rooms_below_it_in_the_table() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/architecture.md")).unwrap();
+    let (_, table) = page.split_once("## The rooms").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let rooms: Vec<_> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+        .map(|(room, _)| room.trim_end_matches(".rs"))
+        .collect();
+    let place = |name: &str| rooms.iter().position(|room| *room == name);
+    for (room, others) in graph() {
+        let Some(mine) = place(&room) else { continue };
+        for other in others {
+            assert!(place(&other) > Some(mine), "{room} uses {other}, which is not below it");
+        }
+    }
+}
+
+#[test]
 fn a_circle_is_found() {
     let graph = [("a", "b"), ("b", "c"), ("c", "a")]
         .map(|(from, to)| (from.to_owned(), BTreeSet::from([to.to_owned()])));
