@@ -225,7 +225,8 @@ impl Container {
                 poll.clock_set = true;
             }
         }
-        let is_base = arrival != Arrival::Undated;
+        let is_first = matches!(arrival, Arrival::First | Arrival::FirstUndated);
+        let is_base = !matches!(arrival, Arrival::Undated | Arrival::FirstUndated);
         if is_base {
             self.on_cpu(reading, poll);
         }
@@ -233,7 +234,7 @@ impl Container {
         if let Some(memory) = reading.memory {
             self.memory = Some(memory);
             self.known.has_memory = true;
-            if arrival != Arrival::First && self.place.is_some() {
+            if !is_first && self.place.is_some() {
                 self.on_memory(memory, reading.read, poll);
             }
         }

@@ -39,6 +39,9 @@ pub(super) enum Arrival {
     /// The clock was set, and nobody can tell whether before or after this reading. It
     /// is good by itself only.
     Undated,
+    /// The first one, and too old or of an unknown side of a step: it is good neither by
+    /// itself nor as a base.
+    FirstUndated,
 }
 
 /// What is known of when a container's readings come.
@@ -91,8 +94,8 @@ impl Freshness {
             // Read long ago, or before the clock was set and we were there to see it.
             let is_old = age_ns > FIRST_AGE_MAX_NS;
             return match self.step.map(|step| step.side_of(read, now.wall)) {
-                _ if is_old => Arrival::Undated,
-                Some(None) => Arrival::Undated,
+                _ if is_old => Arrival::FirstUndated,
+                Some(None) => Arrival::FirstUndated,
                 Some(Some(Side::After)) => {
                     self.step = None;
                     Arrival::First
@@ -277,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_first_reading_from_before_the_step_is_no_base_for_one_after_it() {
-        use Arrival::{Alone, First, Next, Undated};
+        use Arrival::{Alone, First, FirstUndated, Next};
         // Fargate: the reading of 2 s is replayed when the clock has been set already.
         let start = Instant::now();
         let base_ms = 1_795_514_400_000;
@@ -290,12 +293,12 @@ mod tests {
         let mut freshness = Freshness::new(start);
         assert_eq!(clock.on_answer(at(3000, 3000)), None);
         freshness.on_step(clock.on_answer(at(4000, 904_000)).unwrap());
-        assert_eq!(freshness.on_reading(read(2000), at(4000, 904_000)), Undated);
+        assert_eq!(freshness.on_reading(read(2000), at(4000, 904_000)), FirstUndated);
         assert_eq!(freshness.on_reading(read(912_000), at(12_000, 912_000)), Alone);
         assert_eq!(freshness.on_reading(read(922_000), at(22_000, 922_000)), Next);
         // The clock was set before anybody looked.
         let rows = [(0, 900_000, 3_000), (5000, 905_000, 904_500), (15_000, 915_000, 914_500)];
-        assert_eq!(arrivals(&rows), [Undated, Next, Next]);
+        assert_eq!(arrivals(&rows), [FirstUndated, Next, Next]);
         let rows = [(0, 12_000, 3_000), (5000, 17_000, 16_500)];
         assert_eq!(arrivals(&rows), [First, Next]);
     }
