@@ -46,7 +46,7 @@ const COUNTED: Duration = Duration::from_secs(5);
 /// Each poll meets a new sample, as a rule.
 const INTERVAL: Duration = Duration::from_millis(200);
 /// Of the 25 polls in that time; a busy machine may miss some.
-const SAMPLES_AT_LEAST: u64 = 10;
+const SAMPLES_MIN: u64 = 10;
 
 fn main() {
     if env::args().any(|argument| argument == ENDPOINT) {
@@ -90,7 +90,7 @@ fn count(uri: &str) {
     let figures = sidecar.join().unwrap();
 
     let samples = figures.samples;
-    assert!(samples >= SAMPLES_AT_LEAST * 3 * 8, "only {samples} samples");
+    assert!(samples >= SAMPLES_MIN * 3 * 8, "only {samples} samples");
     assert_eq!(figures.taken, samples);
     let counted = after - before;
     let times = counted.allocations + counted.reallocations;

@@ -35,7 +35,7 @@ const ENDPOINT_PATIENCE: Duration = Duration::from_secs(10);
 /// For what is quickly done after the samples.
 const SLACK: Duration = Duration::from_secs(2);
 /// The longest time between two polls, however long `SAMPLE_INTERVAL` is.
-const POLL_INTERVAL_MOST: Duration = Duration::from_secs(1);
+const POLL_INTERVAL_MAX: Duration = Duration::from_secs(1);
 /// The newest sample of each metric and container.
 type Newest = BTreeMap<(Option<u16>, Metric), Sample>;
 
@@ -59,7 +59,7 @@ impl<'a, W: World> Check<'a, W> {
     pub(super) async fn run(mut self, publish: bool) -> Findings {
         let start = self.instant();
         self.findings = configuration::of(self.settings, self.output);
-        let interval = self.settings.sample_interval.min(POLL_INTERVAL_MOST);
+        let interval = self.settings.sample_interval.min(POLL_INTERVAL_MAX);
         let mut ticker = Ticker::new(self.instant(), interval);
         let task = self.endpoint(&mut ticker).await;
         let has_container = task.as_ref().is_some_and(|task| self.containers(task));

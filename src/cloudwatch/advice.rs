@@ -11,7 +11,7 @@ use crate::publisher::Outcome;
 pub(super) const REQUEST_NOT_MADE: &str = "check AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_CLOUDWATCH, \
     AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT and the Region";
 
-/// For credentials that are not to be had.
+/// For credentials that are not available.
 pub(super) const fn cause_advice(cause: Cause) -> &'static str {
     match cause {
         Cause::NoSource => {

@@ -20,7 +20,7 @@ pub struct CredentialsSource {
     pub source: String,
     /// When they end; others are had before that.
     pub expire: Option<SystemTime>,
-    /// They are those of the instance on which the task runs, which is seldom
+    /// They are those of the instance on which the task runs, which is rarely
     /// meant: the task has none of its own.
     pub is_of_instance: bool,
 }

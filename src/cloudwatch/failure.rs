@@ -136,7 +136,7 @@ impl PutError {
         Self { outcome, message: peer_text(&message), advice }
     }
 
-    /// The SDK could not even make the request, and not for want of credentials: its
+    /// The SDK could not even make the request, and not because credentials are missing: its
     /// address cannot be made of what the environment says.
     fn not_made(error: &SdkError<PutMetricDataError>) -> Self {
         Self {

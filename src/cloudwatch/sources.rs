@@ -37,7 +37,7 @@ pub(super) struct Sources(Arc<Mutex<Notes>>);
 struct Notes {
     /// What came of the last request to a source.
     heard: Option<Heard>,
-    /// Why the credentials were last not to be had.
+    /// Why the credentials were last not available.
     failure: Option<NoCredentials>,
 }
 

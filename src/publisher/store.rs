@@ -248,7 +248,7 @@ impl Store {
         self.len() <= self.capacity - self.capacity.div_ceil(10)
     }
 
-    /// Samples that were lost for want of room, since the start.
+    /// Samples that were lost because the store was full, since the start.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped
     }

@@ -144,7 +144,7 @@ fn the_offset_moves_every_request_alike() {
 }
 
 #[test]
-fn seldom_samples_are_sent_when_they_arrive() {
+fn rare_samples_are_sent_when_they_arrive() {
     let mut bench = Bench::new(10 * SECOND, 7_000);
     bench.publisher.set_cadence(Some(Duration::from_millis(9_990)));
     bench.run(61 * SECOND, |bench| {

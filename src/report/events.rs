@@ -43,7 +43,10 @@ pub fn event(event: &Event) {
             }
         }
         Event::CounterReset { container } => {
-            info!(container, "the container was restarted; one sample dropped");
+            info!(
+                container,
+                "the container's CPU counter fell, as after a restart; one sample dropped"
+            );
         }
         Event::CounterJumped { container } => warn!(
             container,
@@ -51,7 +54,7 @@ pub fn event(event: &Event) {
              are dropped"
         ),
         Event::ClockSet { by_ms } => {
-            warn!(by_ms, "the clock was set: the samples over that moment are dropped");
+            warn!(by_ms, "the clock was set: the differences over that moment are dropped");
         }
         Event::SumsWait { containers, since } => warn!(
             containers = containers.join(", "),

@@ -24,7 +24,7 @@ pub enum KnownDimension {
     ContainerName,
     /// Where the task runs.
     AvailabilityZone,
-    /// `EC2`, `FARGATE` or `EXTERNAL`.
+    /// `EC2`, `FARGATE`, `MANAGED_INSTANCES` or `EXTERNAL`.
     LaunchType,
 }
 
@@ -100,7 +100,7 @@ pub struct DimensionSets {
 
 impl Default for DimensionSets {
     /// `ClusterName,ServiceName`, with something in the place of a name that is
-    /// not to be had.
+    /// not available.
     fn default() -> Self {
         let specs = [KnownDimension::ClusterName, KnownDimension::ServiceName];
         Self { sets: vec![specs.map(DimensionSpec::Known).to_vec()], is_default: true }

@@ -36,7 +36,10 @@ impl BlockIo {
                 if was_known { Outcome::Unknown } else { Outcome::Nothing }
             }
             Listed::Listed(reading) => {
-                self.has_list = true;
+                // All of it came since that zero, however much it is.
+                if !std::mem::replace(&mut self.has_list, true) && self.base.is_some() {
+                    self.growth.trust_next();
+                }
                 self.on_list((read, reading))
             }
         }
@@ -106,6 +109,9 @@ mod tests {
             seen(&[(10, none), (11, none), (12, disk(4096)), (13, disk(8192))]),
             [4096, 4096]
         );
+        // However many they are: 40 MiB in a second, and little after it.
+        let rows = [(10, none), (11, none), (12, disk(40 << 20)), (13, disk(41 << 20))];
+        assert_eq!(seen(&rows), [40 << 20, 1 << 20]);
         // A list that is gone is a reset.
         assert_eq!(
             seen(&[(10, disk(4096)), (11, none), (12, disk(4096)), (13, disk(8192))]),

@@ -1,6 +1,6 @@
 //! The host's wall clock, as far as it is set while ESP runs. The endpoint stamps
 //! its readings with that same clock, so a step of it would make a difference of
-//! readings too long or too short. A step is seen exactly, by comparing the wall
+//! readings too long or too short. A step is seen by comparing the wall
 //! clock with the monotonic clock from one answer to the next. Pure: the time is
 //! told, not read.
 
@@ -57,7 +57,7 @@ impl Step {
     /// After the step no stamp is from before the answer that did not see it yet. After
     /// a step ahead, no old stamp is later than what the clock would say now without
     /// the step. After a step back, old stamps can lie in the future, and a new one is
-    /// told only once the clock is past the moment at which the step was seen.
+    /// told only once the clock is past them, unless it is earlier than the one before.
     pub(super) fn side_of(self, read: Timestamp, wall: Timestamp) -> Option<Side> {
         let read_ns = read.unix_ns();
         if read_ns < self.wall.unix_ns().saturating_sub(self.gap_ns) || read > wall {
@@ -66,7 +66,8 @@ impl Step {
         let is_after = if self.by_ns > 0 {
             read_ns > self.wall.unix_ns().saturating_sub(self.by_ns.unsigned_abs())
         } else {
-            read > self.wall
+            // Old stamps reach so far into the future.
+            read_ns > self.wall.unix_ns().saturating_add(self.by_ns.unsigned_abs())
         };
         is_after.then_some(Side::After)
     }
@@ -129,7 +130,8 @@ mod tests {
             (step(-2000, 8_000), 9_500, 8_000, Some(Before)),
             (step(-2000, 8_000), 6_900, 8_000, Some(Before)),
             (step(-2000, 8_000), 7_500, 8_000, None),
-            (step(-2000, 8_000), 8_500, 9_000, Some(After)),
+            (step(-2000, 8_000), 8_500, 9_000, None),
+            (step(-2000, 8_000), 10_500, 11_000, Some(After)),
             (step(-2000, 8_000), 9_500, 9_000, Some(Before)),
         ] {
             let side = step.side_of(ms(read_ms), ms(wall_ms));

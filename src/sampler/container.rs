@@ -231,8 +231,8 @@ impl Container {
             self.on_cpu(reading, poll);
         }
         // The first reading may be a replay from before our start; it is a base.
+        self.memory = reading.memory;
         if let Some(memory) = reading.memory {
-            self.memory = Some(memory);
             self.known.has_memory = true;
             if !is_first && self.place.is_some() {
                 self.on_memory(memory, reading.read, poll);

@@ -6,6 +6,8 @@ use crate::{reading::CpuReading, time::Timestamp};
 /// More than all CPUs times this is no load: a counter and its `read` are not taken
 /// at the very same moment.
 const CPUS_TOLERANCE: f64 = 1.1;
+/// Twice all CPUs is what a reading that is stamped half an interval early comes to.
+const JITTER_MAX: f64 = 2.0;
 /// So many readings in a row may come to more than all CPUs, each added to the next.
 /// If the sum of all of them does as well, the counter itself jumped.
 const HELD_MAX: u8 = 4;
@@ -105,7 +107,10 @@ impl Cpu {
         };
         if self.online_cpus.is_some_and(|cpus| cores > CPUS_TOLERANCE * f64::from(cpus)) {
             self.held += 1;
-            if self.held <= HELD_MAX {
+            let is_jitter = self
+                .online_cpus
+                .is_some_and(|cpus| cores <= JITTER_MAX * CPUS_TOLERANCE * f64::from(cpus));
+            if is_jitter && self.held <= HELD_MAX {
                 return CpuOutcome::Nothing;
             }
             self.rebase(now);
@@ -227,6 +232,16 @@ mod tests {
         assert_eq!(outcomes.iter().filter(|outcome| **outcome == CpuOutcome::Jumped).count(), 1);
         let cores = cores_of(&outcomes);
         assert!(cores.len() >= 14 && cores.iter().all(|cores| (cores - 0.5).abs() < 1e-9));
+    }
+
+    #[test]
+    fn a_jump_is_not_averaged_into_a_load_that_can_be() {
+        // Two low values of a counter that is 10 s higher, on four CPUs.
+        let rows = [(0, 100_000), (1000, 100_500), (2000, 90_000), (3000, 90_500), (4000, 102_000)];
+        let mut rows: Vec<_> = rows.to_vec();
+        rows.extend((5..12).map(|n| (n * 1000, 102_000 + (n - 4) * 500)));
+        let cores = cores_of(&outcomes(4, &rows));
+        assert!(cores.iter().all(|cores| (cores - 0.5).abs() < 1e-9), "{cores:?}");
     }
 
     #[test]

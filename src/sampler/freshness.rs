@@ -1,6 +1,6 @@
 //! Whether a container's reading is new: the one place where a repeated reading is
-//! recognised, a late one, one across a step of the clock, a container that fell
-//! silent and one that stopped. What a new reading comes to is decided elsewhere.
+//! recognised, a late one, one across a step of the clock, and a container that
+//! fell silent. What a new reading comes to is decided elsewhere.
 
 use std::time::{Duration, Instant};
 
@@ -56,8 +56,10 @@ pub(super) struct Freshness {
     answered_at: Instant,
     /// For how long answers have come without a new reading.
     unrenewed: Duration,
-    /// The step that the readings have not left behind yet.
+    /// The step that the readings have not left behind yet, and whether there was
+    /// another before it.
     step: Option<Step>,
+    is_tangled: bool,
     /// The youngest that a reading has been, ns: negative if the endpoint's clock is
     /// ahead of ours.
     min_age_ns: i64,
@@ -73,6 +75,7 @@ impl Freshness {
             answered_at: now,
             unrenewed: Duration::ZERO,
             step: None,
+            is_tangled: false,
             min_age_ns: 0,
             is_silent: false,
         }
@@ -80,7 +83,8 @@ impl Freshness {
 
     /// The host's clock was set.
     pub(super) fn on_step(&mut self, step: Step) {
-        self.step = Some(step);
+        // Of a reading between two steps nobody knows the side.
+        self.is_tangled = self.step.replace(step).is_some();
         // A clock of the endpoint's own would now be ahead by as much less.
         self.min_age_ns = self.min_age_ns.saturating_add(step.by_ns).min(0);
     }
@@ -109,6 +113,9 @@ impl Freshness {
         self.renew(read, now);
         if let Some(step) = self.step {
             // One container's stamps fall only when the clock does.
+            if std::mem::take(&mut self.is_tangled) {
+                return Arrival::Undated;
+            }
             let has_fallen = step.by_ns < 0 && read < previous;
             let side = if has_fallen { Some(Side::After) } else { step.side_of(read, now.wall) };
             match side {
@@ -267,11 +274,13 @@ mod tests {
                     (3000, 13_000 - step_ms, 12_500 - step_ms),
                     (4000, 14_000 - step_ms, 13_500 - step_ms),
                 ];
-                let expected = match (is_old, step_ms > 500) {
-                    (true, true) => [First, Next, Next, Alone, Next],
+                let expected = match (is_old, step_ms) {
+                    (_, 300) => [First, Next, Undated, Alone, Next],
+                    (true, 900) => [First, Next, Next, Undated, Alone],
+                    (false, 900) => [First, Next, Undated, Undated, Alone],
+                    (true, _) => [First, Next, Next, Alone, Next],
                     // Its stamp is earlier than the one before.
-                    (false, true) if step_ms > 1000 => [First, Next, Alone, Next, Next],
-                    _ => [First, Next, Undated, Alone, Next],
+                    (false, _) => [First, Next, Alone, Next, Next],
                 };
                 assert_eq!(arrivals(&rows), expected, "{step_ms} {is_old}");
             }
@@ -301,6 +310,33 @@ mod tests {
         assert_eq!(arrivals(&rows), [FirstUndated, Next, Next]);
         let rows = [(0, 12_000, 3_000), (5000, 17_000, 16_500)];
         assert_eq!(arrivals(&rows), [First, Next]);
+    }
+
+    #[test]
+    fn a_reading_between_two_steps_is_part_of_no_difference() {
+        use Arrival::{Alone, First, Undated};
+        // 2 s ahead at 4 s, a sample stamped 7.5 s, 2 s back at 5.9 s; and ahead twice.
+        let rows = [(0, 0, 0), (5000, 7000, 0), (6000, 6000, 7500), (16_000, 16_000, 15_500)];
+        assert_eq!(arrivals(&rows)[..], [First, Arrival::Repeated, Undated, Alone]);
+        let rows = [(0, 0, 0), (5000, 7000, 0), (6000, 10_000, 7500), (16_000, 20_000, 19_500)];
+        assert_eq!(arrivals(&rows)[..], [First, Arrival::Repeated, Undated, Alone]);
+    }
+
+    #[test]
+    fn a_late_stamp_from_before_a_step_back_is_no_base() {
+        use Arrival::{Alone, First, Next, Undated};
+        // Set back by 2 s at 10 s; the sample of 9.5 s is seen 3 s later.
+        let rows = [
+            (0, 500, 0),
+            (9000, 9500, 0),
+            (10_000, 8500, 0),
+            (13_000, 11_500, 9500),
+            (20_000, 18_500, 17_500),
+            (30_000, 28_500, 27_500),
+        ];
+        let seen: Vec<_> =
+            arrivals(&rows).into_iter().filter(|it| *it != Arrival::Repeated).collect();
+        assert_eq!(seen, [First, Undated, Alone, Next]);
     }
 
     #[test]

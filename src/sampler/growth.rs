@@ -2,25 +2,29 @@
 //! and written. The endpoint's counters fall when a container restarts, and now and
 //! then one is simply wrong: a low value between two high ones, or all of them
 //! times a factor after an upgrade of the agent (EC2 agents before 1.100.0 divide
-//! the network counters of awsvpc tasks by the number of containers). No fixed bound
+//! the network counters of awsvpc tasks by the number of containers minus one). No fixed bound
 //! tells such a jump from a fast network, so a jump waits for the next value to
 //! confirm it. Pure: times and totals in, growth out.
 
-/// A rate this many times higher than any of late is distrusted at first.
+/// A rate this many times higher than any recent one is distrusted at first.
 const JUMP_FACTOR: f64 = 1000.0;
 /// What an idle counter may always do, bytes a second, for that factor.
 const IDLE_RATE: f64 = 1000.0;
-/// Both counters times the same factor, at a rate this many times higher than any of
-/// late: distrusted as well.
+/// Both counters times the same factor, at a rate this many times higher than any recent
+/// one: distrusted as well.
 const SCALED_FACTOR: f64 = 10.0;
 /// How much alike the two factors are, and how small and large they can be: the
 /// containers of a task.
 const SCALED_ALIKE: f64 = 0.01;
 const SCALED_MIN: f64 = 1.05;
 const SCALED_MAX: f64 = 32.0;
-/// A jump is confirmed by a rate that is at least this part of it.
+/// A jump is confirmed by a rate that is at least this part of it; if it looks like a
+/// factor, by this part.
 const CONFIRMED_BY: f64 = 0.1;
-/// Rates count as of late for one to two times this long, ns.
+const SCALED_CONFIRMED_BY: f64 = 0.5;
+/// For so many values after a fall, a return to where the counters were is no growth.
+const FALL_REMEMBERED: u8 = 30;
+/// Rates count as recent for one to two times this long, ns.
 const RECENT_NS: u64 = 600_000_000_000;
 
 const NS_PER_SECOND: f64 = 1e9;
@@ -50,9 +54,22 @@ pub(super) struct Growth {
     base: Option<Point>,
     /// A value below the base: a restart, if the next one goes on from there.
     fallen: Option<Point>,
-    /// A value that is a jump from the base.
-    jumped: Option<Point>,
+    /// A value that is a jump from the base, and what is odd about it.
+    jumped: Option<(Point, Surprise)>,
+    /// Where the counters were before they fell, and for how many values that counts:
+    /// so far they do not come back by themselves.
+    fell_from: Option<(Point, u8)>,
+    is_next_trusted: bool,
     recent: Recent,
+}
+
+/// What is odd about a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Surprise {
+    /// Its rate.
+    Jump,
+    /// Both counters were multiplied by the same factor.
+    Scaled,
 }
 
 impl Growth {
@@ -67,27 +84,27 @@ impl Growth {
         }
         if let Some(fallen) = self.fallen.take() {
             if growth(base, now).is_some() {
-                // It is back: the low value was wrong, or it restarted and is past
-                // where it was.
-                self.base = Some(now);
-                return Outcome::Unknown;
+                return self.come_back(now);
             }
             if growth(fallen, now).is_none() {
                 self.fallen = Some(now);
                 return Outcome::Unknown;
             }
+            self.fell_from = Some((base, FALL_REMEMBERED));
             self.base = Some(fallen);
             return self.compare(fallen, now);
         }
-        let Some(jumped) = self.jumped.take() else { return Outcome::Nothing };
+        let Some((jumped, surprise)) = self.jumped.take() else { return Outcome::Nothing };
         match (growth(jumped, now), growth(base, now)) {
             (Some(by), Some(whole)) => {
                 self.base = Some(now);
                 let is_confirmed = rates(base, jumped)
                     .zip(rates(jumped, now))
-                    .is_some_and(|(first, then)| is_confirmed(first, then));
+                    .is_some_and(|(first, then)| is_confirmed(surprise, first, then));
                 // Seen once, it is no surprise a second time.
-                self.recent.note(jumped, rates(base, jumped).unwrap_or_default());
+                if surprise == Surprise::Jump {
+                    self.recent.note(jumped, rates(base, jumped).unwrap_or_default());
+                }
                 if is_confirmed {
                     Outcome::Grew { since: base, by: whole }
                 } else {
@@ -105,14 +122,29 @@ impl Growth {
         }
     }
 
+    /// The counters are where they were before they fell: the low values were wrong, or
+    /// they restarted and are past that.
+    fn come_back(&mut self, now: Point) -> Outcome {
+        self.base = Some(now);
+        self.fell_from = None;
+        Outcome::Unknown
+    }
+
     fn compare(&mut self, base: Point, now: Point) -> Outcome {
+        if let Some((before, left)) = self.fell_from {
+            if growth(before, now).is_some() {
+                return self.come_back(now);
+            }
+            self.fell_from = left.checked_sub(1).map(|left| (before, left));
+        }
         let Some(by) = growth(base, now) else {
             self.fallen = Some(now);
             return Outcome::Unknown;
         };
         let rates = rates(base, now).unwrap_or_default();
-        if self.recent.is_surprised(base, now, rates) {
-            self.jumped = Some(now);
+        let is_trusted = std::mem::take(&mut self.is_next_trusted);
+        if let Some(surprise) = self.recent.surprise(base, now, rates).filter(|_| !is_trusted) {
+            self.jumped = Some((now, surprise));
             return Outcome::Nothing;
         }
         self.recent.note(now, rates);
@@ -125,14 +157,19 @@ impl Growth {
         *self = Self { recent: self.recent, ..Self::default() };
     }
 
-    /// The highest rate of late of either counter, bytes a second.
+    /// The next growth is known to be right, however much it is.
+    pub(super) fn trust_next(&mut self) {
+        self.is_next_trusted = true;
+    }
+
+    /// The highest recent rate of either counter, bytes a second.
     pub(super) fn recent_rate(&self) -> f64 {
         let [first, second] = self.recent.highest();
         first.max(second)
     }
 }
 
-/// The highest rates of late, bytes a second.
+/// The highest recent rates, bytes a second.
 #[derive(Clone, Copy, Debug, Default)]
 struct Recent {
     present: [f64; 2],
@@ -156,26 +193,25 @@ impl Recent {
         [self.present[0].max(self.before[0]), self.present[1].max(self.before[1])]
     }
 
-    fn is_surprised(&self, base: Point, now: Point, rates: [f64; 2]) -> bool {
+    /// What is odd about growth from `base` to `now` at these rates.
+    fn surprise(&self, base: Point, now: Point, rates: [f64; 2]) -> Option<Surprise> {
         let highest = self.highest();
-        let exceeds = |factor: f64, n: usize| rates[n] > factor * highest[n].max(IDLE_RATE);
-        if exceeds(JUMP_FACTOR, 0) || exceeds(JUMP_FACTOR, 1) {
-            // At the start there is no rate to compare with, but what the counters have
-            // counted so far.
-            let is_usual = |n: usize| now.totals[n] / 2 <= base.totals[n];
-            return self.is_known || !is_usual(0) || !is_usual(1);
-        }
-        if !exceeds(SCALED_FACTOR, 0) && !exceeds(SCALED_FACTOR, 1) {
-            return false;
+        let exceeds = |factor: f64| (0..2).any(|n| rates[n] > factor * highest[n].max(IDLE_RATE));
+        if !exceeds(SCALED_FACTOR) {
+            return None;
         }
         let [first, second] = [0, 1].map(|n| times(base.totals[n], now.totals[n]));
-        match (first, second) {
-            (Some(first), Some(second)) => {
-                (SCALED_MIN..=SCALED_MAX).contains(&first)
-                    && (first / second - 1.0).abs() <= SCALED_ALIKE
-            }
-            _ => false,
+        if let (Some(first), Some(second)) = (first, second)
+            && (SCALED_MIN..=SCALED_MAX).contains(&first)
+            && (first / second - 1.0).abs() <= SCALED_ALIKE
+            && self.is_known
+        {
+            return Some(Surprise::Scaled);
         }
+        // At the start there is no rate to compare with, but what the counters have
+        // counted so far.
+        let is_usual = (0..2).all(|n| now.totals[n] / 2 <= base.totals[n]);
+        (exceeds(JUMP_FACTOR) && (self.is_known || !is_usual)).then_some(Surprise::Jump)
     }
 }
 
@@ -204,9 +240,13 @@ pub(super) fn per_second(by: [u64; 2], elapsed_ns: u64) -> [f64; 2] {
     [by[0] as f64 / seconds, by[1] as f64 / seconds]
 }
 
-fn is_confirmed(first: [f64; 2], then: [f64; 2]) -> bool {
+fn is_confirmed(surprise: Surprise, first: [f64; 2], then: [f64; 2]) -> bool {
     let highest = usize::from(first[1] > first[0]);
-    then[highest] >= CONFIRMED_BY * first[highest]
+    let part = match surprise {
+        Surprise::Jump => CONFIRMED_BY,
+        Surprise::Scaled => SCALED_CONFIRMED_BY,
+    };
+    then[highest] >= part * first[highest]
 }
 
 #[cfg(test)]
@@ -254,6 +294,15 @@ mod tests {
         let high = 50_000_000_000;
         let totals = [high, high + 500, 7, 507, high + 2000, high + 2500, high + 3000];
         assert_eq!(seen(totals), [500.0, 500.0, 500.0, 500.0]);
+    }
+
+    #[test]
+    fn the_way_back_is_no_load_on_a_busy_link_either() {
+        let (high, rate) = (50_000_000_000_u64, 100_000_000);
+        let totals = (0..20).map(|n| if (5..9).contains(&n) { 7 + n } else { high + n * rate });
+        let seen = seen(totals);
+        assert!(seen.iter().all(|seen| *seen <= 100_000_000.0), "{seen:?}");
+        assert!(seen.len() >= 14, "{seen:?}");
     }
 
     #[test]

@@ -76,6 +76,8 @@ pub struct Sampler {
     seen: MetricSet,
     began_at: Option<Instant>,
     is_reviewed: bool,
+    /// When the next answer was asked for.
+    asked_at: Option<Instant>,
     /// Answers taken in.
     answers: u64,
     figures: OwnFigures,
@@ -100,6 +102,7 @@ impl Sampler {
             seen: MetricSet::default(),
             began_at: None,
             is_reviewed: false,
+            asked_at: None,
             answers: 0,
             figures: OwnFigures::default(),
         }
@@ -203,6 +206,12 @@ impl Sampler {
         known
     }
 
+    /// The next answer is asked for at `at`. What it shows was read between then and the
+    /// moment at which it comes.
+    pub fn on_asked(&mut self, at: Instant) {
+        self.asked_at = Some(at);
+    }
+
     /// Takes in one answer of a source and appends what is new to `samples`. `read`
     /// is handed a function and calls it with each container's id and entry.
     ///
@@ -218,6 +227,7 @@ impl Sampler {
         events: &mut Vec<Event>,
     ) -> Result<(), E> {
         let answer = self.answers.wrapping_add(1);
+        let asked = self.asked_at.take().unwrap_or(now.instant);
         let step = self.clock.on_answer(now);
         if let Some(step) = step {
             self.containers.iter_mut().for_each(|container| container.fresh.on_step(step));
@@ -267,7 +277,7 @@ impl Sampler {
             poll.events.push(Event::ClockSet { by_ms });
         }
         if wanted.iter().any(Metric::is_of_network) {
-            match self.network.on_answer(containers, now) {
+            match self.network.on_answer(containers, asked, now) {
                 NetworkOutcome::Nothing => {}
                 NetworkOutcome::Unknown => poll.figures.resets += 1,
                 NetworkOutcome::Rates { until, rates } => {

@@ -20,9 +20,9 @@ use crate::{
 const SOURCE_PATIENCE: u32 = 10;
 
 /// Two containers of an awsvpc task show the same counters, the one perhaps some
-/// renewals later than the other. So long is later, seconds, and so many bytes are
-/// never too many.
-const SAME_WITHIN_SECONDS: f64 = 40.0;
+/// renewals later than the other: so long at least, and so many bytes are never too
+/// many.
+const SAME_WITHIN_NS: u64 = 40_000_000_000;
 const SAME_BYTES: f64 = 65_536.0;
 
 /// The counters in the order in which their growth is watched.
@@ -50,6 +50,7 @@ pub(super) struct TaskNetwork {
     /// Times are counted from here.
     origin: Option<Instant>,
     last: Option<[u64; 2]>,
+    last_ns: u64,
     growth: Growth,
     renewal: Renewal,
     /// Up to this change everything is accounted for.
@@ -62,17 +63,29 @@ pub(super) struct TaskNetwork {
 
 impl TaskNetwork {
     /// After an answer has been taken in by all containers.
-    pub(super) fn on_answer(&mut self, containers: &[Container], now: Now) -> NetworkOutcome {
-        let Some((network, new_read)) = self.choose(containers) else {
+    pub(super) fn on_answer(
+        &mut self,
+        containers: &[Container],
+        asked: Instant,
+        now: Now,
+    ) -> NetworkOutcome {
+        let origin = *self.origin.get_or_insert(asked);
+        let ns_at = |at: Instant| {
+            u64::try_from(at.saturating_duration_since(origin).as_nanos()).unwrap_or(u64::MAX)
+        };
+        let (asked_ns, at_ns) = (ns_at(asked), ns_at(now.instant));
+        let Some(source) = self.choose(containers, at_ns) else {
             return NetworkOutcome::Nothing;
         };
-        let origin = *self.origin.get_or_insert(now.instant);
-        let elapsed = now.instant.saturating_duration_since(origin);
-        let at_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let Some(network) = source.network else { return NetworkOutcome::Nothing };
+        let new_read_ns = source.new_read.map(Timestamp::unix_ns);
+        let cadence = source.fresh.cadence.estimate();
+        let cadence_ns = cadence.map(|it| u64::try_from(it.as_nanos()).unwrap_or(u64::MAX / 2));
+        self.last_ns = at_ns;
         let totals = totals(network);
         let before = self.last.replace(totals);
         let is_changed = before.is_some_and(|before| before != totals);
-        let change = self.renewal.on_answer(at_ns, is_changed, new_read.map(Timestamp::unix_ns));
+        let change = self.renewal.on_answer(asked_ns, at_ns, is_changed, new_read_ns, cadence_ns);
         if before.is_none() {
             self.growth.on_point(Point { at_ns, totals });
         }
@@ -138,16 +151,19 @@ impl TaskNetwork {
         self.renewal.forget_reads();
     }
 
-    /// The counters of the source in this answer, and `read` if that is new.
-    fn choose(&mut self, containers: &[Container]) -> Option<(NetworkReading, Option<Timestamp>)> {
+    /// The container whose counters are taken of this answer.
+    fn choose<'all>(
+        &mut self,
+        containers: &'all [Container],
+        at_ns: u64,
+    ) -> Option<&'all Container> {
         let shared = || containers.iter().filter(|container| container.shares_network());
         let source = self.source.as_ref().and_then(|source| {
             shared().find(|container| container.docker_id == *source && !container.is_stopped())
         });
-        let taken = |container: &Container| Some((container.network?, container.new_read));
-        if let Some(taken) = source.and_then(taken) {
+        if let Some(source) = source.filter(|source| source.network.is_some()) {
             self.misses = 0;
-            return Some(taken);
+            return Some(source);
         }
         self.misses += 1;
         if source.is_some() && self.misses <= SOURCE_PATIENCE {
@@ -155,22 +171,43 @@ impl TaskNetwork {
         }
         let others = shared().filter(|container| container.network.is_some());
         let next = others.max_by_key(|container| container.place.is_some())?;
-        let network = next.network?;
+        match self.relation(totals(next.network?), at_ns) {
+            Relation::Same => {}
+            Relation::Behind => return None,
+            Relation::Other => *self = Self { origin: self.origin, ..Self::default() },
+        }
         self.misses = 0;
         self.source = Some(next.docker_id.clone());
-        if !self.is_same(totals(network)) {
-            *self = Self { source: self.source.take(), origin: self.origin, ..Self::default() };
-        }
-        taken(next)
+        Some(next)
     }
 
-    /// Whether these counters go on from the last ones.
+    /// Whether these counters of another container are those of the last source, some
+    /// renewals earlier or later.
     #[expect(clippy::cast_precision_loss, reason = "an order of magnitude")]
-    fn is_same(&self, totals: [u64; 2]) -> bool {
-        let Some(last) = self.last else { return true };
-        let most = SAME_BYTES + SAME_WITHIN_SECONDS * self.growth.recent_rate();
-        (0..2).all(|n| totals[n].checked_sub(last[n]).is_some_and(|more| more as f64 <= most))
+    fn relation(&self, totals: [u64; 2], at_ns: u64) -> Relation {
+        let Some(last) = self.last else { return Relation::Same };
+        let elapsed_ns = at_ns.saturating_sub(self.last_ns);
+        let periods_ns = 2 * self.renewal.period_ns().unwrap_or(SAME_WITHIN_NS);
+        let seconds = elapsed_ns.saturating_add(periods_ns.max(SAME_WITHIN_NS)) as f64 / 1e9;
+        let most = SAME_BYTES + seconds * self.growth.recent_rate();
+        let is_near = (0..2).all(|n| totals[n].abs_diff(last[n]) as f64 <= most);
+        match (0..2).all(|n| totals[n] >= last[n]) {
+            _ if !is_near => Relation::Other,
+            true => Relation::Same,
+            false => Relation::Behind,
+        }
     }
+}
+
+/// How the counters of another container relate to the last ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Relation {
+    /// They go on from them.
+    Same,
+    /// They are an earlier renewal of the same.
+    Behind,
+    /// They are others.
+    Other,
 }
 
 /// Whether the whole task shares one network, so that its counters count once.

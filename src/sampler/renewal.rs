@@ -21,14 +21,14 @@ const IDLE_PERIODS: u64 = 3;
 pub(super) struct Change {
     /// When it came, ns on a clock that is never set.
     pub(super) at_ns: u64,
-    /// How long before that the answer was that did not show it yet.
+    /// How long before that the answer was asked for that did not show it yet.
     pub(super) gap_ns: u64,
     /// `read` of the reading, ns, if the counters are renewed together with it: then
     /// they are as old as it says.
     pub(super) read_ns: Option<u64>,
 }
 
-/// The changes of late.
+/// The latest changes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Renewal {
     changes: [Change; CHANGES],
@@ -39,7 +39,10 @@ pub(super) struct Renewal {
     /// Answers since the last change, and new readings among them.
     answers: u32,
     readings: u32,
-    last_answer_ns: Option<u64>,
+    /// When the last answer was asked for, and when one last had a new reading: an
+    /// endpoint that replays says nothing of the counters.
+    last_asked_ns: Option<u64>,
+    last_reading_ns: u64,
     /// Since this change, each has come with a new reading.
     together_since_ns: Option<u64>,
 }
@@ -52,32 +55,45 @@ impl Default for Renewal {
             unchanged: 0,
             answers: 0,
             readings: 0,
-            last_answer_ns: None,
+            last_asked_ns: None,
+            last_reading_ns: 0,
             together_since_ns: None,
         }
     }
 }
 
 impl Renewal {
-    /// Takes in an answer that came at `at_ns`. `new_read_ns` is the `read` of the
-    /// reading, if that is a new one. Gives the change, if there is one.
+    /// Takes in an answer that was asked for at `asked_ns` and came at `at_ns`: what it
+    /// shows was read in between. `new_read_ns` is the `read` of the reading, if that is
+    /// a new one, and `cadence_ns` how often that is. Gives the change, if there is one.
     pub(super) fn on_answer(
         &mut self,
+        asked_ns: u64,
         at_ns: u64,
         is_changed: bool,
         new_read_ns: Option<u64>,
+        cadence_ns: Option<u64>,
     ) -> Option<Change> {
-        let last_answer_ns = self.last_answer_ns.replace(at_ns);
+        if new_read_ns.is_some() {
+            self.last_reading_ns = at_ns;
+        }
+        let last_asked_ns = self.last_asked_ns;
+        // An answer that should have had a new reading and has none may be a replay of
+        // all that is in it.
+        let since_reading_ns = at_ns.saturating_sub(self.last_reading_ns);
+        if cadence_ns.is_none_or(|cadence_ns| since_reading_ns <= 2 * cadence_ns) {
+            self.last_asked_ns = Some(asked_ns);
+        }
         self.answers = self.answers.saturating_add(1);
         self.readings = self.readings.saturating_add(u32::from(new_read_ns.is_some()));
-        let Some(last_answer_ns) = last_answer_ns else {
+        let Some(last_asked_ns) = last_asked_ns else {
             (self.answers, self.readings) = (0, 0);
             return None;
         };
         if !is_changed {
             return None;
         }
-        let gap_ns = at_ns.saturating_sub(last_answer_ns);
+        let gap_ns = at_ns.saturating_sub(last_asked_ns);
         // Counters that change with the reading, while several answers bring
         // neither, are renewed with it; or as often as it is, by chance.
         let read_ns = new_read_ns.filter(|_| self.readings == 1 && self.answers >= 3);
@@ -170,7 +186,7 @@ impl Renewal {
     /// have been idle for so long that their renewals can be counted.
     pub(super) fn idle_since(&self, from: Change) -> Option<Change> {
         let period_ns = self.period_ns()?;
-        let since_ns = self.last_answer_ns?.checked_sub(from.at_ns + from.gap_ns)?;
+        let since_ns = self.last_reading_ns.checked_sub(from.at_ns + from.gap_ns)?;
         let periods = since_ns / period_ns;
         (periods >= IDLE_PERIODS).then(|| Change {
             at_ns: from.at_ns + periods * period_ns,

@@ -126,6 +126,7 @@ impl<W: World> Poller<W> {
     }
 
     async fn read_stats(&mut self, world: &W) -> Result<Instant, PollError> {
+        self.sampler.on_asked(world.now().instant);
         let answer = get(&mut self.client, Resource::Stats, world, &mut self.timer).await?;
         self.slowest = self.slowest.max(answer.took);
         let Self { parser, sampler, samples, events, .. } = self;

@@ -27,6 +27,11 @@ use crate::{
     },
 };
 
+/// The wall clock and the monotonic clock are read at most this far apart, if a few
+/// tries are enough for that.
+const CLOCKS_APART_MAX: Duration = Duration::from_millis(1);
+const CLOCK_TRIES: u32 = 5;
+
 /// The world around one sidecar. Nothing in `sidecar` asks the system for the
 /// time, a timer or a socket by another way.
 pub trait World {
@@ -126,9 +131,18 @@ impl World for RealWorld {
     type Endpoint = EndpointClient;
 
     fn now(&self) -> Now {
-        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let wall_ns = u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX);
-        Now { instant: Instant::now(), wall: Timestamp::from_unix_ns(wall_ns) }
+        let mut before = Instant::now();
+        // A thread that has to wait for a CPU between the two clocks would seem to see
+        // one of them set.
+        for _ in 0..CLOCK_TRIES {
+            let wall = SystemTime::now();
+            let after = Instant::now();
+            if after.saturating_duration_since(before) < CLOCKS_APART_MAX {
+                return Now { instant: before, wall: timestamp(wall) };
+            }
+            before = after;
+        }
+        Now { instant: before, wall: timestamp(SystemTime::now()) }
     }
 
     fn timer(&self) -> Wakeup {
@@ -158,6 +172,11 @@ impl World for RealWorld {
     async fn answer_health(&self, uri: &EndpointUri, line: impl Fn() -> String) {
         listening::answer(&socket_name(uri), line).await;
     }
+}
+
+fn timestamp(wall: SystemTime) -> Timestamp {
+    let wall = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_unix_ns(u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX))
 }
 
 fn shared(client: impl HttpClient + 'static) -> SharedHttpClient {

@@ -71,7 +71,9 @@ impl Agent {
                 instant: start + Duration::from_nanos(at_ns),
                 wall: Timestamp::from_unix_ns(START_NS + at_ns),
             };
-            if let NetworkOutcome::Rates { until, rates } = network.on_answer(&containers, now) {
+            if let NetworkOutcome::Rates { until, rates } =
+                network.on_answer(&containers, now.instant, now)
+            {
                 assert!((rates[1] - 3.0 * rates[0]).abs() <= 1e-6 * rates[1]);
                 assert!(until <= now.wall);
                 #[expect(clippy::cast_precision_loss, reason = "hours")]
@@ -232,7 +234,7 @@ fn of_two(offset: u64) -> Vec<f64> {
         };
         let still_there = usize::from(second >= 130);
         if let NetworkOutcome::Rates { rates, .. } =
-            network.on_answer(&containers[still_there..], now)
+            network.on_answer(&containers[still_there..], now.instant, now)
         {
             rates_seen.push(rates[0]);
         }
@@ -256,4 +258,64 @@ fn another_source_with_other_counters_starts_anew() {
         seen.len() >= 20 && seen.iter().all(|rate| (rate / 1000.0 - 1.0).abs() < 0.05),
         "{seen:?}"
     );
+}
+
+#[test]
+fn an_endpoint_that_replays_is_no_idle_network_and_no_spike_after_it() {
+    // 1 MB/s, renewed each 10 s; from 200 s to 265 s the answer is the one of 200 s.
+    let start = Instant::now();
+    let mut network = TaskNetwork::default();
+    let mut container = Container::new("a".into(), "web".into(), start);
+    container.described.network_mode = Some(NetworkMode::Awsvpc);
+    let mut containers = [container];
+    let mut values = Vec::new();
+    for second in 0..400_u64 {
+        let is_stalled = (200..265).contains(&second);
+        let at = if is_stalled { 199 } else { second };
+        containers[0].network =
+            Some(NetworkReading { rx_bytes: 5_000_000_000 + at / 10 * 10_000_000, tx_bytes: 7 });
+        let read = Timestamp::from_unix_ns(START_NS + second * SECOND_NS);
+        containers[0].new_read = Some(read).filter(|_| !is_stalled);
+        let now = Now { instant: start + Duration::from_secs(second), wall: read };
+        if !is_stalled {
+            containers[0].fresh.on_reading(read, now);
+        }
+        if let NetworkOutcome::Rates { rates, .. } =
+            network.on_answer(&containers, now.instant, now)
+        {
+            values.push(rates[0]);
+        }
+    }
+    assert!(values.len() > 20, "{values:?}");
+    assert!(values.iter().all(|rate| (rate / 1e6 - 1.0).abs() < 0.05), "{values:?}");
+}
+
+#[test]
+fn an_answer_that_took_long_shows_what_may_be_old() {
+    // Polled each 200 ms, renewed each 10 s at 1 MB/s; some answers take 4.9 s, and show
+    // what was there when they were asked for.
+    let start = Instant::now();
+    let mut network = TaskNetwork::default();
+    let mut container = Container::new("a".into(), "web".into(), start);
+    container.described.network_mode = Some(NetworkMode::Awsvpc);
+    let mut containers = [container];
+    let mut values = Vec::new();
+    let (mut at_ms, mut polls) = (0, 0_u64);
+    while at_ms < 600_000 {
+        let asked_ms = at_ms;
+        polls += 1;
+        at_ms += if polls.is_multiple_of(37) { 4900 } else { 200 };
+        let shown = (asked_ms + 4000) / 10_000 * 10_000_000;
+        containers[0].network =
+            Some(NetworkReading { rx_bytes: 5_000_000_000 + shown, tx_bytes: 7 });
+        let wall = Timestamp::from_unix_ns(START_NS + at_ms * 1_000_000);
+        containers[0].new_read = Some(wall);
+        let asked = start + Duration::from_millis(asked_ms);
+        let now = Now { instant: start + Duration::from_millis(at_ms), wall };
+        if let NetworkOutcome::Rates { rates, .. } = network.on_answer(&containers, asked, now) {
+            values.push(rates[0]);
+        }
+    }
+    assert!(values.len() > 10, "{values:?}");
+    assert!(values.iter().all(|rate| (rate / 1e6 - 1.0).abs() < 0.05), "{values:?}");
 }

@@ -10,7 +10,13 @@ fn renewal(gap: u64, changes: &[u64]) -> (Renewal, Vec<Change>) {
     let mut seen = Vec::new();
     let last = *changes.last().unwrap();
     for second in (0..=last).step_by(usize::try_from(gap).unwrap()) {
-        seen.extend(renewal.on_answer(second * SECOND, changes.contains(&second), Some(second)));
+        seen.extend(renewal.on_answer(
+            second * SECOND,
+            second * SECOND,
+            changes.contains(&second),
+            Some(second),
+            None,
+        ));
     }
     (renewal, seen)
 }

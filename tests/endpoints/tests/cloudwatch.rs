@@ -190,9 +190,9 @@ fn each_fault_says_whether_it_accepted() {
         (Fault::CutAfterAcceptance, 0, 1),
         (Fault::ResetAfterAcceptance, 0, 1),
         (Fault::CutInBody, 0, 1),
-        (Fault::GarbageBody(200), 200, 1),
+        (Fault::GarbageBody(200), 200, 0),
         (Fault::GarbageBody(502), 502, 0),
-        (Fault::Huge(200_000), 200, 1),
+        (Fault::Huge(200_000), 200, 0),
     ] {
         cloudwatch.clear();
         cloudwatch.script(vec![fault.clone()]);
