@@ -370,7 +370,11 @@ fn each_value_of_a_shared_network_is_right_to_a_twentieth() {
         let agent = Agent::new(random);
         let period_ms = 1000 + random.below(59_000);
         let (mut rate, mut rate_until_ms, mut bytes) = (1000, 0, 1_u64 << 36);
-        let mut next_ms = 1 + random.below(period_ms);
+        let first_ms = 1 + random.below(period_ms);
+        let mut next_ms = first_ms;
+        let mut stalled_until_ms = 0;
+        let mut under_way: Option<(u64, u64, ((u64, u64), u64))> = None;
+        let mut replayed = ((0, 0), 0);
         // When the agent renewed the counters, and what they were.
         let mut renewed = vec![];
         let mut published_ms = 0;
@@ -391,14 +395,36 @@ fn each_value_of_a_shared_network_is_right_to_a_twentieth() {
             bytes += rate * 50;
             if ms >= next_ms {
                 // Go's ticker is late by little, and catches up.
-                next_ms += period_ms;
+                next_ms = first_ms + (renewed.len() as u64 + 1) * period_ms + random.below(30);
                 renewed.push((ms, bytes));
             }
-            let Some(&(renewed_ms, shown)) = renewed.last() else { continue };
-            if ms % agent.poll_ms != 0 || random.below(100) < agent.holes {
-                continue;
+            let Some(&newest) = renewed.last() else { continue };
+            let live = (newest, ms - ms % agent.cadence_ms);
+            // Now and then Docker gives nothing new: the network goes on. Or the endpoint
+            // replays all that it has, which shows if readings are due each second.
+            if random.below(40_000) < agent.stalls {
+                stalled_until_ms = ms + random.below(90_000);
+                replayed = live;
             }
-            let read_ms = ms - ms % agent.cadence_ms;
+            let shown_now = match (ms < stalled_until_ms, agent.cadence_ms) {
+                (false, _) => live,
+                (true, ..2500) => replayed,
+                (true, _) => (newest, replayed.1),
+            };
+            // An answer takes its time, and shows what there was when it was asked for.
+            let due = match under_way {
+                Some((arrives_ms, ..)) if ms < arrives_ms => continue,
+                Some((_, asked_ms, shown)) => (asked_ms, shown),
+                None if ms % agent.poll_ms != 0 || random.below(100) < agent.holes => continue,
+                None if random.below(100) < agent.lates => {
+                    under_way = Some((ms + random.below(4900), ms, shown_now));
+                    continue;
+                }
+                None => (ms, shown_now),
+            };
+            under_way = None;
+            let (asked_ms, ((renewed_ms, shown), read_ms)) = due;
+            machine.on_asked(at(start, asked_ms).instant);
             let body = format!(
                 r#"{{"c0": {{"read": "{}", "cpu_stats": {{"cpu_usage": {{"total_usage": 7}}}},
                 "networks": {{"eth0": {{"rx_bytes": {shown}, "tx_bytes": {}}}}}}}}}"#,
@@ -412,7 +438,7 @@ fn each_value_of_a_shared_network_is_right_to_a_twentieth() {
                 assert!(sample.container.is_none());
                 let is_true = renewed.iter().any(|&(from_ms, from)| {
                     let ms = renewed_ms.saturating_sub(from_ms) as f64;
-                    let truth = (shown - from) as f64 / ms * 1e3;
+                    let truth = shown.saturating_sub(from) as f64 / ms * 1e3;
                     from_ms >= published_ms && ms > 0.0 && (sample.value / truth - 1.0).abs() < 0.05
                 });
                 assert!(

@@ -43,6 +43,8 @@ pub(super) struct Renewal {
     /// endpoint that replays says nothing of the counters.
     last_asked_ns: Option<u64>,
     last_reading_ns: u64,
+    /// The period as it was known before the last change.
+    period_before_ns: Option<u64>,
     /// Since this change, each has come with a new reading.
     together_since_ns: Option<u64>,
 }
@@ -57,6 +59,7 @@ impl Default for Renewal {
             readings: 0,
             last_asked_ns: None,
             last_reading_ns: 0,
+            period_before_ns: None,
             together_since_ns: None,
         }
     }
@@ -81,7 +84,7 @@ impl Renewal {
         // An answer that should have had a new reading and has none may be a replay of
         // all that is in it.
         let since_reading_ns = at_ns.saturating_sub(self.last_reading_ns);
-        if cadence_ns.is_none_or(|cadence_ns| since_reading_ns <= 2 * cadence_ns) {
+        if cadence_ns.is_none_or(|cadence_ns| since_reading_ns <= cadence_ns) {
             self.last_asked_ns = Some(asked_ns);
         }
         self.answers = self.answers.saturating_add(1);
@@ -103,6 +106,7 @@ impl Renewal {
             self.together_since_ns = Some(at_ns);
         }
         let change = Change { at_ns, gap_ns, read_ns };
+        self.period_before_ns = self.period_ns();
         self.changes[self.seen % CHANGES] = change;
         self.seen += 1;
         self.unchanged = self.unchanged << 1 | u32::from(self.answers >= 2);
@@ -128,12 +132,12 @@ impl Renewal {
         {
             return Some(later - earlier);
         }
-        if error_ns.saturating_mul(PARTS) <= span_ns {
-            return Some(span_ns);
-        }
-        let period_ns = self.period_ns()?;
+        // A change that does not fit the period that was known so far was shown late.
+        let Some(period_ns) = self.period_before_ns.or_else(|| self.period_ns()) else {
+            return (error_ns.saturating_mul(PARTS) <= span_ns).then_some(span_ns);
+        };
         if 8 * period_ns < 9 * error_ns {
-            return None;
+            return (error_ns.saturating_mul(PARTS) <= span_ns).then_some(span_ns);
         }
         // The only number of periods that fits, the period's own error included.
         let fits = |periods: &u64| {
