@@ -84,7 +84,7 @@ impl Renewal {
         // An answer that should have had a new reading and has none may be a replay of
         // all that is in it.
         let since_reading_ns = at_ns.saturating_sub(self.last_reading_ns);
-        if cadence_ns.is_none_or(|cadence_ns| since_reading_ns <= cadence_ns) {
+        if cadence_ns.is_none_or(|cadence_ns| 10 * since_reading_ns <= 9 * cadence_ns) {
             self.last_asked_ns = Some(asked_ns);
         }
         self.answers = self.answers.saturating_add(1);
@@ -181,8 +181,11 @@ impl Renewal {
                 let periods = periods_in(ns);
                 fits(periods) && !fits(periods + 1) && (periods == 1 || !fits(periods - 1))
             });
+            // Renewals that were not seen are counted only if their number is beyond doubt.
+            let gap_max_ns = (0..=intervals).map(|back| latest(back).gap_ns).max().unwrap_or(0);
+            let is_certain = periods == intervals as u64 || 2 * period_ns >= 5 * gap_max_ns;
             let is_precise = error_ns.saturating_mul(PERIOD_PARTS) <= span_ns;
-            (is_regular && is_precise && periods >= RENEWALS_MIN).then_some(period_ns)
+            (is_regular && is_certain && is_precise && periods >= RENEWALS_MIN).then_some(period_ns)
         })
     }
 
