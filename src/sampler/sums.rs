@@ -60,7 +60,7 @@ impl Sums {
             seen.insert(Metric::TaskCpuUtilization);
         }
         if let (Some(bytes), Some(whole)) =
-            (memory_bytes(counted()), whole_bytes(containers, poll.limits))
+            (memory_bytes(counted(), poll.limits), whole_bytes(containers, poll.limits))
             && poll.give(
                 Metric::TaskMemoryUtilization,
                 None,
@@ -138,9 +138,16 @@ fn cores<'a>(mut counted: impl Iterator<Item = &'a Container>) -> Option<f64> {
     })
 }
 
-/// Bytes of memory that all of them use.
-fn memory_bytes<'a>(mut counted: impl Iterator<Item = &'a Container>) -> Option<u64> {
+/// Bytes of memory that all of them use; without a limit of the task, those that
+/// have limits of their own, so that both sides of the division are of one set.
+fn memory_bytes<'a>(
+    mut counted: impl Iterator<Item = &'a Container>,
+    limits: Limits,
+) -> Option<u64> {
     counted.try_fold(0_u64, |sum, container| {
+        if container.described.is_injected && limits.memory_bytes.is_none() {
+            return Some(sum);
+        }
         let bytes = match container.memory.map(ecs_memory_bytes) {
             // The first reading may be a replay from before our start.
             Some(bytes) if container.in_sum.is_some() => bytes,
@@ -157,11 +164,11 @@ pub(super) fn vcpu(containers: &[Container], limits: Limits) -> Option<f64> {
 }
 
 /// What 100 % of the task's memory is, bytes. AWS's own containers have no limits, and
-/// need none.
+/// are not counted then.
 pub(super) fn whole_bytes(containers: &[Container], limits: Limits) -> Option<u64> {
     let of_user = containers
         .iter()
-        .filter(|container| !container.is_stopped() && !container.described.is_injected);
+        .filter(|container| is_awaited(container) && !container.described.is_injected);
     task_memory_bytes(limits, of_user.map(|container| container.described.memory_limit_bytes))
 }
 

@@ -253,3 +253,30 @@ fn a_sample_without_a_cpu_counter_makes_no_sum() {
     }
     assert!(seen.len() >= 6 && seen.iter().all(|v| (v - 60.0).abs() < 1e-9), "{seen:?}");
 }
+
+#[test]
+fn without_a_task_limit_memory_is_divided_by_the_limits_of_the_same_containers() {
+    for (log_limits, log_type, expected) in [
+        (r#"{"Memory": 60}"#, "NORMAL", Some(50.0)),
+        // A reservation alone.
+        (r#"{"CPU": 256}"#, "NORMAL", None),
+        (r#"{"Memory": 0}"#, "NORMAL", None),
+        // AWS's own: neither its memory nor its limit counts.
+        ("{}", "CNI_PAUSE", Some(40.0)),
+    ] {
+        let task = task_with("{}", "null", &[("web", r#"{"Memory": 100}"#), ("log", log_limits)]);
+        let log = task.rfind(r#""KnownStatus""#).unwrap();
+        let task = format!(r#"{}"Type": "{log_type}", {}"#, &task[..log], &task[log..]);
+        let mut bench = Bench::measuring(&["web"], &[Metric::TaskMemoryUtilization]);
+        bench.task(&task);
+        let mut seen = Vec::new();
+        for read in 10..20 {
+            let of = |id| full(id, read, read, 60, None, 0);
+            let json = format!("{{{}, {}}}", of("web"), of("log"));
+            seen.extend(all_values(&mut bench, &json).into_iter().map(|(.., value)| value));
+        }
+        assert_eq!(seen.is_empty(), expected.is_none(), "{log_limits}: {seen:?}");
+        let is_right = |value: &f64| expected.is_some_and(|it| (value - it).abs() < 1e-9);
+        assert!(seen.iter().all(is_right), "{log_limits}: {seen:?}");
+    }
+}
