@@ -36,6 +36,10 @@ const COUNTERS: [Metric; 5] = [
     Metric::StorageWriteBytes,
 ];
 
+/// An answer that takes its time: when it arrives, when it was asked for, and what it
+/// shows of the shared network: the renewal, its bytes, and `read`.
+type Slow = (u64, u64, ((u64, u64), u64));
+
 /// One stored sample of a container.
 #[derive(Clone, Copy)]
 struct Reading {
@@ -377,7 +381,7 @@ fn each_value_of_a_shared_network_is_right_to_a_twentieth() {
         let first_ms = 1 + random.below(period_ms);
         let mut next_ms = first_ms;
         let mut stalled_until_ms = 0;
-        let mut under_way: Option<(u64, u64, ((u64, u64), u64))> = None;
+        let mut under_way: Option<Slow> = None;
         let mut replayed = ((0, 0), 0);
         // When the agent renewed the counters, and what they were.
         let mut renewed = vec![];
