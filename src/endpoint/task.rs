@@ -154,7 +154,9 @@ impl TaskDocument {
     /// full ARN.
     #[must_use]
     pub fn cluster_name(&self) -> Option<&str> {
-        short_name(self.cluster.as_deref()?, ResourceType::Cluster)
+        let name = short_name(self.cluster.as_deref()?, ResourceType::Cluster)?;
+        // No cluster's name has a slash: this is part of what is not quite an ARN.
+        name.rsplit('/').next().filter(|name| !name.is_empty())
     }
 
     /// The short name of the service that started the task, if one did and the
