@@ -1,6 +1,7 @@
 //! What a sample is: a value of a [`metric`] or of one of ESP's [`own_figures`],
-//! under its [`dimension`]s, within the [`limits`] of CloudWatch. And what every output needs to know of samples: whether
-//! they come rarely ([`rarity`]), and when dropped ones are logged ([`dropping`]).
+//! under its [`dimension`]s, within the [`limits`] of CloudWatch. Also what every
+//! output needs to know of samples: whether they come rarely ([`rarity`]), and when
+//! dropped ones are logged ([`dropping`]).
 //! Where samples come from and when they are sent is decided elsewhere.
 
 pub mod dimension;

@@ -1,7 +1,7 @@
 //! The configuration: text in, checked values out. The table of variables is in
 //! `variable`, what one variable may hold in `kind`, what several may hold together
-//! in `together`, what the AWS SDK reads besides in `sdk`. Only `Environment` reads the environment, and nothing opens a
-//! file.
+//! in `together`, what the AWS SDK reads besides in `sdk`. Only `Environment` reads
+//! the environment, and nothing opens a file.
 
 mod capacity;
 pub mod command_line;
