@@ -48,8 +48,6 @@ pub(super) struct Described {
     /// `None` if the document does not say.
     pub(super) is_running: Option<bool>,
     pub(super) is_injected: bool,
-    /// Stopped containers stay listed for the task's life.
-    is_stopped: bool,
 }
 
 /// A container of the task. All are kept, since the task's own metrics need them; only
@@ -121,12 +119,8 @@ impl Container {
             restart_count: container.restart_count(),
             is_running: container.known_status().map(|_| container.is_running()),
             is_injected: container.is_injected(),
-            is_stopped: container.is_stopped(),
         };
-    }
-
-    pub(super) fn is_stopped(&self) -> bool {
-        self.described.is_stopped
+        self.fresh.on_described(container.is_stopped());
     }
 
     pub(super) fn shares_network(&self) -> bool {
@@ -168,7 +162,7 @@ impl Container {
     /// Takes in the entry that an answer has for it.
     pub(super) fn on_entry(&mut self, entry: Entry, others: Option<Duration>, poll: &mut Poll<'_>) {
         let had_data = std::mem::replace(&mut self.has_data, matches!(entry, Entry::Reading(_)));
-        self.lost_data = had_data && !self.has_data && !self.is_stopped();
+        self.lost_data = had_data && !self.has_data && !self.fresh.is_stopped();
         self.new_read = None;
         self.network = None;
         let is_measured = self.place.is_some();
@@ -185,7 +179,7 @@ impl Container {
             Entry::NoData | Entry::Malformed(_) => {}
         }
         let silence = self.fresh.on_answer(poll.now.instant, others);
-        if is_measured && !self.is_stopped() {
+        if is_measured && !self.fresh.is_stopped() {
             let container = || self.name.clone();
             match silence {
                 Some(Silence::Began { since }) => {
@@ -216,8 +210,6 @@ impl Container {
         }
         self.new_read = Some(reading.read);
         self.known.readings = self.known.readings.saturating_add(1);
-        // A restart under its id comes before the task document says so.
-        self.described.is_stopped = false;
         if matches!(arrival, Arrival::Alone | Arrival::Undated) {
             self.forget();
             if self.place.is_some() {

@@ -1,6 +1,6 @@
 //! Whether a container's reading is new: the one place where a repeated reading is
-//! recognised, a late one, one across a step of the clock, and a container that
-//! fell silent. What a new reading comes to is decided elsewhere.
+//! recognised, a late one, one across a step of the clock, and a container that fell
+//! silent or stopped. What a new reading comes to is decided elsewhere.
 
 use std::time::{Duration, Instant};
 
@@ -64,6 +64,7 @@ pub(super) struct Freshness {
     /// ahead of ours.
     min_age_ns: i64,
     is_silent: bool,
+    is_stopped: bool,
 }
 
 impl Freshness {
@@ -78,7 +79,14 @@ impl Freshness {
             is_tangled: false,
             min_age_ns: 0,
             is_silent: false,
+            is_stopped: false,
         }
+    }
+
+    /// The task document says whether the container has stopped. Stopped ones stay
+    /// listed for the task's life.
+    pub(super) fn on_described(&mut self, is_stopped: bool) {
+        self.is_stopped = is_stopped;
     }
 
     /// The host's clock was set.
@@ -145,6 +153,8 @@ impl Freshness {
     }
 
     fn renew(&mut self, read: Timestamp, now: Now) {
+        // A restart under its id comes before the task document says so.
+        self.is_stopped = false;
         self.read = Some(read);
         self.renewed_at = now.instant;
         self.unrenewed = Duration::ZERO;
@@ -176,6 +186,12 @@ impl Freshness {
     /// Whether no new reading has come for several cadences.
     pub(super) fn is_silent(&self) -> bool {
         self.is_silent
+    }
+
+    /// Whether the container has stopped, and no new reading has come since the task
+    /// document said so.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.is_stopped
     }
 }
 

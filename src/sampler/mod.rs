@@ -118,7 +118,7 @@ impl Sampler {
             is_source
                 || self.containers.iter().any(|container| {
                     let is_unconnected = container.described.network_mode.is_none();
-                    (container.fresh.is_silent() && !container.is_stopped())
+                    (container.fresh.is_silent() && !container.fresh.is_stopped())
                         || (is_network && is_unconnected)
                 })
         })
@@ -184,11 +184,9 @@ impl Sampler {
 
     /// Takes over which containers there are, and gives those that are gone.
     fn update_containers(&mut self, task: &TaskDocument, now: Instant) -> Vec<Container> {
-        // Fargate knows no other mode; and on awsvpc the whole task is, even if a
-        // container's own `Networks` is null.
+        // On awsvpc the whole task is, even if a container's own `Networks` is null.
         let says_awsvpc = |c: &TaskContainer| c.network_mode() == Some(NetworkMode::Awsvpc);
-        let is_awsvpc = task.launch_type().as_deref() == Some("FARGATE")
-            || task.containers().iter().any(says_awsvpc);
+        let is_awsvpc = task.containers().iter().any(says_awsvpc);
         let mut known = std::mem::take(&mut self.containers);
         for described in task.containers() {
             let (Some(docker_id), Some(name)) = (described.docker_id(), described.name()) else {

@@ -159,7 +159,8 @@ impl TaskNetwork {
     ) -> Option<&'all Container> {
         let shared = || containers.iter().filter(|container| container.shares_network());
         let source = self.source.as_ref().and_then(|source| {
-            shared().find(|container| container.docker_id == *source && !container.is_stopped())
+            shared()
+                .find(|container| container.docker_id == *source && !container.fresh.is_stopped())
         });
         if let Some(source) = source.filter(|source| source.network.is_some()) {
             self.misses = 0;

@@ -103,7 +103,7 @@ impl Sums {
 /// as running, unless it has stopped. What AWS injects is waited for only while it has
 /// stats.
 fn is_awaited(container: &Container) -> bool {
-    if container.is_stopped() {
+    if container.fresh.is_stopped() {
         return false;
     }
     let has_stats = container.fresh.read.is_some() && !container.fresh.is_silent();
@@ -117,7 +117,7 @@ fn is_awaited(container: &Container) -> bool {
 /// Whether its last reading is in no sum yet.
 fn is_renewed(container: &Container) -> bool {
     let in_sum = container.in_sum.map(|in_sum| in_sum.read);
-    !container.is_stopped()
+    !container.fresh.is_stopped()
         && container
             .cpu
             .accounted()

@@ -26,11 +26,7 @@ fn on_awsvpc_ec2_the_bytes_of_ten_seconds_never_look_like_those_of_one() {
 
 #[test]
 fn on_awsvpc_a_sample_without_networks_is_no_zero_and_no_other_source() {
-    let task = task_with("{}", r#""awsvpc""#, &[("web", "{}"), ("log", "{}")]).replacen(
-        '{',
-        r#"{"LaunchType": "FARGATE", "#,
-        1,
-    );
+    let task = task_with("{}", r#""awsvpc""#, &[("web", "{}"), ("log", "{}")]);
     let polls = (10..200_u64).map(|read| {
         // The other one's counters would be a jump, were they taken.
         let (net, other) = (read * 100, 7_000_000 + read * 100);
@@ -50,11 +46,7 @@ fn on_awsvpc_a_sample_without_networks_is_no_zero_and_no_other_source() {
 
 #[test]
 fn a_source_that_is_gone_is_replaced_without_a_jump() {
-    let task = task_with("{}", r#""awsvpc""#, &[("web", "{}"), ("log", "{}")]).replacen(
-        '{',
-        r#"{"LaunchType": "FARGATE", "#,
-        1,
-    );
+    let task = task_with("{}", r#""awsvpc""#, &[("web", "{}"), ("log", "{}")]);
     let polls = (10..400_u64).map(|read| {
         let log = full("log", read, read, 60, Some(7_000_000 + read * 100), 0);
         let web = if read < 30 {
