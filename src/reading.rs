@@ -21,7 +21,7 @@ pub struct Reading {
     /// `cpu_stats`; `None` while the container has used no CPU at all, which is
     /// how a sample without the counter looks as well.
     pub cpu: Option<CpuReading>,
-    /// `memory_stats`; `None` where it has no `usage` (Windows).
+    /// `memory_stats`; `None` if it has no `usage` (Windows) or no `stats`.
     pub memory: Option<MemoryReading>,
     /// `networks`, all interfaces together; `None` in the modes `host` and
     /// `none`, and on awsvpc for the first 10 s.
@@ -44,6 +44,24 @@ pub struct MemoryReading {
     pub limit_bytes: Option<u64>,
     /// The least limit on the way up to the root; cgroup v1.
     pub hierarchical_limit_bytes: Option<u64>,
+}
+
+#[cfg(test)]
+impl MemoryReading {
+    /// For tests: usage, the page cache's inactive part, and the cache of cgroup v1.
+    pub(crate) const fn of(
+        usage_bytes: u64,
+        inactive_file_bytes: u64,
+        cache_bytes: Option<u64>,
+    ) -> Self {
+        Self {
+            usage_bytes,
+            inactive_file_bytes,
+            cache_bytes,
+            limit_bytes: None,
+            hierarchical_limit_bytes: None,
+        }
+    }
 }
 
 /// `networks`, bytes since the start.

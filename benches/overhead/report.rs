@@ -51,7 +51,7 @@ const EXACTLY: Option<f64> = Some(1.0);
 const MEGABYTE: f64 = 1e6;
 const NS_PER_MS: f64 = 1e6;
 
-/// A figure of `esp` and what it is to be at the most.
+/// A figure of `esp` and what it is to be at most.
 struct Goal {
     figure: &'static str,
     measured: f64,

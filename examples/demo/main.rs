@@ -249,7 +249,7 @@ fn point(datum: &Datum, started: Started) -> (f64, f64) {
 }
 
 /// The moment after a period's end at which an alarm is evaluated: late enough
-/// for the offset that ESP spreads its requests by, 2 s at the most.
+/// for the offset that ESP spreads its requests by, at most 2 s.
 fn next_period(now: SystemTime) -> SystemTime {
     const LATENESS: Duration = Duration::from_millis(2500);
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(LATENESS);

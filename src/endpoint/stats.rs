@@ -210,9 +210,11 @@ fn read_memory(fields: Fields<'_, '_>) -> Result<Option<MemoryReading>, ReadingE
             _ => {}
         }
     }
+    // Without them nobody knows how much of it is page cache.
+    let Some(details) = details else { return Ok(None) };
     let mut is_v1 = false;
     let (mut cache, mut total_inactive_file, mut inactive_file, mut hierarchical) = (0, None, 0, 0);
-    for (key, value) in details.into_iter().flat_map(|details| details.of(DETAIL_KEYS)) {
+    for (key, value) in details.of(DETAIL_KEYS) {
         let field = match key {
             "cache" => &mut cache,
             "inactive_file" => &mut inactive_file,

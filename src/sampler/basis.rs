@@ -175,20 +175,6 @@ pub(super) fn task_memory_bytes(
 mod tests {
     use super::*;
 
-    fn memory(
-        usage_bytes: u64,
-        inactive_file_bytes: u64,
-        cache_bytes: Option<u64>,
-    ) -> MemoryReading {
-        MemoryReading {
-            usage_bytes,
-            inactive_file_bytes,
-            cache_bytes,
-            limit_bytes: None,
-            hierarchical_limit_bytes: None,
-        }
-    }
-
     #[test]
     fn the_least_sane_limit_binds() {
         const FARGATE_NONE: u64 = 9_223_372_036_854_771_712;
@@ -209,7 +195,7 @@ mod tests {
             let stats = MemoryReading {
                 limit_bytes: limit,
                 hierarchical_limit_bytes: hierarchical,
-                ..memory(1, 0, None)
+                ..MemoryReading::of(1, 0, None)
             };
             assert_eq!(MemoryBasis::choose(own, task, stats), expected);
         }

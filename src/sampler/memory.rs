@@ -33,28 +33,14 @@ pub(super) fn percent_of_bytes(part: u64, whole: u64) -> f64 {
 mod tests {
     use super::*;
 
-    fn memory(
-        usage_bytes: u64,
-        inactive_file_bytes: u64,
-        cache_bytes: Option<u64>,
-    ) -> MemoryReading {
-        MemoryReading {
-            usage_bytes,
-            inactive_file_bytes,
-            cache_bytes,
-            limit_bytes: None,
-            hierarchical_limit_bytes: None,
-        }
-    }
-
     #[test]
     fn memory_is_counted_in_two_ways() {
         for (stats, working_set, ecs) in [
-            (memory(900, 200, Some(300)), 700, 600),
-            (memory(900, 250, None), 650, 650),
-            (memory(900, 900, Some(900)), 0, 0),
+            (MemoryReading::of(900, 200, Some(300)), 700, 600),
+            (MemoryReading::of(900, 250, None), 650, 650),
+            (MemoryReading::of(900, 900, Some(900)), 0, 0),
             // The counters crossed while they were read.
-            (memory(900, 901, Some(901)), 900, 900),
+            (MemoryReading::of(900, 901, Some(901)), 900, 900),
         ] {
             assert_eq!((working_set_bytes(stats), ecs_memory_bytes(stats)), (working_set, ecs));
         }

@@ -129,6 +129,9 @@ fn memory_has_two_dialects() {
         r#""memory_stats": null"#,
         r#""memory_stats": {}"#,
         r#""memory_stats": {"commitbytes": 5, "privateworkingset": 4}"#,
+        // How much of it is page cache is unknown, not zero.
+        r#""memory_stats": {"usage": 900, "limit": 1000}"#,
+        r#""memory_stats": {"usage": 900, "stats": null}"#,
     ] {
         assert_eq!(stats(none).memory, None, "{none}");
     }
@@ -277,7 +280,7 @@ fn a_windows_container_breaks_nothing_and_has_no_memory_limit_or_block_io() {
 fn a_part_that_is_not_asked_for_is_not_read() {
     let json = format!(
         r#"{{"id": {{{READ}, "cpu_stats": {{"cpu_usage": {{"total_usage": 7}}}},
-            "memory_stats": {{"usage": 9}}, "networks": {{"eth0": {{"rx_bytes": 3}}}},
+            "memory_stats": {{"usage": 9, "stats": {{}}}}, "networks": {{"eth0": {{"rx_bytes": 3}}}},
             "blkio_stats": {{"io_service_bytes_recursive": [{{"op": "Read", "value": 5}}]}}}}}}"#
     );
     let read = |json: &str, parts| {
