@@ -84,6 +84,26 @@ pub struct CpuReading {
     pub online_cpus: Option<u32>,
 }
 
+/// What the kernel says of one container at a moment of our own choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KernelEntry {
+    /// Counters that are believed.
+    Counters(KernelCounters),
+    /// What was handed on before is not believed any more: no difference may begin with
+    /// it.
+    Refuted,
+}
+
+/// The counters that the kernel has of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelCounters {
+    /// CPU time used since the container started, ns: the counter that the endpoint
+    /// gives as `total_usage`.
+    pub total_usage_ns: u64,
+    /// Memory in use. The limits in it are not read: those of the endpoint stay valid.
+    pub memory: Option<MemoryReading>,
+}
+
 /// Which parts of a [`Reading`] are read. The others are `None`, whatever
 /// the document has there, and cost nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

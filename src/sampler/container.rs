@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::{
     basis::{CpuBasis, Limits, MemoryBasis},
     block_io::BlockIo,
+    clock::Step,
     cpu::{Accounted, Cpu, CpuOutcome},
     event::{Event, Known, unavailable},
     freshness::{Arrival, Freshness, Silence},
@@ -123,6 +124,13 @@ impl Container {
         self.fresh.on_described(container.is_stopped());
     }
 
+    /// The time between two of its samples, as far as it is known.
+    pub(super) fn cadence(&self) -> Option<Duration> {
+        let is_from_kernel = self.cpu.is_from_kernel();
+        let kernel = self.fresh.kernel_cadence().filter(|_| is_from_kernel);
+        kernel.or(self.fresh.cadence.estimate())
+    }
+
     pub(super) fn shares_network(&self) -> bool {
         is_shared(self.described.network_mode)
     }
@@ -150,6 +158,17 @@ impl Container {
             ..self.known
         };
         unavailable(mine, self.seen, known)
+    }
+
+    /// The host's clock was set. Says whether that costs a difference: the last value of
+    /// the kernel was read before it, and the next is read after it.
+    pub(super) fn on_step(&mut self, step: Step) -> bool {
+        self.fresh.on_step(step);
+        let is_from_kernel = self.cpu.is_from_kernel();
+        if is_from_kernel {
+            self.cpu.forget();
+        }
+        is_from_kernel && self.place.is_some()
     }
 
     /// Differences over the moment of a step of the clock mean nothing.
@@ -239,6 +258,16 @@ impl Container {
         let Some(cpu) = reading.cpu else { return };
         self.known.has_cpu = true;
         let outcome = self.cpu.on_reading(reading.read, cpu);
+        self.on_cpu_outcome(outcome, reading.read, poll);
+    }
+
+    /// What a value of the CPU counter that was read at `read` comes to.
+    pub(super) fn on_cpu_outcome(
+        &mut self,
+        outcome: CpuOutcome,
+        read: Timestamp,
+        poll: &mut Poll<'_>,
+    ) {
         if self.place.is_none() {
             return;
         }
@@ -246,9 +275,9 @@ impl Container {
             CpuOutcome::Nothing => {}
             CpuOutcome::Cores(cores) => {
                 if let Some(basis) = self.cpu_basis(poll.limits) {
-                    self.give(Metric::CpuUtilization, reading.read, basis.percent(cores), poll);
+                    self.give(Metric::CpuUtilization, read, basis.percent(cores), poll);
                 }
-                self.give(Metric::CpuUsage, reading.read, 100.0 * cores, poll);
+                self.give(Metric::CpuUsage, read, 100.0 * cores, poll);
             }
             CpuOutcome::Fell => {
                 poll.figures.resets += 1;
@@ -262,7 +291,12 @@ impl Container {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "memory has far fewer than 2^53 bytes")]
-    fn on_memory(&mut self, memory: MemoryReading, read: Timestamp, poll: &mut Poll<'_>) {
+    pub(super) fn on_memory(
+        &mut self,
+        memory: MemoryReading,
+        read: Timestamp,
+        poll: &mut Poll<'_>,
+    ) {
         let working_set = working_set_bytes(memory);
         if let Some(basis) = self.memory_basis(poll.limits) {
             let percent = percent_of_bytes(working_set, basis.bytes());

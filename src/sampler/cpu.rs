@@ -12,6 +12,21 @@ const JITTER_MAX: f64 = 2.0;
 /// If the sum of all of them does as well, the counter itself jumped.
 const HELD_MAX: u8 = 4;
 
+/// Two values of different sources are not compared if they are nearer to each other
+/// than this, ns. A stamp of the endpoint and its counter lie up to 14 ms apart: that
+/// is 3 % of half a second, but much of a shorter time.
+const JOIN_MIN_NS: u64 = 500_000_000;
+
+/// Who read a value of the counter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The agent, some time ago.
+    #[default]
+    Endpoint,
+    /// ESP itself, from the kernel, just now.
+    Kernel,
+}
+
 /// A counter that only grows, at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counter {
@@ -45,6 +60,10 @@ pub fn cores(from: Counter, to: Counter) -> Option<f64> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cpu {
     base: Option<Counter>,
+    /// Who read the base.
+    source: Source,
+    /// When the last value was read.
+    last_read: Option<Timestamp>,
     /// A value below the base: a restart, if the next one goes on from there.
     fallen: Option<Counter>,
     /// Readings since the base that came to more than all CPUs.
@@ -80,9 +99,23 @@ pub(super) struct Accounted {
 }
 
 impl Cpu {
+    /// Takes in the endpoint's value.
     pub(super) fn on_reading(&mut self, read: Timestamp, cpu: CpuReading) -> CpuOutcome {
         self.online_cpus = cpu.online_cpus.or(self.online_cpus);
-        let now = Counter { read, total_ns: cpu.total_usage_ns };
+        self.on_counter(Counter { read, total_ns: cpu.total_usage_ns }, Source::Endpoint)
+    }
+
+    /// Takes in a value of the same counter, from either source: a difference may begin
+    /// with the one and end with the other, so that no time is counted twice or lost.
+    pub(super) fn on_counter(&mut self, now: Counter, source: Source) -> CpuOutcome {
+        if source != self.source
+            && let Some(base) = self.fallen.or(self.base)
+            && now.read.ns_since(base.read).is_none_or(|ns| ns < JOIN_MIN_NS)
+        {
+            return CpuOutcome::Nothing;
+        }
+        self.source = source;
+        self.last_read = Some(now.read);
         let Some(mut base) = self.base else {
             self.rebase(now);
             return CpuOutcome::Nothing;
@@ -133,6 +166,16 @@ impl Cpu {
         self.base = Some(base);
         self.held = 0;
         self.run = self.run.wrapping_add(1);
+    }
+
+    /// Whether the last value is the kernel's.
+    pub(super) fn is_from_kernel(&self) -> bool {
+        self.source == Source::Kernel
+    }
+
+    /// Whether all is accounted for up to the last value.
+    pub(super) fn is_settled(&self) -> bool {
+        self.accounted().is_some_and(|it| Some(it.read) == self.last_read)
     }
 
     /// CPU time up to the last reading that is accounted for. `None` while there is

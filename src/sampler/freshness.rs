@@ -65,6 +65,9 @@ pub(super) struct Freshness {
     min_age_ns: i64,
     is_silent: bool,
     is_stopped: bool,
+    /// When the kernel was read last, and how often it is.
+    kernel_read: Option<Timestamp>,
+    kernel_cadence: Cadence,
 }
 
 impl Freshness {
@@ -80,6 +83,8 @@ impl Freshness {
             min_age_ns: 0,
             is_silent: false,
             is_stopped: false,
+            kernel_read: None,
+            kernel_cadence: Cadence::default(),
         }
     }
 
@@ -181,6 +186,23 @@ impl Freshness {
             (true, false) => Some(Silence::Ended),
             _ => None,
         }
+    }
+
+    /// The container's counters were read from the kernel: it lives, whatever the
+    /// endpoint does.
+    pub(super) fn on_kernel(&mut self, read: Timestamp, now: Instant) -> Option<Silence> {
+        let before = self.kernel_read.replace(read);
+        if let Some(interval_ns) = before.and_then(|before| read.ns_since(before)) {
+            self.kernel_cadence.observe(interval_ns);
+        }
+        self.renewed_at = now;
+        self.unrenewed = Duration::ZERO;
+        std::mem::take(&mut self.is_silent).then_some(Silence::Ended)
+    }
+
+    /// The time between two readings of the kernel.
+    pub(super) fn kernel_cadence(&self) -> Option<Duration> {
+        self.kernel_cadence.estimate()
     }
 
     /// Whether no new reading has come for several cadences.

@@ -18,6 +18,7 @@ mod event;
 mod freshness;
 mod growth;
 mod inspection;
+mod kernel;
 mod memory;
 mod network;
 mod places;
@@ -32,15 +33,8 @@ use std::{
 };
 
 use self::{
-    basis::Limits,
-    clock::HostClock,
-    container::Container,
-    freshness::CADENCE_ASSUMED,
-    network::{NetworkOutcome, TaskNetwork},
-    places::Places,
-    poll::Poll,
-    sums::Sums,
-    task_pace::TaskPace,
+    basis::Limits, clock::HostClock, container::Container, freshness::CADENCE_ASSUMED,
+    network::TaskNetwork, places::Places, poll::Poll, sums::Sums, task_pace::TaskPace,
 };
 pub use self::{event::Event, inspection::Unseen, places::Selection};
 use crate::{
@@ -226,11 +220,7 @@ impl Sampler {
     ) -> Result<(), E> {
         let answer = self.answers.wrapping_add(1);
         let asked = self.asked_at.take().unwrap_or(now.instant);
-        let step = self.clock.on_answer(now);
-        if let Some(step) = step {
-            self.containers.iter_mut().for_each(|container| container.fresh.on_step(step));
-            self.network.on_step();
-        }
+        let step = self.take_step(now);
         let Self { containers, limits, wanted, figures, cadence, pace, .. } = self;
         let mut poll = Poll {
             now,
@@ -239,7 +229,7 @@ impl Sampler {
             samples,
             events,
             figures,
-            clock_set: false,
+            clock_set: step.is_some_and(|step| step.has_cost),
         };
         let mut has_strangers = false;
         read(&mut |docker_id, entry| {
@@ -271,26 +261,31 @@ impl Sampler {
         *cadence = longest;
         self.answers = answer;
         if poll.clock_set && self.clock_set.is_due(now.instant) {
-            let by_ms = step.map(|step| step.by_ns / 1_000_000);
+            let by_ms = step.map(StepTaken::by_ms);
             poll.events.push(Event::ClockSet { by_ms });
         }
         if wanted.iter().any(Metric::is_of_network) {
-            match self.network.on_answer(containers, asked, now) {
-                NetworkOutcome::Nothing => {}
-                NetworkOutcome::Unknown => poll.figures.resets += 1,
-                NetworkOutcome::Rates { until, rates } => {
-                    let metrics = [Metric::NetworkRxBytes, Metric::NetworkTxBytes];
-                    for (metric, rate) in metrics.into_iter().zip(rates) {
-                        if poll.give(metric, None, until, rate) {
-                            self.seen.insert(metric);
-                        }
-                    }
-                }
-            }
+            let outcome = self.network.on_answer(containers, asked, now);
+            self.seen = self.seen.or(outcome.give(&mut poll));
         }
         self.seen = self.seen.or(self.sums.on_answer(containers, &mut poll));
         self.review(now.instant, events);
         Ok(())
+    }
+
+    /// Takes note of the clocks, and tells the containers and the network if the host's
+    /// was set.
+    fn take_step(&mut self, now: Now) -> Option<StepTaken> {
+        let step = self.clock.on_answer(now)?;
+        let mut has_cost = false;
+        for container in &mut self.containers {
+            if container.on_step(step) {
+                has_cost = true;
+                self.figures.resets += 1;
+            }
+        }
+        self.network.on_step();
+        Some(StepTaken { by_ns: step.by_ns, has_cost })
     }
 
     /// Says once which of the task's metrics do not come.
@@ -327,7 +322,7 @@ impl Sampler {
     #[must_use]
     pub fn cadence(&self) -> Option<Duration> {
         let measured = self.containers.iter().filter(|container| container.place.is_some());
-        measured.filter_map(|container| container.fresh.cadence.estimate()).min()
+        measured.filter_map(Container::cadence).min()
     }
 
     /// The names of the measured containers, by their place in
@@ -341,6 +336,20 @@ impl Sampler {
     #[must_use]
     pub fn figures(&self) -> OwnFigures {
         self.figures
+    }
+}
+
+/// A step of the host's clock that has been told to everybody.
+#[derive(Clone, Copy, Debug)]
+struct StepTaken {
+    by_ns: i64,
+    /// A difference between two values of the kernel was lost.
+    has_cost: bool,
+}
+
+impl StepTaken {
+    const fn by_ms(self) -> i64 {
+        self.by_ns / 1_000_000
     }
 }
 

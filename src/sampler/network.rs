@@ -7,11 +7,13 @@ use std::time::Instant;
 use super::{
     container::Container,
     growth::{Growth, Outcome, Point, per_second},
+    poll::Poll,
     renewal::{Change, Renewal},
 };
 use crate::{
     endpoint::task::NetworkMode,
     reading::NetworkReading,
+    sample::{Metric, MetricSet},
     time::{Now, Timestamp},
 };
 
@@ -41,6 +43,27 @@ pub(super) enum NetworkOutcome {
     Unknown,
 }
 
+impl NetworkOutcome {
+    /// Hands out what there is, as metrics of the task, and says of which there was a
+    /// value.
+    pub(super) fn give(self, poll: &mut Poll<'_>) -> MetricSet {
+        let mut seen = MetricSet::default();
+        match self {
+            Self::Nothing => {}
+            Self::Unknown => poll.figures.resets += 1,
+            Self::Rates { until, rates } => {
+                let metrics = [Metric::NetworkRxBytes, Metric::NetworkTxBytes];
+                for (metric, rate) in metrics.into_iter().zip(rates) {
+                    if poll.give(metric, None, until, rate) {
+                        seen.insert(metric);
+                    }
+                }
+            }
+        }
+        seen
+    }
+}
+
 /// The network that the containers of an awsvpc task share.
 #[derive(Debug, Default)]
 pub(super) struct TaskNetwork {
@@ -59,9 +82,37 @@ pub(super) struct TaskNetwork {
     held: Option<Change>,
     /// What came since `start`.
     pending: [u64; 2],
+    /// The counters are the kernel's, read by ESP itself: they are not old, and need no
+    /// renewal.
+    is_from_kernel: bool,
 }
 
 impl TaskNetwork {
+    /// Takes in the counters of the kernel; `None` if it gives none.
+    pub(super) fn on_kernel(
+        &mut self,
+        network: Option<NetworkReading>,
+        now: Now,
+    ) -> NetworkOutcome {
+        if network.is_some() != self.is_from_kernel {
+            // An agent may divide its counters: they are no base for the kernel's.
+            let is_from_kernel = network.is_some();
+            *self = Self { origin: self.origin, is_from_kernel, ..Self::default() };
+        }
+        let Some(network) = network else { return NetworkOutcome::Nothing };
+        let origin = *self.origin.get_or_insert(now.instant);
+        let elapsed = now.instant.saturating_duration_since(origin).as_nanos();
+        let at_ns = u64::try_from(elapsed).unwrap_or(u64::MAX);
+        match self.growth.on_point(Point { at_ns, totals: totals(network) }) {
+            Outcome::Nothing => NetworkOutcome::Nothing,
+            Outcome::Unknown => NetworkOutcome::Unknown,
+            Outcome::Grew { since, by } => {
+                let rates = per_second(by, at_ns.saturating_sub(since.at_ns).max(1));
+                NetworkOutcome::Rates { until: now.wall, rates }
+            }
+        }
+    }
+
     /// After an answer has been taken in by all containers.
     pub(super) fn on_answer(
         &mut self,
@@ -69,6 +120,9 @@ impl TaskNetwork {
         asked: Instant,
         now: Now,
     ) -> NetworkOutcome {
+        if self.is_from_kernel {
+            return NetworkOutcome::Nothing;
+        }
         let origin = *self.origin.get_or_insert(asked);
         let ns_at = |at: Instant| {
             u64::try_from(at.saturating_duration_since(origin).as_nanos()).unwrap_or(u64::MAX)

@@ -51,7 +51,8 @@ impl Sums {
             return seen;
         }
         let counted = || containers.iter().filter(|container| is_renewed(container));
-        let Some(newest) = counted().filter_map(|container| container.fresh.read).max() else {
+        let read = |container: &Container| container.cpu.accounted().map(|it| it.read);
+        let Some(newest) = counted().filter_map(read).max() else {
             return seen;
         };
         if let (Some(cores), Some(vcpu)) = (cores(counted()), vcpu(containers, poll.limits))
@@ -118,10 +119,8 @@ fn is_awaited(container: &Container) -> bool {
 fn is_renewed(container: &Container) -> bool {
     let in_sum = container.in_sum.map(|in_sum| in_sum.read);
     !container.fresh.is_stopped()
-        && container
-            .cpu
-            .accounted()
-            .is_some_and(|now| Some(now.read) == container.fresh.read && Some(now.read) != in_sum)
+        && container.cpu.is_settled()
+        && container.cpu.accounted().map(|now| now.read) != in_sum
 }
 
 /// CPUs that all of them used since the last sum; `None` if one of them was not in it,

@@ -324,5 +324,6 @@ fn a_malformed_document_changes_nothing() {
 }
 
 mod catalogue;
+mod kernel;
 mod sums;
 mod trouble;

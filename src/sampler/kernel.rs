@@ -1,0 +1,91 @@
+//! Readings of the kernel that are believed, as they pass through the sampler. They are
+//! the counters that the endpoint gives as well, at moments of ESP's own choice; which of
+//! them are believed is decided elsewhere. What they come to is decided in the same
+//! files as for the endpoint's.
+
+use super::{
+    Sampler,
+    container::Container,
+    cpu::{Counter, Source},
+    event::Event,
+    freshness::Silence,
+    poll::Poll,
+    position_of,
+};
+use crate::{
+    reading::{KernelCounters, KernelEntry, MemoryReading, NetworkReading},
+    sample::{Metric, Sample},
+    time::Now,
+};
+
+impl Sampler {
+    /// Takes in what was read from the kernel `now`, and appends what is new to
+    /// `samples`. `read` is handed a function and calls it with each container's id and
+    /// entry. `network` are the counters of the network that all containers share,
+    /// `None` if the kernel does not give them; the endpoint's count then.
+    pub fn on_kernel(
+        &mut self,
+        read: impl FnOnce(&mut dyn FnMut(&str, KernelEntry)),
+        network: Option<NetworkReading>,
+        now: Now,
+        samples: &mut Vec<Sample>,
+        events: &mut Vec<Event>,
+    ) {
+        let step = self.take_step(now);
+        let Self { containers, limits, wanted, figures, .. } = self;
+        let mut poll = Poll {
+            now,
+            wanted: *wanted,
+            limits: *limits,
+            samples,
+            events,
+            figures,
+            clock_set: step.is_some_and(|step| step.has_cost),
+        };
+        read(&mut |docker_id, entry| {
+            if let Some(position) = position_of(containers, docker_id) {
+                containers[position].on_kernel(entry, &mut poll);
+            }
+        });
+        let outcome = self.network.on_kernel(network, now);
+        if wanted.iter().any(Metric::is_of_network) {
+            self.seen = self.seen.or(outcome.give(&mut poll));
+        }
+        self.seen = self.seen.or(self.sums.on_answer(containers, &mut poll));
+        if poll.clock_set && self.clock_set.is_due(now.instant) {
+            let by_ms = step.map(super::StepTaken::by_ms);
+            events.push(Event::ClockSet { by_ms });
+        }
+    }
+}
+
+impl Container {
+    /// Takes in what the kernel has of it.
+    pub(super) fn on_kernel(&mut self, entry: KernelEntry, poll: &mut Poll<'_>) {
+        let KernelEntry::Counters(KernelCounters { total_usage_ns, memory }) = entry else {
+            self.cpu.forget();
+            return;
+        };
+        let read = poll.now.wall;
+        if let Some(Silence::Ended) = self.fresh.on_kernel(read, poll.now.instant)
+            && self.place.is_some()
+        {
+            poll.events.push(Event::ContainerBack { container: self.name.clone() });
+        }
+        let outcome =
+            self.cpu.on_counter(Counter { read, total_ns: total_usage_ns }, Source::Kernel);
+        self.on_cpu_outcome(outcome, read, poll);
+        // The limits are settings, and no older for being the endpoint's.
+        if let (Some(memory), Some(before)) = (memory, self.memory) {
+            let memory = MemoryReading {
+                limit_bytes: before.limit_bytes,
+                hierarchical_limit_bytes: before.hierarchical_limit_bytes,
+                ..memory
+            };
+            self.memory = Some(memory);
+            if self.place.is_some() {
+                self.on_memory(memory, read, poll);
+            }
+        }
+    }
+}

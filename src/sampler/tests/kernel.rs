@@ -1,0 +1,216 @@
+//! The kernel's counters in the sampler, before, beside and after the endpoint's.
+
+use super::{
+    catalogue::{full, task_with},
+    *,
+};
+use crate::reading::{KernelCounters, KernelEntry, MemoryReading, NetworkReading};
+
+impl Bench {
+    fn at(&self, ms: u64) -> Now {
+        Now {
+            instant: self.start + Duration::from_millis(ms),
+            wall: Timestamp::from_unix_ns((10_000 + ms) * 1_000_000),
+        }
+    }
+
+    /// What comes of these entries of the kernel, `ms` after the start.
+    fn kernel(
+        &mut self,
+        ms: u64,
+        entries: &[(&str, KernelEntry)],
+        network: Option<NetworkReading>,
+    ) -> (Vec<Sample>, Vec<Event>) {
+        let (mut samples, mut events, now) = (Vec::new(), Vec::new(), self.at(ms));
+        let read = |visit: &mut dyn FnMut(&str, KernelEntry)| {
+            for (docker_id, entry) in entries {
+                visit(docker_id, *entry);
+            }
+        };
+        self.sampler.on_kernel(read, network, now, &mut samples, &mut events);
+        (samples, events)
+    }
+
+    /// The same of one container's CPU time: the values, each with its time in ms.
+    fn kernel_cpu(&mut self, ms: u64, docker_id: &str, total_ms: u64) -> Vec<(u64, f64)> {
+        let (samples, _) = self.kernel(ms, &[(docker_id, cpu(total_ms))], None);
+        samples.iter().map(|sample| (sample.read.unix_ms() - 10_000, sample.value)).collect()
+    }
+}
+
+fn cpu(total_ms: u64) -> KernelEntry {
+    KernelEntry::Counters(KernelCounters { total_usage_ns: total_ms * 1_000_000, memory: None })
+}
+
+#[test]
+fn intervals_join_exactly_when_the_source_changes() {
+    let mut bench = Bench::new();
+    bench.task(LIMITED);
+    bench.values(&one("w1", 10, 70_000));
+    assert_eq!(bench.values(&one("w1", 11, 70_125)), [(11, 25.0)]);
+    // 125 ms of CPU time in 1.5 s of half a CPU are 16.7 %.
+    let [(2500, first)] = bench.kernel_cpu(2500, "w1", 70_250)[..] else { panic!("no value") };
+    assert!((first - 100.0 * 0.125 / 1.5 / 0.5).abs() < 1e-9, "{first}");
+    assert_eq!(bench.kernel_cpu(3500, "w1", 70_500), [(3500, 50.0)]);
+    // Back: the endpoint's reading of 4.5 s after the last of the kernel.
+    bench.second = 7;
+    assert_eq!(bench.values(&one("w1", 18, 71_500)), [(18, 100.0 * 1.0 / 4.5 / 0.5)]);
+}
+
+#[test]
+fn values_of_two_sources_that_are_too_near_wait_for_the_next() {
+    let mut bench = Bench::new();
+    bench.task(LIMITED);
+    bench.values(&one("w1", 11, 70_000));
+    bench.values(&one("w1", 12, 70_125));
+    // A stamp that is 10 ms off would be a third of these 30 ms.
+    assert_eq!(bench.kernel_cpu(2030, "w1", 70_130), []);
+    assert_eq!(bench.kernel_cpu(3000, "w1", 70_250), [(3000, 25.0)]);
+    // The endpoint's, from the same moment as the last of the kernel: no fall.
+    let (samples, events) = bench.stats(&one("w1", 13, 70_240));
+    assert_eq!(samples, []);
+    assert!(!events.iter().any(|event| matches!(event, Event::CounterReset { .. })), "{events:?}");
+    assert_eq!(bench.kernel_cpu(4000, "w1", 70_375), [(4000, 25.0)]);
+    assert_eq!(bench.sampler.figures().resets, 0);
+}
+
+#[test]
+fn no_difference_begins_with_a_value_that_is_not_believed_any_more() {
+    let mut bench = Bench::new();
+    bench.task(LIMITED);
+    bench.values(&one("w1", 10, 70_000));
+    bench.kernel_cpu(1000, "w1", 70_125);
+    bench.kernel_cpu(2000, "w1", 90_000);
+    assert_eq!(bench.kernel(3000, &[("w1", KernelEntry::Refuted)], None).0, []);
+    bench.second = 12;
+    assert_eq!(bench.values(&one("w1", 22, 71_625)), []);
+    assert_eq!(bench.values(&one("w1", 23, 71_750)), [(23, 25.0)]);
+}
+
+#[test]
+fn a_clock_that_is_set_costs_one_value_of_the_kernel_and_no_more() {
+    for set_ms in [-7_000_i64, -900, 1_500, 3_600_000] {
+        let mut bench = Bench::new();
+        bench.task(LIMITED);
+        bench.values(&one("w1", 10, 70_000));
+        let mut seen = Vec::new();
+        let mut set_events = 0;
+        for second in 2..12_u64 {
+            let mut now = bench.at(second * 1000);
+            if second >= 6 {
+                let wall_ms = now.wall.unix_ms().saturating_add_signed(set_ms);
+                now.wall = Timestamp::from_unix_ns(wall_ms * 1_000_000);
+            }
+            let (mut samples, mut events) = (Vec::new(), Vec::new());
+            let entry = cpu(70_000 + second * 125);
+            bench.sampler.on_kernel(
+                |visit| visit("w1", entry),
+                None,
+                now,
+                &mut samples,
+                &mut events,
+            );
+            seen.extend(samples.iter().map(|sample| sample.value));
+            set_events += events.iter().filter(|it| matches!(it, Event::ClockSet { .. })).count();
+        }
+        assert_eq!(seen.len(), 9, "{set_ms}: {seen:?}");
+        assert!(seen.iter().all(|value| (value - 25.0).abs() < 1e-9), "{set_ms}: {seen:?}");
+        assert_eq!(set_events, 1, "{set_ms}");
+        assert_eq!(bench.sampler.figures().resets, 1, "{set_ms}");
+    }
+}
+
+#[test]
+fn a_container_that_the_kernel_shows_is_not_silent() {
+    let mut bench = Bench::new();
+    bench.task(LIMITED);
+    let mut events = bench.stats(&one("w1", 10, 70_000)).1;
+    for second in 2..60_u64 {
+        events.extend(bench.kernel(second * 1000, &[("w1", cpu(70_000 + second))], None).1);
+        if second % 10 == 0 {
+            // Docker hangs: the endpoint replays its last sample.
+            bench.second = second;
+            events.extend(bench.stats(&one("w1", 10, 70_000)).1);
+        }
+    }
+    assert!(
+        !events.iter().any(|event| matches!(event, Event::ContainerSilent { .. })),
+        "{events:?}"
+    );
+    assert_eq!(bench.sampler.cadence(), Some(Duration::from_secs(1)));
+}
+
+#[test]
+fn the_sums_take_each_container_from_its_source() {
+    let metrics = [Metric::TaskCpuUtilization, Metric::TaskMemoryUtilization];
+    for is_all in [true, false] {
+        let mut bench = Bench::measuring(&["web"], &metrics);
+        bench.task(LIMITED);
+        let both = |read: u64, web: u64, esp: u64| {
+            format!("{{{}, {}}}", entry("w1", read, web), entry("e1", read, esp))
+        };
+        bench.stats(&both(10, 70_000, 5_000));
+        bench.stats(&both(11, 70_100, 5_025));
+        let mut sums = Vec::new();
+        for second in 3..33_u64 {
+            let (web, esp) = (70_100 + (second - 1) * 100, 5_025 + (second - 1) * 25);
+            if second % 10 == 2 && !is_all {
+                bench.second = second - 1;
+                let json = one("e1", second + 9, esp - 25);
+                let (samples, _) = bench.stats(&json);
+                sums.extend(samples);
+            }
+            let entries = [("w1", cpu(web)), ("e1", cpu(esp))];
+            let entries = if is_all { &entries[..] } else { &entries[..1] };
+            let (samples, _) = bench.kernel(second * 1000, entries, None);
+            sums.extend(samples.iter().map(|it| (it.read.unix_ms() / 1000, it.value)));
+        }
+        let expected = if is_all { 29 } else { 2 };
+        assert!(sums.len() >= expected, "{is_all}: {sums:?}");
+        assert!(sums.iter().all(|(_, v)| (v - 25.0).abs() < 1e-9), "{is_all}: {sums:?}");
+    }
+}
+
+#[test]
+fn memory_keeps_the_limits_that_the_endpoint_gave() {
+    let metrics = [Metric::MemoryUtilization, Metric::MemoryUtilized];
+    let mut bench = Bench::measuring(&["web"], &metrics);
+    bench.task(r#"{"Containers": [{"DockerId": "w1", "Name": "web", "KnownStatus": "RUNNING"}]}"#);
+    let json = r#"{"w1": {"read": "1970-01-01T00:00:10Z", "cpu_stats": {"cpu_usage": {"total_usage": 1}},
+        "memory_stats": {"usage": 100000000, "limit": 400000000, "stats": {"inactive_file": 0}}}}"#;
+    bench.stats(json);
+    let memory = MemoryReading {
+        usage_bytes: 250_000_000,
+        inactive_file_bytes: 50_000_000,
+        cache_bytes: None,
+        limit_bytes: None,
+        hierarchical_limit_bytes: None,
+    };
+    let counters = KernelCounters { total_usage_ns: 2, memory: Some(memory) };
+    let (samples, _) = bench.kernel(2000, &[("w1", KernelEntry::Counters(counters))], None);
+    let values: Vec<_> = samples.iter().map(|sample| sample.value).collect();
+    assert_eq!(values, [50.0, 200_000_000.0 / 1_048_576.0]);
+}
+
+#[test]
+fn the_network_of_the_kernel_is_a_rate_each_second_and_no_jump_from_the_endpoints() {
+    let task = task_with("{}", r#""awsvpc""#, &[("web", "{}")]);
+    let mut bench = Bench::measuring(&["web"], &[Metric::NetworkRxBytes, Metric::NetworkTxBytes]);
+    bench.task(&task);
+    // An agent before 1.100.0 gives a part of them.
+    bench.stats(&format!("{{{}}}", full("web", 10, 10, 60, Some(50_000), 0)));
+    let mut seen = Vec::new();
+    for second in 2..22_u64 {
+        let network = NetworkReading { rx_bytes: 150_000 + second * 700, tx_bytes: second * 90 };
+        let (samples, _) = bench.kernel(second * 1000, &[], Some(network));
+        seen.extend(samples.iter().map(|sample| (sample.container, sample.value)));
+        bench.second = second;
+        let (samples, _) = bench.stats(&format!(
+            "{{{}}}",
+            full("web", second + 10, second, 60, Some(50_000 + second / 10 * 2_000), 0)
+        ));
+        assert_eq!(samples, []);
+    }
+    assert_eq!(seen.len(), 38, "{seen:?}");
+    assert!(seen.iter().all(|(place, value)| place.is_none() && [700.0, 90.0].contains(value)));
+}
