@@ -20,6 +20,7 @@ pub mod environment;
 pub mod exit;
 pub mod health;
 pub mod output;
+pub mod proof;
 pub mod publisher;
 pub mod reading;
 pub mod report;

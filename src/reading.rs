@@ -104,6 +104,15 @@ pub struct KernelCounters {
     pub memory: Option<MemoryReading>,
 }
 
+/// What a container's CPU counter is read from in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    /// The counter of its own cgroup: the one that the endpoint gives.
+    CgroupFile,
+    /// The sum over its processes: near to it, from another base.
+    Processes,
+}
+
 /// Which parts of a [`Reading`] are read. The others are `None`, whatever
 /// the document has there, and cost nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
