@@ -2,7 +2,8 @@
 //! as high-resolution metrics in CloudWatch.
 //!
 //! The data flows one way. [`endpoint`] asks the task metadata endpoint and makes
-//! [`reading`]s of what it answers; [`sampler`] turns those into [`sample`]s; [`publisher`] decides
+//! [`reading`]s of what it answers; [`kernel`] reads the same counters at their source;
+//! [`sampler`] turns those into [`sample`]s; [`publisher`] decides
 //! when they are sent; `cloudwatch` sends them. [`output`] makes lines of them for
 //! stdout, if that is wanted. These are state machines that are told the [`time`];
 //! `sidecar` has the clock, the sockets and the tasks, and wires the rest together.
@@ -19,6 +20,7 @@ pub mod endpoint;
 pub mod environment;
 pub mod exit;
 pub mod health;
+pub mod kernel;
 pub mod output;
 pub mod proof;
 pub mod publisher;

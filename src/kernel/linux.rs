@@ -1,0 +1,382 @@
+//! The kernel on Linux: what was found for each container, and the reading of it.
+
+mod files;
+mod group;
+mod host;
+mod processes;
+
+use std::{net::Ipv4Addr, os::fd::OwnedFd, path::Path, process, time::Instant};
+
+use nix::time::ClockId;
+use rustix::param::clock_ticks_per_second;
+
+use self::{
+    files::{ProcessPath, read_once},
+    group::Group,
+    host::{Interface, Machine},
+    processes::{LISTED_MOST, Listing, ProcessList, RealProbe, clock},
+};
+use super::{
+    Finding, KernelReading, MachineReading, NoFile, NoInterface, NoProcesses, Tier,
+    accounting::{Account, Probe as _, Seen},
+    parse::container_of,
+};
+use crate::reading::NetworkReading;
+
+/// The processes of one container that are followed at the most.
+const FOLLOWED_MOST: usize = 512;
+
+/// So many of a container's processes are tried as the way to its cgroup.
+const WAYS: usize = 4;
+
+/// A container that was lost is looked for after so many readings, then after twice
+/// as many, and so on up to the second number.
+const LOOK_AFTER: u32 = 5;
+const LOOK_AFTER_MOST: u32 = 640;
+
+/// Longer than what is read of any file that is kept open; of `/proc/stat` on
+/// hundreds of CPUs as well.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// What the kernel counts for containers, the machine and the network.
+#[derive(Debug)]
+pub struct Kernel {
+    sys: std::path::PathBuf,
+    list: Option<ProcessList>,
+    listing: Listing,
+    containers: Vec<Container>,
+    is_shared: bool,
+    interface: Option<Interface>,
+    machine: Option<Machine>,
+    reads_until_look: u32,
+    reads_between_looks: u32,
+    buffer: Vec<u8>,
+}
+
+/// What was found for one container.
+#[derive(Debug)]
+struct Container {
+    docker_id: String,
+    group: Result<Group, NoFile>,
+    account: Account<ClockId>,
+    has_too_many: bool,
+    is_own: bool,
+    /// It had a cgroup file, and has none now.
+    is_lost: bool,
+    generation: u32,
+}
+
+impl Default for Kernel {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Kernel {
+    /// The kernel's files where they always are. Nothing is looked for yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::at(Path::new("/proc"), Path::new("/sys"))
+    }
+
+    /// The kernel's files below other folders: recorded ones.
+    #[must_use]
+    pub fn at(proc: &Path, sys: &Path) -> Self {
+        let list = ProcessList::open(proc);
+        Self {
+            sys: sys.to_owned(),
+            machine: list.as_ref().and_then(|list| Machine::open(&list.proc)),
+            list,
+            listing: Listing::New,
+            containers: Vec::new(),
+            is_shared: false,
+            interface: None,
+            reads_until_look: 0,
+            reads_between_looks: LOOK_AFTER,
+            buffer: vec![0; BUFFER_BYTES],
+        }
+    }
+
+    /// Finds the processes and the cgroups of the containers with these Docker ids,
+    /// and forgets those of others. For the start and after each new task document:
+    /// it looks at every process.
+    pub fn look<'a>(&mut self, docker_ids: impl Iterator<Item = &'a str>) {
+        let mut before = std::mem::take(&mut self.containers);
+        for docker_id in docker_ids {
+            if self.containers.iter().any(|known| known.docker_id == docker_id) {
+                continue;
+            }
+            let known = before.iter().position(|known| known.docker_id == docker_id);
+            self.containers.push(
+                known.map_or_else(|| Container::new(docker_id), |known| before.swap_remove(known)),
+            );
+        }
+        self.look_for_lost_after(LOOK_AFTER);
+        self.look_again();
+    }
+
+    const fn look_for_lost_after(&mut self, reads: u32) {
+        self.reads_between_looks = reads;
+        self.reads_until_look = reads;
+    }
+
+    fn look_again(&mut self) {
+        let Some(list) = &mut self.list else { return };
+        list.forget();
+        for container in &mut self.containers {
+            container.has_too_many = false;
+            if container.group.is_ok() {
+                // These were not followed since.
+                container.account = new_account();
+            }
+        }
+        self.list_processes();
+        let Some(list) = &self.list else { return };
+        self.is_shared = self
+            .containers
+            .iter()
+            .any(|container| !container.is_own && container.account.len() > 0);
+        if !matches!(self.listing, Listing::Same | Listing::New) {
+            return;
+        }
+        for container in &mut self.containers {
+            container.open(&list.proc, &mut self.buffer);
+        }
+    }
+
+    /// Whether processes of another container than this one are visible.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
+    /// Reads every container for which something was found, and hands what it reads
+    /// to `visit`, with the container's Docker id. Memory is read only if it is
+    /// wanted. A container that cannot be read this time is not visited.
+    pub fn read(&mut self, with_memory: bool, visit: &mut dyn FnMut(&str, &KernelReading)) {
+        let mut has_lost = false;
+        for container in &mut self.containers {
+            let was_lost = container.is_lost;
+            if let Some(reading) = container.read_file(with_memory, &mut self.buffer) {
+                visit(&container.docker_id, &reading);
+            }
+            has_lost |= container.is_lost && !was_lost;
+        }
+        if has_lost {
+            self.look_for_lost_after(LOOK_AFTER);
+            self.look_again();
+        } else if self.containers.iter().any(|container| container.is_lost) {
+            self.reads_until_look = self.reads_until_look.saturating_sub(1);
+            if self.reads_until_look == 0 {
+                let reads = self.reads_between_looks.saturating_mul(2).min(LOOK_AFTER_MOST);
+                self.look_for_lost_after(reads);
+                self.look_again();
+            }
+        }
+        let needs_list = |container: &Container| container.group.is_err();
+        if !self.is_shared || !self.containers.iter().any(needs_list) {
+            return;
+        }
+        let may_have_waited = self.list_processes();
+        let Some(list) = &self.list else { return };
+        for container in &mut self.containers {
+            let reading = container.read_processes(may_have_waited, &list.proc, &mut self.buffer);
+            if let Some(reading) = reading {
+                visit(&container.docker_id, &reading);
+            }
+        }
+    }
+
+    /// Adds new processes to their containers. Gives whether any process may have
+    /// been started.
+    fn list_processes(&mut self) -> bool {
+        let Self { list: Some(list), containers, buffer, .. } = self else { return true };
+        self.listing = list.look(buffer, |proc, pid, buffer| {
+            let path = ProcessPath::new(pid, "cgroup");
+            let Ok(bytes) = read_once(proc, path.as_bytes(), buffer) else { return false };
+            let ids = containers.iter().map(|container| container.docker_id.as_str());
+            let Some((place, _)) = container_of(bytes, ids) else { return false };
+            containers[place].add(pid, proc, buffer);
+            true
+        });
+        if matches!(self.listing, Listing::TooMany | Listing::Failed) {
+            // Not again before the next look.
+            self.is_shared = false;
+            for container in containers {
+                container.give_up();
+            }
+        }
+        self.listing != Listing::Same
+    }
+
+    /// What was found for each container, and why not more.
+    pub fn findings(&self) -> impl Iterator<Item = Finding<'_>> {
+        self.containers.iter().map(|container| Finding {
+            docker_id: &container.docker_id,
+            processes: container.account.len(),
+            file: container.group.as_ref().map(|_| ()),
+            sum: self.sum_of(container),
+        })
+    }
+
+    fn sum_of(&self, container: &Container) -> Result<(), NoProcesses> {
+        match self.listing {
+            _ if self.list.is_none() => Err(NoProcesses::NoProc),
+            Listing::Failed => Err(NoProcesses::NoProc),
+            Listing::TooMany => Err(NoProcesses::TooMany { limit: LISTED_MOST }),
+            _ if container.has_too_many => Err(NoProcesses::TooMany { limit: FOLLOWED_MOST }),
+            _ if !self.is_shared => Err(NoProcesses::NotShared),
+            _ if container.account.len() == 0 => Err(NoProcesses::NotVisible),
+            _ => Ok(()),
+        }
+    }
+
+    /// Chooses the network interface that has one of these MAC or IPv4 addresses, and
+    /// gives its name.
+    ///
+    /// # Errors
+    ///
+    /// Why none was chosen. Then none is read.
+    pub fn choose_interface<'a>(
+        &mut self,
+        macs: impl Iterator<Item = &'a str>,
+        addresses: impl Iterator<Item = Ipv4Addr>,
+    ) -> Result<&str, NoInterface> {
+        self.interface = None;
+        let list = self.list.as_ref().ok_or(NoInterface::NoList)?;
+        let chosen = Interface::choose(&list.proc, &self.sys, macs, addresses)?;
+        Ok(self.interface.insert(chosen).name())
+    }
+
+    /// The counters of the interface that was chosen.
+    pub fn read_network(&mut self) -> Option<NetworkReading> {
+        self.interface.as_ref()?.read(&mut self.buffer)
+    }
+
+    /// What the whole machine has been idle.
+    pub fn read_machine(&mut self) -> Option<MachineReading> {
+        self.machine.as_ref()?.read(&mut self.buffer)
+    }
+}
+
+impl Container {
+    fn new(docker_id: &str) -> Self {
+        Self {
+            docker_id: docker_id.to_owned(),
+            group: Err(NoFile::NoProcess),
+            account: new_account(),
+            has_too_many: false,
+            is_own: false,
+            is_lost: false,
+            generation: 0,
+        }
+    }
+
+    /// What is read from here on does not continue what was read before.
+    fn begin_anew(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+        self.account = new_account();
+    }
+
+    fn add(&mut self, pid: i32, proc: &OwnedFd, buffer: &mut [u8]) {
+        if self.has_too_many {
+            return;
+        }
+        let mut probe = RealProbe { proc, buffer };
+        let (Seen::Stat(stat), Some(clock)) = (probe.stat(pid), clock(pid)) else { return };
+        if stat.pid != pid {
+            return;
+        }
+        self.account.add(clock, stat, &mut probe);
+        self.is_own |= u32::try_from(pid) == Ok(process::id());
+        if self.account.len() > FOLLOWED_MOST {
+            self.give_up();
+            self.has_too_many = true;
+        }
+    }
+
+    /// Its processes are not followed any more.
+    fn give_up(&mut self) {
+        if self.account.len() > 0 {
+            self.begin_anew();
+        }
+    }
+
+    /// Opens its cgroup's files, unless they are open.
+    fn open(&mut self, proc: &OwnedFd, buffer: &mut [u8]) {
+        if self.group.is_ok() {
+            return;
+        }
+        let mut outcome = Err(NoFile::NoProcess);
+        for pid in self.account.pids().take(WAYS) {
+            outcome = Group::open(proc, pid, &self.docker_id, buffer);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        self.is_lost = matches!(&self.group, Err(NoFile::Lost(_))) && outcome.is_err();
+        // What became of a file that was lost is the better reason.
+        if !self.is_lost {
+            self.group = outcome;
+        }
+        if self.group.is_ok() {
+            self.generation = self.generation.wrapping_add(1);
+        }
+    }
+
+    fn read_file(&mut self, with_memory: bool, buffer: &mut [u8]) -> Option<KernelReading> {
+        let group = self.group.as_ref().ok()?;
+        let before = Instant::now();
+        let total_ns = group.read(buffer);
+        let after = Instant::now();
+        match total_ns {
+            Ok(Some(total_ns)) => Some(KernelReading {
+                tier: Tier::CgroupFile,
+                generation: self.generation,
+                before,
+                after,
+                total_ns,
+                memory: if with_memory { group.read_memory(buffer) } else { None },
+            }),
+            Ok(None) => None,
+            Err(error) => {
+                self.group = Err(NoFile::Lost(error));
+                self.is_lost = true;
+                self.begin_anew();
+                None
+            }
+        }
+    }
+
+    fn read_processes(
+        &mut self,
+        may_have_waited: bool,
+        proc: &OwnedFd,
+        buffer: &mut [u8],
+    ) -> Option<KernelReading> {
+        if self.group.is_ok() || self.account.len() == 0 {
+            return None;
+        }
+        let mut probe = RealProbe { proc, buffer };
+        let before = Instant::now();
+        let total_ns = self.account.read(may_have_waited, &mut probe);
+        let after = Instant::now();
+        if self.account.len() == 0 {
+            // The container has ended. If it is started again, it begins anew.
+            self.begin_anew();
+            return None;
+        }
+        Some(KernelReading {
+            tier: Tier::Processes,
+            generation: self.generation,
+            before,
+            after,
+            total_ns,
+            memory: None,
+        })
+    }
+}
+
+fn new_account() -> Account<ClockId> {
+    Account::new(1_000_000_000 / clock_ticks_per_second().max(1))
+}
