@@ -195,7 +195,7 @@ impl Kernel {
             let path = ProcessPath::new(pid, "cgroup");
             let Ok(bytes) = read_once(proc, path.as_bytes(), buffer) else { return false };
             let ids = containers.iter().map(|container| container.docker_id.as_str());
-            let Some((place, _)) = container_of(bytes, ids) else { return false };
+            let Some((place, _)) = container_of(bytes, &ids) else { return false };
             containers[place].add(pid, proc, buffer);
             true
         });

@@ -91,7 +91,7 @@ impl Group {
             .map_err(|_| NoFile::NoProcess)?;
 
         let find = |hierarchy: Hierarchy<'_>, list: &mut [u8]| {
-            let path = container_in(hierarchy.path, std::iter::once(docker_id));
+            let path = container_in(hierarchy.path, &std::iter::once(docker_id));
             let (_, path) = path.ok_or(NoFile::OtherCgroup)?;
             let folder = mounted(&top, hierarchy).map_err(|errno| at(TOP, errno))?;
             folder_of(folder, path, pid, list)

@@ -60,7 +60,7 @@ pub struct CgroupPath<'a> {
 #[must_use]
 pub fn container_of<'a, 'b>(
     bytes: &'a [u8],
-    ids: impl Iterator<Item = &'b str> + Clone,
+    ids: &(impl Iterator<Item = &'b str> + Clone),
 ) -> Option<(usize, CgroupPath<'a>)> {
     let counts = hierarchies(bytes)
         .find(|hierarchy| hierarchy.has(b"cpuacct"))
@@ -72,14 +72,14 @@ pub fn container_of<'a, 'b>(
 #[must_use]
 pub fn container_in<'a, 'b>(
     path: &'a [u8],
-    ids: impl Iterator<Item = &'b str> + Clone,
+    ids: &(impl Iterator<Item = &'b str> + Clone),
 ) -> Option<(usize, CgroupPath<'a>)> {
     let mut found: Option<(usize, CgroupPath<'a>)> = None;
     let mut end = 0;
     for part in path.split(|byte| *byte == b'/') {
         let start = end;
         end = start + part.len();
-        let place = named(part, &ids).ok()?;
+        let place = named(part, ids).ok()?;
         if let Some(place) = place {
             match found {
                 // The container has made a cgroup that has its own id in its name.
