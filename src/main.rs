@@ -14,7 +14,7 @@ use smol::stream::StreamExt as _;
 
 use esp::{
     check,
-    cloudwatch::check_ca_bundle,
+    cloudwatch::{check_ca_bundle, complete_from_profile},
     environment, exit, health,
     report::{fatal, log},
     secrets,
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     }
     fatal::exit_on_panic();
     secrets::keep_environment(|name| {
-        std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+        environment::given(name).map(|value| value.to_string_lossy().into_owned())
     });
     let command_line = match CommandLine::read(std::env::args_os()) {
         Ok(command_line) => command_line,
@@ -117,9 +117,12 @@ fn misconfigured(errors: &SettingsErrors) -> ExitCode {
     exit::usage()
 }
 
-/// The settings, with the file that they name.
+/// The settings, with the files that they name.
 fn read_settings(lookup: &impl Lookup) -> Result<Settings, SettingsErrors> {
-    let settings = Settings::read(lookup);
+    let settings = Settings::read(lookup).and_then(|settings| {
+        let asks_aws = settings.outputs.cloudwatch;
+        if asks_aws { complete_from_profile(settings) } else { Ok(settings) }
+    });
     let Some(bundle) = Settings::read_ca_bundle(lookup) else { return settings };
     let Err(problem) = check_ca_bundle(&bundle.path) else { return settings };
     let error = SettingsError::Invalid {
@@ -129,6 +132,6 @@ fn read_settings(lookup: &impl Lookup) -> Result<Settings, SettingsErrors> {
     };
     Err(match settings {
         Ok(_) => error.into(),
-        Err(errors) => errors.and(error),
+        Err(errors) => errors.and(error.into()),
     })
 }

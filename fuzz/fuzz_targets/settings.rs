@@ -169,9 +169,9 @@ fn check_settings(settings: &Settings, lookup: &(impl Lookup + ?Sized)) {
     assert!(settings.health_max_age.is_none_or(has_time));
 
     // What other programs define is handed on only if it is what the table says.
-    for url in [&settings.endpoint_url, &settings.other_endpoint_url].into_iter().flatten() {
+    for url in [&settings.endpoint_url, &settings.sts_endpoint_url].into_iter().flatten() {
         assert!(is_endpoint_url(&url.url), "{url:?}");
-        assert!(!settings.ignores_endpoint_urls);
+        assert_ne!(settings.ignores_endpoint_urls, Some(true));
         let is_switch = settings.use_fips.or(settings.use_dual_stack) == Some(true);
         assert!(!is_switch || !outputs.cloudwatch, "{url:?}");
     }

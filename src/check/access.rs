@@ -68,7 +68,7 @@ impl<W: World> Check<'_, W> {
         let other = |what| NoCredentials { cause: Cause::Other, what };
         let asked = async {
             let connected = connecting.connect(self.world, self.settings, destination.clone());
-            connected.await.map_err(other)?.credentials().await
+            connected.map_err(other)?.credentials().await
         };
         self.within(CREDENTIALS_PATIENCE, asked).await.unwrap_or_else(|| {
             let what = format!("no answer within {} s", CREDENTIALS_PATIENCE.as_secs());
@@ -89,7 +89,7 @@ impl<W: World> Check<'_, W> {
                 clock_problem = Some((message.clone(), advice.clone()));
                 // As the sidecar does: signed with the time of the answer.
                 let again = connecting.connect(self.world, self.settings, destination.clone());
-                if again.await.is_ok() {
+                if again.is_ok() {
                     answer = put(&mut connecting, sample).await;
                 }
             }
@@ -125,9 +125,12 @@ impl<W: World> Check<'_, W> {
             Err(no_credentials) => no_credentials,
         };
         let reason = match no_credentials.cause {
-            Cause::NoSource | Cause::RoleRefused | Cause::NotIssued => Reason::Permission,
-            Cause::Misconfigured => Reason::Configuration,
-            Cause::Throttled
+            Cause::NoSource | Cause::RoleRefused | Cause::KeyRefused | Cause::NotIssued => {
+                Reason::Permission
+            }
+            Cause::Misconfigured | Cause::RoleInvalid => Reason::Configuration,
+            Cause::KeyExpired
+            | Cause::Throttled
             | Cause::ServerError
             | Cause::Unusable
             | Cause::Unreachable

@@ -26,6 +26,19 @@ pub(super) const fn cause_advice(cause: Cause) -> &'static str {
             "allow sts:AssumeRole: in the trust policy of the role that is assumed, and in the \
                  policy of the one that assumes it"
         }
+        Cause::KeyExpired => {
+            "renew the key or the token that asks for the role: that of source_profile or of \
+                 credential_source in the profile, or the file in AWS_WEB_IDENTITY_TOKEN_FILE"
+        }
+        Cause::KeyRefused => {
+            "correct the key or the token that asks for the role: that of source_profile or of \
+                 credential_source in the profile, or the file in AWS_WEB_IDENTITY_TOKEN_FILE; also \
+                 check the host's clock"
+        }
+        Cause::RoleInvalid => {
+            "correct role_arn and role_session_name in the profile, or AWS_ROLE_ARN and \
+                 AWS_ROLE_SESSION_NAME, as STS says"
+        }
         Cause::NotIssued => {
             "check that the task role exists and that its trust policy allows \
                  ecs-tasks.amazonaws.com, then start a new task; if \

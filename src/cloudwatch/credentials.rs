@@ -1,7 +1,7 @@
 //! Whose credentials requests are signed with, and why there are none, for a person.
 //! The key itself is not looked at.
 
-use std::{fmt, time::SystemTime};
+use std::{error::Error, fmt, iter, time::SystemTime};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_cloudwatch::config::{Credentials, ProvideCredentials as _, SharedCredentialsProvider};
@@ -43,6 +43,12 @@ pub enum Cause {
     Misconfigured,
     /// STS refused the role.
     RoleRefused,
+    /// The key or the token that STS was asked with is too old.
+    KeyExpired,
+    /// The key or the token that STS was asked with is not valid.
+    KeyRefused,
+    /// STS cannot make sense of the role's name, or of what comes with it.
+    RoleInvalid,
     /// The container credentials endpoint has none for this task, or refused to
     /// give them.
     NotIssued,
@@ -80,9 +86,7 @@ impl NoCredentials {
         let line = one_line_chain(error);
         let heard = heard.filter(|heard| !heard.is_of_instance());
         match (error, heard) {
-            (CredentialsError::InvalidConfiguration(_), _) => {
-                Self { cause: Cause::Misconfigured, what: line }
-            }
+            _ if is_of_configuration(error) => Self { cause: Cause::Misconfigured, what: line },
             // The instance is asked last, if the task has none of its own.
             (CredentialsError::CredentialsNotLoaded(_), _) => {
                 Self { cause: Cause::NoSource, what: line }
@@ -94,25 +98,67 @@ impl NoCredentials {
     }
 }
 
+/// Whether it is one, or what another source that a profile names says is one.
+fn is_of_configuration(error: &CredentialsError) -> bool {
+    let first: &(dyn Error + 'static) = error;
+    let causes = iter::successors(Some(first), |error| (*error).source());
+    causes
+        .filter_map(|cause| cause.downcast_ref())
+        .any(|cause| matches!(cause, CredentialsError::InvalidConfiguration(_)))
+}
+
 fn cause_of(Heard { is_for_role, answer, .. }: &Heard) -> Cause {
     match answer {
         SourceAnswer::None { is_timeout: true, .. } => Cause::NoAnswer,
         SourceAnswer::None { .. } => Cause::Unreachable,
-        SourceAnswer::Status { status, text } => match status {
-            200..=299 => Cause::Unusable,
+        SourceAnswer::Status { status, code, .. } => match status {
+            200..=399 => Cause::Unusable,
             429 => Cause::Throttled,
-            _ if text.starts_with("Throttl") => Cause::Throttled,
-            400..=499 if *is_for_role => Cause::RoleRefused,
+            400..=499 if *is_for_role => code.as_deref().map_or(Cause::Unusable, cause_of_code),
             400..=499 => Cause::NotIssued,
-            300..=399 => Cause::Unusable,
             _ => Cause::ServerError,
         },
     }
 }
 
+/// The codes of STS, and those of the signature check before it.
+fn cause_of_code(code: &str) -> Cause {
+    match code.strip_suffix("Exception").unwrap_or(code) {
+        "AccessDenied" => Cause::RoleRefused,
+        "ExpiredToken" | "RequestExpired" => Cause::KeyExpired,
+        "AuthFailure"
+        | "IDPRejectedClaim"
+        | "IncompleteSignature"
+        | "InvalidAccessKeyId"
+        | "InvalidClientTokenId"
+        | "InvalidIdentityToken"
+        | "InvalidSecurity"
+        | "InvalidSignature"
+        | "InvalidToken"
+        | "MissingAuthenticationToken"
+        | "NotAuthorized"
+        | "OptInRequired"
+        | "RequestTimeTooSkewed"
+        | "SignatureDoesNotMatch"
+        | "UnrecognizedClient" => Cause::KeyRefused,
+        "InvalidParameterCombination"
+        | "InvalidParameterValue"
+        | "MalformedPolicyDocument"
+        | "MissingParameter"
+        | "PackedPolicyTooLarge"
+        | "RegionDisabled"
+        | "Validation"
+        | "ValidationError" => Cause::RoleInvalid,
+        "IDPCommunicationError" => Cause::ServerError,
+        "RequestLimitExceeded" | "SlowDown" | "TooManyRequests" => Cause::Throttled,
+        code if code.starts_with("Throttl") => Cause::Throttled,
+        _ => Cause::Other,
+    }
+}
+
 fn describe_answer(Heard { address, answer, .. }: &Heard) -> String {
     match answer {
-        SourceAnswer::Status { status, text } => {
+        SourceAnswer::Status { status, text, .. } => {
             peer_text(&format!("{address} answered {status}: {text}"))
         }
         SourceAnswer::None { error, .. } => peer_text(&format!("{address}: {error}")),
@@ -179,7 +225,10 @@ mod tests {
             is_for_role,
             answer,
         };
-        let status = |status, text: &str| SourceAnswer::Status { status, text: text.to_owned() };
+        let status = |status, text: &str| {
+            let code = text.split_once(": ").map(|(code, _)| code.to_owned());
+            SourceAnswer::Status { status, code, text: text.to_owned() }
+        };
         let none = |is_timeout| SourceAnswer::None { error: "why".to_owned(), is_timeout };
         for (is_for_role, answer, cause) in [
             (false, status(400, "Credentials not found"), Cause::NotIssued),
@@ -193,8 +242,19 @@ mod tests {
             (false, none(false), Cause::Unreachable),
             (false, none(true), Cause::NoAnswer),
             (true, status(403, "AccessDenied: no"), Cause::RoleRefused),
-            (true, status(400, "ValidationError: no"), Cause::RoleRefused),
+            (true, status(403, "AccessDeniedException: no"), Cause::RoleRefused),
+            (true, status(400, "ValidationError: no"), Cause::RoleInvalid),
+            (true, status(400, "ValidationException: no"), Cause::RoleInvalid),
+            (true, status(403, "ExpiredToken: no"), Cause::KeyExpired),
+            (true, status(400, "ExpiredTokenException: no"), Cause::KeyExpired),
+            (true, status(403, "InvalidClientTokenId: no"), Cause::KeyRefused),
+            (true, status(403, "SignatureDoesNotMatch: no"), Cause::KeyRefused),
+            (true, status(400, "InvalidIdentityToken: no"), Cause::KeyRefused),
+            (true, status(400, "SomethingNew: no"), Cause::Other),
+            (true, status(404, "404 page not found"), Cause::Unusable),
+            (true, status(403, "<html>"), Cause::Unusable),
             (true, status(400, "Throttling: Rate exceeded"), Cause::Throttled),
+            (true, status(400, "ThrottlingException: Rate exceeded"), Cause::Throttled),
             (true, status(503, "oh"), Cause::ServerError),
         ] {
             let heard = heard(is_for_role, answer);

@@ -38,6 +38,7 @@ pub use self::{
     connector::Connector,
     credentials::{Cause, CredentialsSource, NoCredentials},
     failure::PutError,
+    profile::complete as complete_from_profile,
     setup::{Means, Service},
     sleep::TimerSleep,
     trust::check_ca_bundle,
@@ -72,42 +73,36 @@ pub struct CloudWatch {
 }
 
 impl CloudWatch {
-    /// The client. Nothing is sent yet. Credentials come from the SDK's default chain;
-    /// a profile may also name an endpoint and ask for FIPS or dual-stack endpoints, if
-    /// `service` does not say.
+    /// The client. Nothing is sent yet. Credentials come from the SDK's default chain.
     ///
     /// A new client asks for new credentials; the HTTP client is the process's, and so
     /// is the clock, which is put right when a signature failed for it: the next client
     /// signs with CloudWatch's time from the first request on.
-    ///
-    /// # Errors
-    ///
-    /// One line if the profile has a value that cannot be used.
-    pub async fn connect(
-        means: Means,
-        mut service: Service,
+    #[must_use]
+    pub fn connect(
+        means: &Means,
+        service: &Service,
         namespace: String,
         dimensions: ResolvedDimensions,
-    ) -> Result<Self, String> {
-        profile::complete(&mut service).await?;
+    ) -> Self {
         let exchange = Exchange::new(means.clock.clone());
         let sources = Sources::default();
         let with = |http_client| Means { http_client, ..means.clone() };
-        let chain = with(sources.client(means.http_client.clone())).credentials(&service);
+        let chain = with(sources.client(means.http_client.clone())).credentials(service);
         let credentials = sources.provider(chain);
         let means = with(sources::watched(means.http_client.clone()));
-        Ok(Self {
-            client: means.client(&service, credentials.clone(), exchange.clone()),
+        Self {
+            client: means.client(service, credentials.clone(), exchange.clone()),
             credentials,
             sources,
             signed_ahead: Cell::new(means.clock.ahead_seconds()),
-            clock: means.clock,
+            clock: means.clock.clone(),
             exchange,
-            region: service.region,
-            endpoint_variable: service.endpoint_url.map(|given| given.variable),
+            region: service.region.clone(),
+            endpoint_variable: service.endpoint_url.as_ref().map(|given| given.variable.clone()),
             namespace,
             dimensions,
-        })
+        }
     }
 
     /// Where the credentials come from, asked anew.

@@ -1,7 +1,11 @@
-//! How the SDK's clients are set up. Everything that a client may read from the
+//! How the SDK's clients are set up. What CloudWatch's client may read from the
 //! environment by itself is said here instead, since it does not read it as other
 //! tools do: it panics on `AWS_RETRY_MODE=legacy` and on an empty `AWS_ENDPOINT_URL`.
-//! What is left to the SDK are its sources of credentials.
+//!
+//! The sources of credentials are left to the SDK. Those that assume a role make a
+//! client for STS, which is told its Region, its time limits and its retries here. Its
+//! address it finds by itself, in `AWS_ENDPOINT_URL_STS`, in `AWS_ENDPOINT_URL` or in a
+//! profile: what it finds there was checked before (`settings::sdk`, `profile`).
 
 use std::{
     net::ToSocketAddrs as _,
@@ -31,7 +35,7 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::retry::ReconnectMode;
 
-use super::{clock::CorrectedClock, exchange::Exchange};
+use super::{clock::CorrectedClock, exchange::Exchange, profile};
 use crate::settings::url::EndpointUrl;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -60,12 +64,12 @@ pub struct Service {
     pub region: String,
     /// Its address, if it is not the Region's own.
     pub endpoint_url: Option<EndpointUrl>,
-    /// The address that a profile names does not count.
-    pub ignores_profile_endpoint: bool,
-    /// FIPS endpoints, also of STS. `None`: as a profile says.
-    pub use_fips: Option<bool>,
-    /// Dual-stack endpoints, also of STS. `None`: as a profile says.
-    pub use_dual_stack: Option<bool>,
+    /// The addresses that profiles name do not count, also of STS.
+    pub ignores_endpoint_urls: bool,
+    /// FIPS endpoints, also of STS.
+    pub use_fips: bool,
+    /// Dual-stack endpoints, also of STS.
+    pub use_dual_stack: bool,
 }
 
 impl Means {
@@ -87,8 +91,8 @@ impl Means {
             .sleep_impl(self.sleep.clone())
             .time_source(self.clock.clone())
             .region(Region::new(service.region.clone()))
-            .use_fips(service.use_fips.unwrap_or(false))
-            .use_dual_stack(service.use_dual_stack.unwrap_or(false))
+            .use_fips(service.use_fips)
+            .use_dual_stack(service.use_dual_stack)
             .identity_cache(identities)
             .credentials_provider(credentials)
             .timeout_config(timeouts())
@@ -109,22 +113,34 @@ impl Means {
             .with_sleep_impl(self.sleep.clone())
             .with_time_source(self.clock.clone())
             .with_region(Some(Region::new(service.region.clone())))
-            .with_use_fips(service.use_fips)
-            .with_use_dual_stack(service.use_dual_stack)
+            .with_use_fips(Some(service.use_fips))
+            .with_use_dual_stack(Some(service.use_dual_stack))
             .with_timeout_config(timeouts())
             .with_retry_config(without_closing(RetryConfig::standard()));
-        let profile = ProfileFileCredentialsProvider::builder().configure(&config).build();
+        let environment = EnvironmentVariableCredentialsProvider::new;
+        let container =
+            || EcsCredentialsProvider::builder().configure(&config).dns(Resolver).build();
+        let instance = || ImdsCredentialsProvider::builder().configure(&config).build();
+        // Those that `credential_source` may name are asked to sign for a role.
+        let profile = ProfileFileCredentialsProvider::builder()
+            .configure(&config)
+            .profile_files(profile::checked_files(service.ignores_endpoint_urls))
+            .with_custom_provider("Environment", self.checked(environment()))
+            .with_custom_provider("EcsContainer", self.checked(container()))
+            .with_custom_provider("Ec2InstanceMetadata", self.checked(instance()))
+            .build();
         let web_identity =
             WebIdentityTokenCredentialsProvider::builder().configure(&config).build();
-        let container = EcsCredentialsProvider::builder().configure(&config).dns(Resolver).build();
-        let instance = ImdsCredentialsProvider::builder().configure(&config).build();
-        let environment = EnvironmentVariableCredentialsProvider::new();
-        let chain = CredentialsProviderChain::first_try("Environment", environment)
+        let chain = CredentialsProviderChain::first_try("Environment", environment())
             .or_else("Profile", profile)
             .or_else("WebIdentityToken", web_identity)
-            .or_else("EcsContainer", container)
-            .or_else("Ec2InstanceMetadata", instance);
-        SharedCredentialsProvider::new(Checked { chain, clock: self.clock.clone() })
+            .or_else("EcsContainer", container())
+            .or_else("Ec2InstanceMetadata", instance());
+        SharedCredentialsProvider::new(self.checked(chain))
+    }
+
+    fn checked<P>(&self, source: P) -> Checked<P> {
+        Checked { source, clock: self.clock.clone() }
     }
 }
 
@@ -158,27 +174,27 @@ impl ResolveDns for Resolver {
     }
 }
 
-/// The chain, whose credentials are looked at before the SDK signs with them: it
+/// A source, whose credentials are looked at before the SDK signs with them: it
 /// panics on a token that no header can carry.
 #[derive(Debug)]
-struct Checked {
-    chain: CredentialsProviderChain,
+struct Checked<P> {
+    source: P,
     clock: CorrectedClock,
 }
 
-impl ProvideCredentials for Checked {
+impl<P: ProvideCredentials> ProvideCredentials for Checked<P> {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
     {
         future::ProvideCredentials::new(async {
-            let credentials = self.chain.provide_credentials().await?;
+            let credentials = self.source.provide_credentials().await?;
             check(credentials, self.clock.now())
         })
     }
 
     fn fallback_on_interrupt(&self) -> Option<Credentials> {
-        let credentials = self.chain.fallback_on_interrupt()?;
+        let credentials = self.source.fallback_on_interrupt()?;
         check(credentials, self.clock.now()).ok()
     }
 }

@@ -56,7 +56,12 @@ pub(super) struct Heard {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SourceAnswer {
     /// With this status, and text unless that may hold credentials.
-    Status { status: u16, text: String },
+    Status {
+        status: u16,
+        /// The code of an error in STS's protocol.
+        code: Option<String>,
+        text: String,
+    },
     /// Not at all: why.
     None { error: String, is_timeout: bool },
 }
@@ -153,15 +158,15 @@ fn answer(result: &Result<HttpResponse, ConnectorError>) -> SourceAnswer {
         Ok(response) => {
             let status = response.status().as_u16();
             let body = response.body().bytes().unwrap_or_default();
-            let text = match body {
-                [] => "nothing".to_owned(),
+            let (code, text) = match body {
+                [] => (None, "nothing".to_owned()),
                 // It may be half a document of credentials.
                 _ if response.status().is_success() => {
-                    format!("{} bytes that are no credentials", body.len())
+                    (None, format!("{} bytes that are no credentials", body.len()))
                 }
                 _ => said(&String::from_utf8_lossy(body)),
             };
-            SourceAnswer::Status { status, text }
+            SourceAnswer::Status { status, code, text }
         }
         Err(error) => {
             let cause = std::error::Error::source(error);
@@ -171,15 +176,17 @@ fn answer(result: &Result<HttpResponse, ConnectorError>) -> SourceAnswer {
     }
 }
 
-/// The code and the message of STS's XML, or the text as it is.
-fn said(text: &str) -> String {
+/// The code of STS's XML, and it with the message; or the text as it is.
+fn said(text: &str) -> (Option<String>, String) {
     let element = |name: &str| {
         let (_, rest) = text.split_once(&format!("<{name}>"))?;
         Some(rest.split_once(&format!("</{name}>"))?.0)
     };
     match (element("Code"), element("Message")) {
-        (Some(code), Some(message)) => secrets::peer_text(&format!("{code}: {message}")),
-        _ => secrets::peer_text(text),
+        (Some(code), Some(message)) => {
+            (Some(code.trim().to_owned()), secrets::peer_text(&format!("{code}: {message}")))
+        }
+        _ => (None, secrets::peer_text(text)),
     }
 }
 
@@ -237,11 +244,14 @@ mod tests {
         let xml = "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error>\
                    <Type>Sender</Type><Code>AccessDenied</Code><Message>User: arn:aws:iam::1:user/u \
                    is not authorized to perform: sts:AssumeRole</Message></Error></ErrorResponse>";
+        let (code, text) = said(xml);
+        assert_eq!(code.as_deref(), Some("AccessDenied"));
         assert_eq!(
-            said(xml),
+            text,
             "AccessDenied: User: arn:aws:iam::1:user/u is not authorized to perform: sts:AssumeRole"
         );
-        assert_eq!(said("Credentials not found"), "Credentials not found");
-        assert_eq!(said("<Code>cut"), "<Code>cut");
+        for text in ["Credentials not found", "<Code>cut"] {
+            assert_eq!(said(text), (None, text.to_owned()));
+        }
     }
 }

@@ -26,6 +26,17 @@ pub enum SettingsError {
         /// What a value looks like, or what is wrong with this one.
         expected: String,
     },
+    /// The same in a file of AWS's profiles.
+    InvalidInFile {
+        /// The key.
+        key: String,
+        /// As above.
+        value: String,
+        /// `in the profile NAME`.
+        place: String,
+        /// As above.
+        expected: String,
+    },
 }
 
 impl fmt::Display for SettingsError {
@@ -45,6 +56,9 @@ impl fmt::Display for SettingsError {
             Self::Invalid { name, value, expected } => {
                 write!(f, "{name}={value:?} is not valid: expected {expected}")
             }
+            Self::InvalidInFile { key, value, place, expected } => {
+                write!(f, "{key}={value:?} {place} is not valid: expected {expected}")
+            }
         }
     }
 }
@@ -63,10 +77,10 @@ impl SettingsErrors {
         (!errors.is_empty()).then_some(Self(errors))
     }
 
-    /// These and one more.
+    /// These and others.
     #[must_use]
-    pub fn and(mut self, error: SettingsError) -> Self {
-        self.0.push(error);
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
         self
     }
 

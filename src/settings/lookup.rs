@@ -2,6 +2,7 @@
 //! table. Only [`Environment`] reads the environment.
 
 use super::{Variable, variable};
+use crate::environment;
 
 /// Where values come from.
 pub trait Lookup {
@@ -34,7 +35,7 @@ impl Lookup for Environment {
     fn get(&self, variable: &Variable) -> Option<Given> {
         // What is not Unicode turns into U+FFFD, which no variable accepts: it
         // ends as an error that shows it, not as a value that was overlooked.
-        let text = std::env::var_os(variable.name)?.to_string_lossy().into_owned();
+        let text = environment::given(variable.name)?.to_string_lossy().into_owned();
         Some(Given { name: variable.name.to_owned(), text })
     }
 }

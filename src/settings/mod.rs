@@ -82,12 +82,12 @@ pub struct Settings {
     /// `AWS_ENDPOINT_URL`. `None`: the Region's own endpoint, also with
     /// `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true`.
     pub endpoint_url: Option<EndpointUrl>,
-    /// Where the other services of AWS are (STS, for credentials):
+    /// Where STS is, which is asked for roles: `AWS_ENDPOINT_URL_STS`, or else
     /// `AWS_ENDPOINT_URL`.
-    pub other_endpoint_url: Option<EndpointUrl>,
+    pub sts_endpoint_url: Option<EndpointUrl>,
     /// `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`: if true, a profile's endpoints do not
-    /// count either.
-    pub ignores_endpoint_urls: bool,
+    /// count either. `None`: it is not set.
+    pub ignores_endpoint_urls: Option<bool>,
     /// `AWS_USE_FIPS_ENDPOINT`. `None`: it is not set.
     pub use_fips: Option<bool>,
     /// `AWS_USE_DUALSTACK_ENDPOINT`. `None`: it is not set.
@@ -210,7 +210,7 @@ impl Settings {
             health_max_age,
             ca_bundle,
             endpoint_url: way.endpoint_url,
-            other_endpoint_url: way.other_endpoint_url,
+            sts_endpoint_url: way.sts_endpoint_url,
             ignores_endpoint_urls: way.ignores_endpoint_urls,
             use_fips: way.use_fips,
             use_dual_stack: way.use_dual_stack,
@@ -266,8 +266,8 @@ fn read_region(reader: &mut Reader<'_, impl Lookup + ?Sized>) -> (Option<String>
 #[derive(Debug)]
 struct Way {
     endpoint_url: Option<EndpointUrl>,
-    other_endpoint_url: Option<EndpointUrl>,
-    ignores_endpoint_urls: bool,
+    sts_endpoint_url: Option<EndpointUrl>,
+    ignores_endpoint_urls: Option<bool>,
     use_fips: Option<bool>,
     use_dual_stack: Option<bool>,
     proxy: Option<Proxy>,
@@ -281,15 +281,17 @@ impl Way {
             Some(EndpointUrl { variable: given.name, url: given.text })
         };
         let of_cloudwatch = url(&variable::AWS_ENDPOINT_URL_CLOUDWATCH);
+        let of_sts = url(&variable::AWS_ENDPOINT_URL_STS);
         let of_all = url(&variable::AWS_ENDPOINT_URL);
+        let is_set = reader.given(&variable::AWS_IGNORE_CONFIGURED_ENDPOINT_URLS).is_some();
         let mut switch = |variable| reader.choice(variable, &AWS_SWITCH);
         let ignores_endpoint_urls =
-            switch(&variable::AWS_IGNORE_CONFIGURED_ENDPOINT_URLS).unwrap_or(false);
+            switch(&variable::AWS_IGNORE_CONFIGURED_ENDPOINT_URLS).filter(|_| is_set);
         let use_fips = switch(&variable::AWS_USE_FIPS_ENDPOINT);
         let use_dual_stack = switch(&variable::AWS_USE_DUALSTACK_ENDPOINT);
-        let endpoint_url = of_cloudwatch.or_else(|| of_all.clone());
-        if ignores_endpoint_urls && let Some(url) = &endpoint_url {
-            let (variable, url) = (&url.variable, &url.url);
+        let ignored = [&of_cloudwatch, &of_sts, &of_all].into_iter().flatten();
+        for EndpointUrl { variable, url } in ignored.filter(|_| ignores_endpoint_urls == Some(true))
+        {
             reader.warn(SettingsWarning::new(
                 format!(
                     "{variable}={url:?} has no effect, because {}=true",
@@ -298,9 +300,9 @@ impl Way {
                 "remove one of them",
             ));
         }
-        let counts = |_: &EndpointUrl| !ignores_endpoint_urls;
-        let endpoint_url = endpoint_url.filter(counts);
-        let other_endpoint_url = of_all.filter(counts);
+        let counts = |_: &EndpointUrl| ignores_endpoint_urls != Some(true);
+        let endpoint_url = of_cloudwatch.or_else(|| of_all.clone()).filter(counts);
+        let sts_endpoint_url = of_sts.or(of_all).filter(counts);
         let is_https = endpoint_url.as_ref().is_none_or(EndpointUrl::is_https);
         let proxies = [
             (&variable::HTTPS_PROXY_LOWER, is_https),
@@ -315,7 +317,7 @@ impl Way {
         let no_proxy = reader.named_text(&variable::NO_PROXY_LOWER, &variable::NO_PROXY);
         Self {
             endpoint_url,
-            other_endpoint_url,
+            sts_endpoint_url,
             ignores_endpoint_urls,
             use_fips,
             use_dual_stack,

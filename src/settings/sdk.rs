@@ -1,7 +1,12 @@
 //! What the AWS SDK reads from the environment by itself, and what ESP does about each
-//! variable. The SDK panics on some values and quietly ignores others, so nothing
-//! reaches it unseen: a value that decides where data or credentials go is checked
-//! here, and one that ESP replaces by its own is ignored with a warning.
+//! variable. The SDK panics on some values and quietly ignores others, so none reaches
+//! it unchecked: one that decides where data or credentials go is checked here or in
+//! `variable`, one that ESP replaces by its own is ignored with a warning, and
+//! `environment` takes out what the SDK would misread, empty values above all.
+//!
+//! CloudWatch's client is told everything. The sources of credentials still read the
+//! environment themselves, and so does the client for STS, which they make: it takes its
+//! address from it. What they read in files is checked in `cloudwatch::profile`.
 //!
 //! The table has every `AWS_*` variable that the SDK's sources name; a test compares
 //! it with them. ESP's documented ones are in `variable` and only listed here.
@@ -108,6 +113,7 @@ pub const SDK_VARIABLES: [SdkVariable; 41] = [
     row("AWS_DEFAULT_REGION", Documented),
     row("AWS_ENDPOINT_URL", Documented),
     row("AWS_ENDPOINT_URL_CLOUDWATCH", Documented),
+    row("AWS_ENDPOINT_URL_STS", Documented),
     row("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", Documented),
     row("AWS_USE_FIPS_ENDPOINT", Documented),
     row("AWS_USE_DUALSTACK_ENDPOINT", Documented),
@@ -124,7 +130,6 @@ pub const SDK_VARIABLES: [SdkVariable; 41] = [
     row("AWS_WEB_IDENTITY_TOKEN_FILE", Checked(ANY)),
     row("AWS_ROLE_ARN", Checked(ANY)),
     row("AWS_ROLE_SESSION_NAME", Harmless(ANY)),
-    row("AWS_ENDPOINT_URL_STS", Checked(ENDPOINT_URL)),
     row("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", Checked(RELATIVE_URI)),
     row("AWS_CONTAINER_CREDENTIALS_FULL_URI", Checked(FULL_URI)),
     row("AWS_CONTAINER_AUTHORIZATION_TOKEN", Checked(HEADER)),

@@ -10,6 +10,7 @@ use super::{
     capacity::{Load, STORE_SAMPLES_MAX},
     duration::format_duration,
     reader::Reader,
+    sdk::SDK_VARIABLES,
     variable::{
         self, AWS_USE_DUALSTACK_ENDPOINT, AWS_USE_FIPS_ENDPOINT, BUFFER, DIMENSIONS,
         EMF_RESOLUTION, HEALTH_MAX_AGE, HEALTH_REQUIRES_PUBLISH, METRICS, OUTPUT, PUBLISH_INTERVAL,
@@ -221,22 +222,24 @@ pub(super) fn health(
     is_required?.then_some(max_age)
 }
 
-/// An address of one's own is neither a FIPS nor a dual-stack endpoint: the SDK
-/// refuses both with each request.
+/// An address of one's own, CloudWatch's or that of the STS that is asked for a role, is
+/// neither a FIPS nor a dual-stack endpoint.
 pub(super) fn way(
     reader: &mut Reader<'_, impl Lookup + ?Sized>,
     way: &Way,
     outputs: Option<Outputs>,
 ) {
-    let Some(url) = way.endpoint_url.as_ref().filter(|_| sends_requests(outputs)) else { return };
+    let given = |name| SDK_VARIABLES.iter().find(|row| row.name == name)?.checked();
+    let is_given = |name| given(name).is_some_and(|variable| reader.given(&variable).is_some());
+    let has_role = is_given("AWS_WEB_IDENTITY_TOKEN_FILE") && is_given("AWS_ROLE_ARN");
+    let of_sts = way.sts_endpoint_url.as_ref().filter(|_| has_role);
+    let Some(url) = way.endpoint_url.as_ref().or(of_sts).filter(|_| sends_requests(outputs)) else {
+        return;
+    };
     let switches =
         [(&AWS_USE_FIPS_ENDPOINT, way.use_fips), (&AWS_USE_DUALSTACK_ENDPOINT, way.use_dual_stack)];
     for (variable, _) in switches.into_iter().filter(|(_, is_on)| *is_on == Some(true)) {
-        let expected = format!(
-            "false together with {}: name the whole address there, or leave it out",
-            url.variable
-        );
-        reader.conflict(variable, expected);
+        reader.conflict(variable, url.instead_of_switch());
     }
 }
 

@@ -7,7 +7,7 @@ use std::{fmt, net::Ipv6Addr};
 /// The address of an AWS service, as a variable named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointUrl {
-    /// `AWS_ENDPOINT_URL_CLOUDWATCH` or `AWS_ENDPOINT_URL`.
+    /// `AWS_ENDPOINT_URL` or the like, or which key of which profile.
     pub variable: String,
     /// `http://HOST[:PORT][/PATH]` or `https://…`: what [`is_endpoint_url`] accepts.
     pub url: String,
@@ -18,6 +18,13 @@ impl EndpointUrl {
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
+    }
+
+    /// What is expected of a switch for FIPS or dual-stack endpoints beside it: the SDK
+    /// refuses both with each request.
+    pub(crate) fn instead_of_switch(&self) -> String {
+        let Self { variable, .. } = self;
+        format!("false together with {variable}: name the whole address there, or leave it out")
     }
 }
 

@@ -62,8 +62,8 @@ impl Connecting {
     ///
     /// # Errors
     ///
-    /// As of [`make_http_client`](Self::make_http_client) and [`CloudWatch::connect`].
-    pub(crate) async fn connect(
+    /// As of [`make_http_client`](Self::make_http_client).
+    pub(crate) fn connect(
         &mut self,
         world: &impl World,
         settings: &Settings,
@@ -77,13 +77,13 @@ impl Connecting {
         let service = Service {
             region: destination.region.name.clone(),
             endpoint_url: settings.endpoint_url.clone(),
-            ignores_profile_endpoint: settings.ignores_endpoint_urls,
-            use_fips: settings.use_fips,
-            use_dual_stack: settings.use_dual_stack,
+            ignores_endpoint_urls: settings.ignores_endpoint_urls.unwrap_or(false),
+            use_fips: settings.use_fips.unwrap_or(false),
+            use_dual_stack: settings.use_dual_stack.unwrap_or(false),
         };
         let namespace = settings.namespace.clone();
         let dimensions = destination.dimensions.clone();
-        let cloudwatch = CloudWatch::connect(means, service, namespace, dimensions).await?;
+        let cloudwatch = CloudWatch::connect(&means, &service, namespace, dimensions);
         let (_, cloudwatch) = self.connected.insert((destination, cloudwatch));
         Ok(cloudwatch)
     }

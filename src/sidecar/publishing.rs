@@ -47,7 +47,7 @@ impl<W: World> Publishing<W> {
 
     pub(super) async fn run(mut self) {
         while !self.shared.stopping.get() {
-            if !self.connect().await {
+            if !self.connect() {
                 self.wait_until(self.instant() + CONNECT_PAUSE).await;
                 continue;
             }
@@ -59,7 +59,7 @@ impl<W: World> Publishing<W> {
                 Action::WaitUntil(at) => self.wait_until(at).await,
             }
         }
-        while self.shared.publisher.borrow().backlog() > 0 && self.connect().await {
+        while self.shared.publisher.borrow().backlog() > 0 && self.connect() {
             // One request a second at the end too, the first one included.
             let too_soon = self.shared.publisher.borrow().too_soon_until(self.shared.world.now());
             if let Some(again_at) = too_soon {
@@ -76,14 +76,14 @@ impl<W: World> Publishing<W> {
 
     /// Whether there is a client for the current destination; makes one where
     /// the destination is new.
-    async fn connect(&mut self) -> bool {
+    fn connect(&mut self) -> bool {
         let destination = match &*self.shared.destination.borrow() {
             None => return false,
             Some(destination) if self.connecting.is_connected_to(destination) => return true,
             Some(destination) => destination.clone(),
         };
         let Shared { world, settings, .. } = &*self.shared;
-        match self.connecting.connect(world, settings, destination).await {
+        match self.connecting.connect(world, settings, destination) {
             Ok(_) => true,
             Err(error) => {
                 self.trouble.fails(&error, self.instant());

@@ -214,3 +214,15 @@ fn profile_files_are_used_or_said_to_be_wrong() {
         }
     });
 }
+
+#[test]
+fn value_that_no_header_can_carry_is_ignored_with_a_warning() {
+    for value in ["größe", "x\u{1}y", "a\nb"] {
+        let (began, log) = begin(&[("AWS_EXECUTION_ENV", value)]);
+        assert!(matches!(began, Began::Published), "{}", log.text);
+        let warning = log.expect("AWS_EXECUTION_ENV=");
+        assert_eq!(warning["level"], "WARN");
+        let message = warning["message"].as_str().unwrap();
+        assert!(message.contains(" is ignored: expected printable ASCII characters"), "{message}");
+    }
+}

@@ -20,7 +20,7 @@ fn aws_switches_are_true_or_false() {
             let value = match name {
                 "AWS_USE_FIPS_ENDPOINT" => settings.use_fips,
                 "AWS_USE_DUALSTACK_ENDPOINT" => settings.use_dual_stack,
-                _ => Some(settings.ignores_endpoint_urls).filter(|_| !text.is_empty()),
+                _ => settings.ignores_endpoint_urls,
             };
             assert_eq!(value, expected, "{name}={text}");
         }
@@ -37,10 +37,15 @@ fn aws_switches_are_true_or_false() {
 fn cloudwatch_has_its_own_address_or_that_of_all_services() {
     let all = ("AWS_ENDPOINT_URL", "https://aws.internal");
     let own = ("AWS_ENDPOINT_URL_CLOUDWATCH", "http://127.0.0.1:4566");
+    let sts = ("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:4567");
     for (more, of_cloudwatch, of_others) in [
         (&[all][..], Some(all), Some(all)),
         (&[own], Some(own), None),
         (&[all, own], Some(own), Some(all)),
+        (&[all, sts], Some(all), Some(sts)),
+        (&[sts], None, Some(sts)),
+        (&[all, (sts.0, "")], Some(all), Some(all)),
+        (&[sts, ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")], None, None),
         (&[all, (own.0, "")], Some(all), Some(all)),
         (&[(all.0, ""), (own.0, "")], None, None),
         (&[all, own, ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")], None, None),
@@ -49,7 +54,7 @@ fn cloudwatch_has_its_own_address_or_that_of_all_services() {
         let pair = |url: Option<EndpointUrl>| url.map(|url| (url.variable, url.url));
         let expected = |it: Option<(&str, &str)>| it.map(|(a, b)| (a.to_owned(), b.to_owned()));
         assert_eq!(pair(settings.endpoint_url), expected(of_cloudwatch), "{more:?}");
-        assert_eq!(pair(settings.other_endpoint_url), expected(of_others), "{more:?}");
+        assert_eq!(pair(settings.sts_endpoint_url), expected(of_others), "{more:?}");
     }
     for name in [all.0, own.0] {
         assert_eq!(

@@ -121,6 +121,18 @@ pub const AWS_ENDPOINT_URL_CLOUDWATCH: Variable = Variable {
            dual-stack endpoints.",
 };
 
+/// The address of STS.
+pub const AWS_ENDPOINT_URL_STS: Variable = Variable {
+    name: "AWS_ENDPOINT_URL_STS",
+    flag: None,
+    placeholder: "URL",
+    default: Default::From("AWS_ENDPOINT_URL"),
+    kind: ENDPOINT_URL,
+    example: "https://sts.internal",
+    help: "The address of STS, which is asked only if the credentials are those of a role that a \
+           profile or a web identity assumes.",
+};
+
 /// The address of every service of AWS.
 pub const AWS_ENDPOINT_URL: Variable = Variable {
     name: "AWS_ENDPOINT_URL",
@@ -132,7 +144,7 @@ pub const AWS_ENDPOINT_URL: Variable = Variable {
     help: "The same for every service that the AWS SDK asks.",
 };
 
-/// Whether the two above count.
+/// Whether the three above count.
 pub const AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: Variable = Variable {
     name: "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     flag: None,
@@ -140,7 +152,7 @@ pub const AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: Variable = Variable {
     default: Default::From("false"),
     kind: AWS_SWITCH_WORDS,
     example: "true",
-    help: "If true, the two variables above are ignored.",
+    help: "If true, the three variables above are ignored, and endpoint_url in a profile.",
 };
 
 /// FIPS endpoints.
@@ -173,8 +185,9 @@ pub const HTTPS_PROXY_LOWER: Variable = Variable {
     default: Default::From("HTTPS_PROXY"),
     kind: PROXY_URL,
     example: "http://proxy.internal:3128",
-    help: "The proxy for https addresses: CloudWatch is reached through it by CONNECT. The metadata \
-           endpoint and the sources of credentials are never asked through a proxy.",
+    help: "The proxy for https addresses: CloudWatch is reached through it by CONNECT. So is \
+           STS. The metadata endpoint, and sources of credentials on this machine and its link, are \
+           never asked through a proxy.",
 };
 
 /// The same by its other name.
@@ -245,13 +258,14 @@ pub const NO_PROXY: Variable = Variable {
 };
 
 /// What is read besides ESP's own variables, and has no flag.
-pub const FOREIGN: [&Variable; 17] = [
+pub const FOREIGN: [&Variable; 18] = [
     &ENDPOINT,
     &AWS_REGION,
     &AWS_DEFAULT_REGION,
     &AWS_CA_BUNDLE,
     &SSL_CERT_FILE,
     &AWS_ENDPOINT_URL_CLOUDWATCH,
+    &AWS_ENDPOINT_URL_STS,
     &AWS_ENDPOINT_URL,
     &AWS_IGNORE_CONFIGURED_ENDPOINT_URLS,
     &AWS_USE_FIPS_ENDPOINT,

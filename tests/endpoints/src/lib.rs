@@ -44,4 +44,5 @@ pub mod proxy;
 pub mod random;
 pub mod script;
 pub mod service;
+pub mod sts;
 pub mod tls;
