@@ -4,6 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
+mod exact;
+mod world;
+
 const BASE_MS: u64 = 1_795_514_400_000;
 
 /// A container that uses half a CPU, its kernel and its endpoint.
