@@ -10,6 +10,7 @@ mod exact;
 mod handing;
 mod history;
 mod made;
+mod task;
 
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ use self::{
 pub use self::{
     event::{Event, Handed, Outcome, State},
     history::KernelValue,
+    task::{COMPARISONS_NEEDED, TaskEstimate, TaskEvent},
 };
 use crate::{
     reading::{CpuReading, Tier},

@@ -40,7 +40,7 @@ fn an_honest_kernel_is_never_refuted() {
             pair[0].read < pair[1].read && pair[0].total_ns <= pair[1].total_ns && !pair[1].is_base
         };
         assert!(run.given.windows(2).all(is_in_order), "{seed} {ways:?} {:?}", run.given);
-        proven += u32::from(run.from_kernel() > 0);
+        proven += u32::from(run.kernel_values() > 0);
     }
     println!("proven: {proven}");
     assert!(proven > 5000, "{proven}");
@@ -115,7 +115,7 @@ fn of_a_lie_from_the_start_not_one_value_is_handed_on() {
             let mut run = Run::new(Tier::CgroupFile);
             let happenings = ways.play(until, dice);
             run.play(&happenings, &truth, cpus, dice, |at| lie.at(&truth, &other, 0, at));
-            assert_eq!(run.from_kernel(), 0, "{lie:?} {seed} {load:?} {ways:?} {:?}", run.events);
+            assert_eq!(run.kernel_values(), 0, "{lie:?} {seed} {load:?} {ways:?} {:?}", run.events);
             // The endpoint's are all there.
             assert_eq!(run.given.len(), usize::try_from(run.renewals).unwrap());
         }

@@ -242,7 +242,7 @@ impl Run {
         self.given.push(Given { at, read, total_ns, is_kernel, is_base });
     }
 
-    pub(super) fn from_kernel(&self) -> usize {
+    pub(super) fn kernel_values(&self) -> usize {
         self.given.iter().filter(|given| given.is_kernel).count()
     }
 }

@@ -1,0 +1,137 @@
+//! Estimates: what is handed on of them comes to what the endpoint's counter does.
+
+#![allow(clippy::cast_precision_loss, reason = "the model's own arithmetic")]
+
+use super::world::{Given, Load, MS, Run, SECOND, Truth, Ways};
+use crate::{proof::*, reading::Tier};
+
+const LOADS: [Load; 5] = [Load::Steady, Load::Full, Load::Bursts, Load::Square, Load::Ticks];
+
+/// The sum of a container's processes.
+#[derive(Clone, Copy, Debug)]
+struct Sum {
+    /// Of the container's CPU time, in a thousand.
+    seen: u64,
+    /// In steps of so much, ns: ticks.
+    step: u64,
+    /// When ESP came, with how much.
+    base: u64,
+}
+
+impl Sum {
+    fn at(self, truth: &Truth, at: u64) -> u64 {
+        let used = (truth.at(at) - truth.at(0)) / 1000 * self.seen;
+        self.base + used / self.step * self.step
+    }
+}
+
+/// What a run handed on, with the endpoint's counter at those times.
+fn rows(run: &Run) -> impl Iterator<Item = &[Given]> {
+    // Where something is forgotten a new row begins.
+    run.given.split(|given| given.is_base)
+}
+
+#[test]
+fn a_minute_comes_within_one_percent_and_an_interval_within_three() {
+    let (mut proven, mut minutes) = (0, 0);
+    let mut worst = [0.0_f64; 2];
+    for seed in 0..1500 {
+        let dice = &mut fastrand::Rng::with_seed(seed);
+        let ways = Ways { jitter_ms: [0, 20][dice.usize(..2)], ..Ways::fargate() };
+        let cpus = dice.u64(1..=8);
+        let load = LOADS[dice.usize(..LOADS.len())];
+        let until = 400 * SECOND;
+        let truth = Truth::new(load, cpus, 10 * SECOND, until + 9 * SECOND, dice);
+        let sum = Sum {
+            seen: dice.u64(985..=1005),
+            step: [1, 10 * MS][dice.usize(..2)],
+            base: dice.u64(0..SECOND),
+        };
+        let mut run = Run::new(Tier::Processes);
+        let happenings = ways.play(until, dice);
+        run.play(&happenings, &truth, cpus, dice, |at| sum.at(&truth, at));
+        let refuted = run.events.iter().any(|(_, event)| matches!(event, Event::Refuted { .. }));
+        assert!(!refuted, "{seed} {load:?} {sum:?} {:?}", run.events);
+        for row in rows(&run) {
+            assert!(row.windows(2).all(|pair| pair[0].total_ns <= pair[1].total_ns), "{seed}");
+            let kernel: Vec<_> = row.iter().filter(|given| given.is_kernel).collect();
+            proven += usize::from(!kernel.is_empty());
+            for (length, share, slack) in [(60, 0.01, 30.0), (10, 0.03, 30.0)] {
+                for (place, from) in kernel.iter().enumerate() {
+                    let Some(to) =
+                        kernel[place..].iter().find(|to| to.read >= from.read + length * SECOND)
+                    else {
+                        break;
+                    };
+                    minutes += usize::from(length == 60);
+                    let said = (to.total_ns - from.total_ns) as f64 / MS as f64;
+                    let told = (truth.at(to.read) - truth.at(from.read)) as f64 / MS as f64;
+                    // What is owed from the interval before is paid in this one.
+                    let since = from.read.saturating_sub(21 * SECOND);
+                    let scale = (truth.at(to.read) - truth.at(since)) as f64 / MS as f64;
+                    let off = (said - told).abs();
+                    let place = usize::from(length == 10);
+                    worst[place] = worst[place].max((off - slack) / scale.max(1.0));
+                    assert!(
+                        off <= share * scale + slack,
+                        "{seed} {length} {load:?} {sum:?}: {said} {told} {from:?} {to:?}"
+                    );
+                }
+            }
+        }
+    }
+    println!("proven {proven}, minutes {minutes}, worst {worst:?}");
+    assert!(proven > 700 && minutes > 50_000, "{proven} {minutes}");
+}
+
+#[test]
+fn sums_that_are_wrong_are_not_handed_on() {
+    for seed in 0..1000 {
+        let dice = &mut fastrand::Rng::with_seed(seed);
+        let ways = Ways { spacing_ms: [200, 1000][dice.usize(..2)], ..Ways::fargate() };
+        let cpus = dice.u64(1..=8);
+        let load = LOADS[dice.usize(..LOADS.len())];
+        let until = 300 * SECOND;
+        let truth = Truth::new(load, cpus, 10 * SECOND, until + 9 * SECOND, dice);
+        let other = Truth::new(Load::Bursts, cpus, 10 * SECOND, until + 9 * SECOND, dice);
+        let kind = dice.usize(..5);
+        let kernel = |at: u64| match kind {
+            0 => truth.at(at) / 10 * 11,
+            1 => truth.at(at) / 10 * 9,
+            2 => truth.at(0),
+            // Half of it is elsewhere.
+            3 => truth.at(at) / 2,
+            _ => other.at(at) / 2,
+        };
+        let mut run = Run::new(Tier::Processes);
+        let happenings = ways.play(until, dice);
+        run.play(&happenings, &truth, cpus, dice, kernel);
+        assert_eq!(run.kernel_values(), 0, "{seed} {kind} {load:?} {:?}", run.events);
+    }
+}
+
+#[test]
+fn a_sum_that_goes_wrong_is_not_handed_on_after_the_next_renewal() {
+    for seed in 0..300 {
+        let dice = &mut fastrand::Rng::with_seed(seed);
+        let cpus = dice.u64(1..=8);
+        let until = 200 * SECOND;
+        let truth = Truth::new(Load::Full, cpus, 10 * SECOND, until + 9 * SECOND, dice);
+        let since = 120 * SECOND + dice.u64(0..7 * SECOND);
+        let share = dice.u64(0..6);
+        let kernel = |at: u64| {
+            let before = truth.at(at.min(since));
+            before + (truth.at(at) - before) / 10 * share
+        };
+        let mut run = Run::new(Tier::Processes);
+        let happenings = Ways::fargate().play(until, dice);
+        run.play(&happenings, &truth, cpus, dice, kernel);
+        let refuted = run.events.iter().find(|(_, event)| matches!(event, Event::Refuted { .. }));
+        let (at, _) = refuted.unwrap();
+        assert!(*at < since + 13 * SECOND, "{seed}");
+        let last = run.given.iter().filter(|given| given.is_kernel).map(|given| given.at).max();
+        assert!(last.is_some_and(|last| last > 100 * SECOND && last < *at), "{seed} {last:?}");
+        let next = run.given.iter().find(|given| given.at >= *at).unwrap();
+        assert!(next.is_base && !next.is_kernel, "{seed}");
+    }
+}

@@ -1,0 +1,58 @@
+//! Joins: whichever source is handed on, and however often that changes, no CPU time is
+//! counted twice or lost.
+
+use super::world::{Happening, Load, MS, Run, SECOND, Truth, Ways};
+use crate::{proof::*, reading::Tier};
+
+#[test]
+fn over_each_change_of_the_source_the_sum_is_the_endpoints_own() {
+    let mut changes = [0; 2];
+    for seed in 0..1000 {
+        let dice = &mut fastrand::Rng::with_seed(seed);
+        let tier = [Tier::CgroupFile, Tier::Processes][dice.usize(..2)];
+        let ways = Ways { spacing_ms: [200, 1000][dice.usize(..2)], ..Ways::fargate() };
+        let cpus = dice.u64(1..=4);
+        let load = [Load::Steady, Load::Full, Load::Bursts, Load::Square][dice.usize(..4)];
+        let until = 400 * SECOND;
+        let truth = Truth::new(load, cpus, 60 * SECOND, until + SECOND, dice);
+        let mut run = Run::new(tier);
+        let happenings = ways.play(until, dice);
+        // The kernel's counter is lost after a while, and found again.
+        let mut left = &happenings[..];
+        let seen = dice.u64(985..=1005);
+        while !left.is_empty() {
+            let (now, later) = left.split_at(dice.usize(1..400).min(left.len()));
+            run.play(now, &truth, cpus, dice, |at| match tier {
+                Tier::CgroupFile => truth.at(at),
+                Tier::Processes => truth.at(at) / 1000 * seen,
+            });
+            run.proof.on_kernel_lost();
+            if dice.bool() {
+                run.proof.on_kernel_found(tier);
+            }
+            left = later;
+        }
+        assert!(
+            !run.events.iter().any(|(_, event)| matches!(event, Event::Refuted { .. })),
+            "{seed}"
+        );
+        assert!(run.given.iter().all(|given| !given.is_base), "{seed}");
+        for pair in run.given.windows(2) {
+            assert!(pair[0].read < pair[1].read && pair[0].total_ns <= pair[1].total_ns, "{seed}");
+            changes[0] += usize::from(pair[0].is_kernel && !pair[1].is_kernel);
+            changes[1] += usize::from(!pair[0].is_kernel && pair[1].is_kernel);
+        }
+        // So differences add up: each of the endpoint's values is handed on as it is, but
+        // while an estimate is ahead of it.
+        for given in run.given.iter().filter(|given| !given.is_kernel) {
+            let moment = happenings.iter().find_map(|(_, happening)| match happening {
+                Happening::Endpoint { read, moment } if *read == given.read => Some(*moment),
+                _ => None,
+            });
+            let told = truth.at(moment.unwrap());
+            let ahead = if tier == Tier::CgroupFile { 0 } else { 300 * MS * cpus };
+            assert!((told..=told + ahead).contains(&given.total_ns), "{seed} {given:?} {told}");
+        }
+    }
+    assert!(changes.iter().all(|count| *count > 500), "{changes:?}");
+}
