@@ -18,7 +18,9 @@
 //! leaves the list of processes after it has been added to the parent's time. So the
 //! parents' times are read before it is decided which processes still are: a child
 //! that ends in between is owed until the next reading, and its time stays in the sum
-//! meanwhile. The other way round it would count twice.
+//! meanwhile. The other way round it would count twice. (If a whole family ends within
+//! the reading itself, some 100 us, one's debt may still be looked for at another, and
+//! what it was seen to have used may count once more.)
 
 use super::parse::ProcessStat;
 
@@ -93,6 +95,8 @@ struct Process<C> {
     clock: C,
     parent: i32,
     own_ns: u64,
+    /// Read, and not counted before it is certain that it is this process's.
+    next_own_ns: u64,
     children_ticks: u64,
     owed: Owed,
     /// It has run since its `stat` was read.
@@ -101,6 +105,8 @@ struct Process<C> {
     /// parent may have ended while the list was made.
     is_settled: bool,
     has_ended: bool,
+    /// It has ended, and is still in the list until it is waited for.
+    has_exited: bool,
     /// By how much its time of children has grown in this reading.
     growth_ticks: u64,
 }
@@ -148,11 +154,13 @@ impl<C: Copy> Account<C> {
             clock,
             parent: stat.parent,
             own_ns,
+            next_own_ns: own_ns,
             children_ticks: stat.children_ticks,
             owed: Owed::default(),
             is_stale: true,
             is_settled: false,
             has_ended: false,
+            has_exited: stat.has_exited,
             growth_ticks: 0,
         });
     }
@@ -179,6 +187,8 @@ impl<C: Copy> Account<C> {
                 self.read_own(probe);
             }
         }
+        self.count_own();
+        self.look_at_parents(probe);
         let left = self.owe();
         self.pay(left);
         self.forget(probe);
@@ -198,24 +208,23 @@ impl<C: Copy> Account<C> {
         }
     }
 
-    /// What each process has used itself.
+    /// What each process has used itself. Nothing is counted yet.
     fn read_own(&mut self, probe: &mut impl Probe<Clock = C>) {
-        let mut grown = 0_u64;
         for process in self.processes.iter_mut().filter(|process| !process.has_ended) {
             match probe.own_ns(process.clock) {
                 // A clock that goes back is that of another process with this id.
-                Some(own_ns) if own_ns >= process.own_ns => {
-                    process.is_stale |= own_ns > process.own_ns;
-                    grown = grown.saturating_add(own_ns - process.own_ns);
-                    process.own_ns = own_ns;
+                Some(own_ns) if own_ns >= process.next_own_ns => {
+                    process.is_stale |= own_ns > process.next_own_ns;
+                    process.next_own_ns = own_ns;
                 }
                 _ => process.has_ended = true,
             }
         }
-        self.grow(grown);
     }
 
-    /// What the children of each process have used that it has waited for.
+    /// What the children of each process have used that it has waited for. Whether it
+    /// is the process that it was is seen here as well: for its id to be another's,
+    /// one must have been started.
     fn read_children(&mut self, probe: &mut impl Probe<Clock = C>) {
         for process in &mut self.processes {
             if process.has_ended || !process.is_stale {
@@ -226,11 +235,47 @@ impl<C: Copy> Account<C> {
                 Seen::Stat(stat) if stat.start_ticks == process.start_ticks => {
                     process.is_stale = false;
                     process.parent = stat.parent;
+                    process.has_exited = stat.has_exited;
                     process.growth_ticks =
                         stat.children_ticks.saturating_sub(process.children_ticks);
                     process.children_ticks += process.growth_ticks;
                 }
-                _ => process.has_ended = true,
+                _ => {
+                    process.next_own_ns = process.own_ns;
+                    process.has_ended = true;
+                }
+            }
+        }
+    }
+
+    /// Counts what the processes have used themselves.
+    fn count_own(&mut self) {
+        let mut grown = 0_u64;
+        for process in &mut self.processes {
+            grown = grown.saturating_add(process.next_own_ns - process.own_ns);
+            process.own_ns = process.next_own_ns;
+        }
+        self.grow(grown);
+    }
+
+    /// Whether the parents of what has ended are still there to wait for anything:
+    /// one may have ended since its times were read.
+    fn look_at_parents(&mut self, probe: &mut impl Probe<Clock = C>) {
+        for ended in 0..self.processes.len() {
+            let Process { has_ended, parent, .. } = self.processes[ended];
+            if !has_ended {
+                continue;
+            }
+            let parent = self.processes.iter_mut().find(|other| other.pid == parent);
+            if let Some(parent) = parent
+                && !parent.has_ended
+                && parent.is_stale
+            {
+                parent.has_exited |= match probe.stat(parent.pid) {
+                    Seen::Gone => true,
+                    Seen::Unknown => false,
+                    Seen::Stat(stat) => stat.has_exited || stat.start_ticks != parent.start_ticks,
+                };
             }
         }
     }
@@ -239,6 +284,12 @@ impl<C: Copy> Account<C> {
     /// that is left of what the ended had waited for themselves.
     fn owe(&mut self) -> u64 {
         let mut left = 0_u64;
+        // Whoever ends does not wait any more: its children have gone to another.
+        for process in self.processes.iter_mut().filter(|process| process.has_exited) {
+            let orphans = std::mem::take(&mut process.owed);
+            self.orphans.old = self.orphans.old.saturating_add(orphans.old);
+            self.orphans.new = self.orphans.new.saturating_add(orphans.new);
+        }
         for ended in 0..self.processes.len() {
             if !self.processes[ended].has_ended {
                 continue;
@@ -251,7 +302,7 @@ impl<C: Copy> Account<C> {
                 .saturating_add(process.owed.sum());
             let parent = self.processes.iter_mut().find(|other| other.pid == process.parent);
             let owed = match parent {
-                Some(parent) if !parent.has_ended => &mut parent.owed,
+                Some(parent) if !parent.has_ended && !parent.has_exited => &mut parent.owed,
                 // Its parent waited for it, or who got it then.
                 Some(_) => &mut self.orphans,
                 // Nobody here.
@@ -274,8 +325,8 @@ impl<C: Copy> Account<C> {
     /// Forgets the processes that have ended. Their children have a new parent.
     fn forget(&mut self, probe: &mut impl Probe<Clock = C>) {
         for ended in 0..self.processes.len() {
-            let Process { has_ended, pid, .. } = self.processes[ended];
-            if has_ended {
+            let Process { has_ended, has_exited, pid, .. } = self.processes[ended];
+            if has_ended || has_exited {
                 for child in self.processes.iter_mut().filter(|child| child.parent == pid) {
                     child.look_up_parent(probe);
                 }

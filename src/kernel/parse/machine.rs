@@ -13,22 +13,26 @@ pub struct MachineTicks {
     pub iowait: u64,
 }
 
-/// Reads the first lines of `/proc/stat`, up to the first that is not a CPU's; what
-/// follows may be cut off.
+/// Reads the first lines of `/proc/stat`, up to that of the interrupts, which may be
+/// cut off: it is long. Without it the list of CPUs may not be whole.
 #[must_use]
 pub fn machine_ticks(bytes: &[u8]) -> Option<MachineTicks> {
-    let mut lines = lines(bytes);
+    let mut lines = bytes.split(|byte| *byte == b'\n');
     let mut total = words(lines.next()?);
     total.next().filter(|name| *name == b"cpu")?;
     // After user, nice and system.
     let mut total = total.skip(3).map(number);
     let (idle, iowait) = (total.next()??, total.next()??);
-    // The list is whole only if something follows it.
-    let cpus = lines.position(|line| {
-        let name = words(line).next().unwrap_or_default();
-        name.strip_prefix(b"cpu").and_then(number).is_none()
-    })?;
-    Some(MachineTicks { cpus: u32::try_from(cpus).ok().filter(|cpus| *cpus > 0)?, idle, iowait })
+    let mut cpus = 0;
+    for line in lines {
+        let name = words(line).next()?;
+        if name == b"intr" {
+            return (cpus > 0).then_some(MachineTicks { cpus, idle, iowait });
+        }
+        name.strip_prefix(b"cpu").and_then(number)?;
+        cpus += 1;
+    }
+    None
 }
 
 /// The last field of `/proc/loadavg`: the process id that was given last in this PID

@@ -8,6 +8,9 @@ use super::{number, words};
 pub struct ProcessStat {
     /// The process's own id.
     pub pid: i32,
+    /// It has ended, and its parent has not waited for it yet. Its children have
+    /// another parent already.
+    pub has_exited: bool,
     /// Its parent's id; 0 if that is not in this PID namespace.
     pub parent: i32,
     /// Its own CPU time, user and system, over all its threads, in ticks.
@@ -26,8 +29,9 @@ pub fn process_stat(bytes: &[u8]) -> Option<ProcessStat> {
     let (before, after) = (&bytes[..name_end], &bytes[name_end + 1..]);
     let pid = before.split(|byte| *byte == b' ').next().and_then(process_id)?;
     let line = after.split(|byte| *byte == b'\n').next()?;
-    // Field 3, the state, is the first one.
-    let mut fields = words(line).skip(1);
+    let mut fields = words(line);
+    // Field 3.
+    let has_exited = matches!(fields.next()?, b"Z" | b"X" | b"x");
     let parent = process_id(fields.next()?)?;
     // Then 14 to 17, the four times, of which the children's are signed.
     let mut times = fields.by_ref().skip(9).map(number);
@@ -36,7 +40,7 @@ pub fn process_stat(bytes: &[u8]) -> Option<ProcessStat> {
     let children_ticks = time()?.checked_add(time()?)?;
     // And 22.
     let start_ticks = number(fields.nth(4)?)?;
-    Some(ProcessStat { pid, parent, own_ticks, children_ticks, start_ticks })
+    Some(ProcessStat { pid, has_exited, parent, own_ticks, children_ticks, start_ticks })
 }
 
 fn process_id(digits: &[u8]) -> Option<i32> {
