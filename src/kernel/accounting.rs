@@ -87,6 +87,17 @@ impl Owed {
     }
 }
 
+/// How far a process has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// It runs, or may.
+    Alive,
+    /// It has ended, and is still there until it is waited for. It waits for nobody.
+    Exited,
+    /// It is gone.
+    Gone,
+}
+
 /// A process of the container.
 #[derive(Clone, Copy, Debug)]
 struct Process<C> {
@@ -104,9 +115,7 @@ struct Process<C> {
     /// Whether its parent was looked up once more after the list was complete: the
     /// parent may have ended while the list was made.
     is_settled: bool,
-    has_ended: bool,
-    /// It has ended, and is still in the list until it is waited for.
-    has_exited: bool,
+    life: Life,
     /// By how much its time of children has grown in this reading.
     growth_ticks: u64,
 }
@@ -159,8 +168,7 @@ impl<C: Copy> Account<C> {
             owed: Owed::default(),
             is_stale: true,
             is_settled: false,
-            has_ended: false,
-            has_exited: stat.has_exited,
+            life: Life::of(stat),
             growth_ticks: 0,
         });
     }
@@ -177,7 +185,7 @@ impl<C: Copy> Account<C> {
 
         self.settle(probe);
         self.read_own(probe);
-        let has_ended = self.processes.iter().any(|process| process.has_ended);
+        let has_ended = self.processes.iter().any(Process::is_gone);
         let is_owed = self.orphans.old > 0 || self.processes.iter().any(|one| one.owed.old > 0);
         if may_have_waited || has_ended || is_owed {
             self.read_children(probe);
@@ -210,14 +218,14 @@ impl<C: Copy> Account<C> {
 
     /// What each process has used itself. Nothing is counted yet.
     fn read_own(&mut self, probe: &mut impl Probe<Clock = C>) {
-        for process in self.processes.iter_mut().filter(|process| !process.has_ended) {
+        for process in self.processes.iter_mut().filter(|process| !process.is_gone()) {
             match probe.own_ns(process.clock) {
                 // A clock that goes back is that of another process with this id.
                 Some(own_ns) if own_ns >= process.next_own_ns => {
                     process.is_stale |= own_ns > process.next_own_ns;
                     process.next_own_ns = own_ns;
                 }
-                _ => process.has_ended = true,
+                _ => process.life = Life::Gone,
             }
         }
     }
@@ -227,7 +235,7 @@ impl<C: Copy> Account<C> {
     /// one must have been started.
     fn read_children(&mut self, probe: &mut impl Probe<Clock = C>) {
         for process in &mut self.processes {
-            if process.has_ended || !process.is_stale {
+            if process.is_gone() || !process.is_stale {
                 continue;
             }
             match probe.stat(process.pid) {
@@ -235,14 +243,14 @@ impl<C: Copy> Account<C> {
                 Seen::Stat(stat) if stat.start_ticks == process.start_ticks => {
                     process.is_stale = false;
                     process.parent = stat.parent;
-                    process.has_exited = stat.has_exited;
+                    process.life = Life::of(stat);
                     process.growth_ticks =
                         stat.children_ticks.saturating_sub(process.children_ticks);
                     process.children_ticks += process.growth_ticks;
                 }
                 _ => {
                     process.next_own_ns = process.own_ns;
-                    process.has_ended = true;
+                    process.life = Life::Gone;
                 }
             }
         }
@@ -262,19 +270,20 @@ impl<C: Copy> Account<C> {
     /// one may have ended since its times were read.
     fn look_at_parents(&mut self, probe: &mut impl Probe<Clock = C>) {
         for ended in 0..self.processes.len() {
-            let Process { has_ended, parent, .. } = self.processes[ended];
-            if !has_ended {
+            let Process { life, parent, .. } = self.processes[ended];
+            if life != Life::Gone {
                 continue;
             }
             let parent = self.processes.iter_mut().find(|other| other.pid == parent);
             if let Some(parent) = parent
-                && !parent.has_ended
+                && parent.life == Life::Alive
                 && parent.is_stale
             {
-                parent.has_exited |= match probe.stat(parent.pid) {
-                    Seen::Gone => true,
-                    Seen::Unknown => false,
-                    Seen::Stat(stat) => stat.has_exited || stat.start_ticks != parent.start_ticks,
+                parent.life = match probe.stat(parent.pid) {
+                    Seen::Unknown => Life::Alive,
+                    Seen::Stat(stat) if stat.start_ticks == parent.start_ticks => Life::of(stat),
+                    // That it is gone is for the next reading.
+                    Seen::Gone | Seen::Stat(_) => Life::Exited,
                 };
             }
         }
@@ -285,13 +294,13 @@ impl<C: Copy> Account<C> {
     fn owe(&mut self) -> u64 {
         let mut left = 0_u64;
         // Whoever ends does not wait any more: its children have gone to another.
-        for process in self.processes.iter_mut().filter(|process| process.has_exited) {
+        for process in self.processes.iter_mut().filter(|process| process.life == Life::Exited) {
             let orphans = std::mem::take(&mut process.owed);
             self.orphans.old = self.orphans.old.saturating_add(orphans.old);
             self.orphans.new = self.orphans.new.saturating_add(orphans.new);
         }
         for ended in 0..self.processes.len() {
-            if !self.processes[ended].has_ended {
+            if !self.processes[ended].is_gone() {
                 continue;
             }
             left = left.saturating_add(self.processes[ended].pay(self.tick_ns));
@@ -302,7 +311,7 @@ impl<C: Copy> Account<C> {
                 .saturating_add(process.owed.sum());
             let parent = self.processes.iter_mut().find(|other| other.pid == process.parent);
             let owed = match parent {
-                Some(parent) if !parent.has_ended && !parent.has_exited => &mut parent.owed,
+                Some(parent) if parent.life == Life::Alive => &mut parent.owed,
                 // Its parent waited for it, or who got it then.
                 Some(_) => &mut self.orphans,
                 // Nobody here.
@@ -325,14 +334,14 @@ impl<C: Copy> Account<C> {
     /// Forgets the processes that have ended. Their children have a new parent.
     fn forget(&mut self, probe: &mut impl Probe<Clock = C>) {
         for ended in 0..self.processes.len() {
-            let Process { has_ended, has_exited, pid, .. } = self.processes[ended];
-            if has_ended || has_exited {
+            let Process { life, pid, .. } = self.processes[ended];
+            if life != Life::Alive {
                 for child in self.processes.iter_mut().filter(|child| child.parent == pid) {
                     child.look_up_parent(probe);
                 }
             }
         }
-        self.processes.retain(|process| !process.has_ended);
+        self.processes.retain(|process| !process.is_gone());
     }
 
     fn in_ns(&self, ticks: u64) -> u64 {
@@ -341,6 +350,18 @@ impl<C: Copy> Account<C> {
 
     fn grow(&mut self, by_ns: u64) {
         self.total_ns = self.total_ns.saturating_add(by_ns);
+    }
+}
+
+impl Life {
+    const fn of(stat: ProcessStat) -> Self {
+        if stat.has_exited { Self::Exited } else { Self::Alive }
+    }
+}
+
+impl<C> Process<C> {
+    fn is_gone(&self) -> bool {
+        self.life == Life::Gone
     }
 }
 

@@ -23,16 +23,14 @@ pub fn machine_ticks(bytes: &[u8]) -> Option<MachineTicks> {
     // After user, nice and system.
     let mut total = total.skip(3).map(number);
     let (idle, iowait) = (total.next()??, total.next()??);
+    let mut names = lines.map(|line| words(line).next().unwrap_or_default()).peekable();
+    let is_cpu = |name: &&[u8]| name.strip_prefix(b"cpu").and_then(number).is_some();
     let mut cpus = 0;
-    for line in lines {
-        let name = words(line).next()?;
-        if name == b"intr" {
-            return (cpus > 0).then_some(MachineTicks { cpus, idle, iowait });
-        }
-        name.strip_prefix(b"cpu").and_then(number)?;
+    while names.next_if(is_cpu).is_some() {
         cpus += 1;
     }
-    None
+    let is_whole = cpus > 0 && names.next()? == b"intr";
+    is_whole.then_some(MachineTicks { cpus, idle, iowait })
 }
 
 /// The last field of `/proc/loadavg`: the process id that was given last in this PID
