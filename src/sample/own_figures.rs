@@ -114,6 +114,10 @@ own_figures! {
         "polls in which the endpoint did not answer, or not readably";
     missed_ticks: Some("ESP/TicksMissed"), Always, Count, "moments to poll that passed without a poll";
     samples: None, Always, Count, "samples that were made of the answers";
+    kernel_containers: Some("ESP/KernelContainers"), Always, Now,
+        "containers whose CPU is read from the kernel at present";
+    kernel_refuted: Some("ESP/KernelRefuted"), Always, Count,
+        "times that the endpoint's counter contradicted the kernel's";
     duplicates: Some("ESP/SkippedDuplicate"), Always, Count,
         "polls that brought a container's last sample again";
     no_data: Some("ESP/SkippedNoData"), Always, Count, "polls in which a container had no data";

@@ -14,6 +14,7 @@ mod outputs;
 mod parse;
 mod reader;
 pub mod sdk;
+mod source;
 mod together;
 pub mod url;
 pub mod variable;
@@ -26,6 +27,7 @@ pub use kind::{Kind, Shown};
 pub use logging::{LogFormat, LogLevel};
 pub use lookup::{Environment, Given, Lookup, Offline};
 pub use outputs::{EmfResolution, LineFormat, Outputs};
+pub use source::SourceChoice;
 pub use variable::Variable;
 
 use self::{
@@ -62,6 +64,8 @@ pub struct Settings {
     pub region_from: Option<String>,
     /// `CLUSTER_NAME` and `SERVICE_NAME`, shortened if they are ARNs.
     pub overrides: DimensionOverrides,
+    /// `SOURCE`.
+    pub source: SourceChoice,
     /// `SAMPLE_INTERVAL`.
     pub sample_interval: Duration,
     /// `PUBLISH_INTERVAL`.
@@ -161,6 +165,7 @@ impl Settings {
         let dimensions = reader.value(&variable::DIMENSIONS, DimensionSets::parse);
         let cluster_name = read_name(reader, &variable::CLUSTER_NAME, ResourceType::Cluster);
         let service_name = read_name(reader, &variable::SERVICE_NAME, ResourceType::Service);
+        let source = reader.choice(&variable::SOURCE, &source::SOURCES);
         let intervals = Intervals::read(reader);
         let resolution = reader.duration(&variable::EMF_RESOLUTION).and_then(EmfResolution::of);
         let outputs = reader.value(&variable::OUTPUT, outputs::parse_outputs);
@@ -201,6 +206,7 @@ impl Settings {
             region,
             region_from,
             overrides: DimensionOverrides { cluster_name, service_name },
+            source: source?,
             sample_interval: intervals.sample?,
             publish_interval: intervals.publish?,
             outputs: outputs?,

@@ -15,6 +15,7 @@ use crate::{
         logging::{LOG_FORMATS, LOG_LEVELS},
         outputs::{EMF_RESOLUTIONS, OUTPUTS, parse_outputs},
         parse,
+        source::SOURCES,
     },
 };
 
@@ -137,6 +138,20 @@ pub const SERVICE_NAME: Variable = Variable {
     help: "The value of the dimension ServiceName. Set it on Fargate and with EC2 agents before \
            1.63.1: their endpoint may not name the service. Without a name the metric is published \
            with TaskDefinitionFamily instead.",
+};
+
+/// Where the counters come from.
+pub const SOURCE: Variable = Variable {
+    name: "SOURCE",
+    flag: Some("source"),
+    placeholder: "SOURCE",
+    default: Default::Value("auto"),
+    kind: Kind::Choice(&words(&SOURCES)),
+    example: "endpoint",
+    help: "Where the counters come from. auto: from the kernel, for each counter that the endpoint \
+           has proven right, else from the endpoint. endpoint: from the endpoint alone. kernel: as \
+           auto, with a warning if a measured container is left to the endpoint. The kernel's are \
+           new each second, also on Fargate; ESP sees them if the task has pidMode=task.",
 };
 
 /// How often the endpoint is asked.
@@ -302,7 +317,7 @@ pub const LOG_FORMAT: Variable = Variable {
 };
 
 /// ESP's own variables, in the order of `--help`.
-pub const OWN: [&Variable; 18] = [
+pub const OWN: [&Variable; 19] = [
     &CONTAINER_NAME,
     &NAMESPACE,
     &REGION,
@@ -310,6 +325,7 @@ pub const OWN: [&Variable; 18] = [
     &DIMENSIONS,
     &CLUSTER_NAME,
     &SERVICE_NAME,
+    &SOURCE,
     &SAMPLE_INTERVAL,
     &PUBLISH_INTERVAL,
     &OUTPUT,
