@@ -8,6 +8,9 @@ ARG RUST_IMAGE=rust:1.95-bookworm@sha256:6258907abe69656e41cd992e0b705cdcfabcbbe
 FROM ${RUST_IMAGE} AS build
 WORKDIR /esp
 COPY . .
+# Which commit this is: the repository itself is not here.
+ARG ESP_COMMIT=unknown
+ENV ESP_COMMIT=${ESP_COMMIT}
 RUN mkdir /out && cp "$(build/static target)" LICENSE /out/
 # The licence texts of what is linked are 0.9 MB, and compressed less than a tenth.
 RUN build/notices /out/THIRD-PARTY.txt && gzip -9n /out/THIRD-PARTY.txt

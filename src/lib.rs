@@ -33,3 +33,4 @@ pub mod settings;
 #[cfg(feature = "cloudwatch")]
 pub mod sidecar;
 pub mod time;
+pub mod version;

@@ -3,13 +3,17 @@
 
 use serde::Serialize;
 
-use crate::exit;
+use crate::{exit, version};
 
 /// The whole of it.
 #[derive(Debug, Default, Serialize)]
 pub struct Findings {
     /// Of the program.
     pub version: &'static str,
+    /// What it was built from.
+    pub commit: &'static str,
+    /// How it was built.
+    pub profile: &'static str,
     /// The process's.
     pub exit_code: u8,
     /// What that exit code stands for.
@@ -46,7 +50,12 @@ pub struct Findings {
 impl Findings {
     /// Nothing yet, of this version.
     pub(super) fn new() -> Self {
-        Self { version: env!("CARGO_PKG_VERSION"), ..Self::default() }
+        Self {
+            version: version::VERSION,
+            commit: version::COMMIT,
+            profile: version::PROFILE,
+            ..Self::default()
+        }
     }
 }
 

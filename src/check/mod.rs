@@ -46,7 +46,7 @@ pub struct Options {
 /// Where the system has no two file descriptors left, at the start.
 pub fn run(settings: Result<Settings, SettingsErrors>, options: Options) -> io::Result<ExitCode> {
     let output = Output { is_text: !options.json };
-    output.say(&text::title(env!("CARGO_PKG_VERSION")));
+    output.say(&text::title());
     let findings = match settings {
         Ok(settings) => {
             let world = RealWorld::new()?;
@@ -68,7 +68,7 @@ pub fn run_offline(
     json: bool,
 ) -> ExitCode {
     let output = Output { is_text: !json };
-    output.say(&text::title(env!("CARGO_PKG_VERSION")));
+    output.say(&text::title());
     let findings = match settings {
         Ok(settings) => configuration::offline(&settings, has_endpoint, output),
         Err(errors) => configuration::misconfigured(&errors, output),

@@ -8,12 +8,13 @@ use super::findings::{
     DimensionsFinding, EndpointFinding, Findings, MetricFinding, PlanFinding, Problem,
     PublishedFinding, Reason, RegionFinding, Step, TaskFinding,
 };
+use crate::version;
 
 /// The column of the values.
 const LABEL: usize = 18;
 
-pub(super) fn title(version: &str) -> String {
-    format!("esp {version}: what it sees and would do\n")
+pub(super) fn title() -> String {
+    format!("{}: what it sees and would do\n", version::line())
 }
 
 /// A part, with what was wrong in it. `facts` are lines without their indent.

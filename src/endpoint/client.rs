@@ -20,7 +20,10 @@ use super::{
     response::{Progress, ResponseError, ResponseReader},
     uri::EndpointUri,
 };
-use crate::time::waiting::{Socket, Waiting};
+use crate::{
+    time::waiting::{Socket, Waiting},
+    version,
+};
 
 /// The longest body that is read. Three containers are about 7 kB.
 pub const BODY_LIMIT: usize = 1024 * 1024;
@@ -135,7 +138,7 @@ impl EndpointClient {
                 "GET {}{resource} HTTP/1.1\r\nHost: {}\r\nUser-Agent: esp/{}\r\nAccept: application/json\r\n\r\n",
                 uri.path(),
                 uri.authority(),
-                env!("CARGO_PKG_VERSION"),
+                version::VERSION,
             )
             .into_bytes()
         };

@@ -10,12 +10,15 @@ use crate::{
     },
     sampler::Selection,
     settings::Settings,
+    version,
 };
 
 /// The first line.
 pub fn starting(settings: &Settings) {
     info!(
-        version = env!("CARGO_PKG_VERSION"),
+        version = version::VERSION,
+        commit = version::COMMIT,
+        profile = version::PROFILE,
         containers = match &settings.containers {
             Selection::All => "*".to_owned(),
             Selection::Named(names) => names.join(","),

@@ -10,7 +10,10 @@ use lexopt::{
     Error, Parser,
 };
 
-use crate::settings::{Environment, Given, Lookup, Variable, variable};
+use crate::{
+    settings::{Environment, Given, Lookup, Variable, variable},
+    version,
+};
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +62,7 @@ impl CommandLine {
                     return Ok(line);
                 }
                 (Long("version") | Short('V'), Order::Run) => {
-                    line.order = Order::Print(format!("esp {}\n", env!("CARGO_PKG_VERSION")));
+                    line.order = Order::Print(format!("{}\n", version::line()));
                     return Ok(line);
                 }
                 (Long("publish"), Order::Check { publish, .. }) => *publish = true,
