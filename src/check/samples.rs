@@ -22,9 +22,9 @@ use crate::{
 
 /// For a container that does not run, and for answers while polls fail.
 const DOUBTFUL_PATIENCE: Duration = Duration::from_secs(22);
-/// For metrics that come late or never, such as the network's: four renewals of 10 s,
+/// For metrics that come late or never, such as the network's: five renewals of 10 s,
 /// the default of the agent, and a little more.
-const LATE_METRICS_PATIENCE: Duration = Duration::from_secs(42);
+const LATE_METRICS_PATIENCE: Duration = Duration::from_secs(54);
 
 /// A container that is measured, as far as samples are concerned.
 struct Measured {
@@ -203,8 +203,9 @@ impl<W: World> Check<'_, W> {
         if has_cadences && !sampler.unseen().iter().any(comes_late) {
             return true;
         }
-        // The network's renewals are known after four of them.
-        let enough = 4 * longest + Duration::from_secs(2);
+        // The network's renewals are known after four or five of them: what passed between
+        // the first and the third is known to a twentieth only if no answer takes any time.
+        let enough = 5 * longest + Duration::from_secs(4);
         has_cadences && now >= progress.start + enough.max(LATE_METRICS_PATIENCE)
     }
 

@@ -216,9 +216,9 @@ fn on_fargate_it_waits_for_two_samples() {
     let json = said.json();
     let cadence_ms = json["cadences"][0]["cadence_ms"].as_u64().unwrap();
     assert!((9000..11_000).contains(&cadence_ms), "{cadence_ms}");
-    // Two samples take twenty seconds, the network's metrics four; a busy machine has
-    // the rest.
-    assert!((Duration::from_secs(9)..Duration::from_mins(1)).contains(&said.took));
+    // Two samples take twenty seconds, the network's metrics up to fifty; a busy machine
+    // has the rest.
+    assert!((Duration::from_secs(9)..Duration::from_secs(90)).contains(&said.took));
     let problem = &json["problems"][0];
     assert_eq!((&problem["step"], &problem["fails"]), (&"dimensions".into(), &false.into()));
     assert_eq!(problem["next"], "set SERVICE_NAME to the service's name");
