@@ -82,9 +82,10 @@ impl Renewal {
         }
         let last_asked_ns = self.last_asked_ns;
         // An answer that should have had a new reading and has none may be a replay of
-        // all that is in it.
+        // all that is in it. No poll of a round interval falls on this part of a
+        // cadence of 10 s or 20 s.
         let since_reading_ns = at_ns.saturating_sub(self.last_reading_ns);
-        if cadence_ns.is_none_or(|cadence_ns| 10 * since_reading_ns <= 9 * cadence_ns) {
+        if cadence_ns.is_none_or(|cadence_ns| 100 * since_reading_ns <= 97 * cadence_ns) {
             self.last_asked_ns = Some(asked_ns);
         }
         self.answers = self.answers.saturating_add(1);

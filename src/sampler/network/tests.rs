@@ -19,6 +19,8 @@ struct Agent {
     /// The counters are taken together with the reading.
     is_together: bool,
     poll_ns: u64,
+    /// What an answer takes.
+    answer_ns: u64,
 }
 
 impl Agent {
@@ -33,6 +35,7 @@ impl Agent {
             cadence_phase_ns: 610_000_000,
             is_together: false,
             poll_ns: ns(poll_s),
+            answer_ns: 0,
         }
     }
 
@@ -58,7 +61,8 @@ impl Agent {
         let mut containers = [container];
         let mut values = Vec::new();
         let mut last_read = None;
-        for at_ns in (0..seconds * SECOND_NS).step_by(usize::try_from(self.poll_ns).unwrap()) {
+        for asked_ns in (0..seconds * SECOND_NS).step_by(usize::try_from(self.poll_ns).unwrap()) {
+            let at_ns = asked_ns + self.answer_ns;
             let Some(read_ns) = self.read_ns(at_ns) else { continue };
             let from_ns = if self.is_together { Some(read_ns) } else { self.renewed_ns(at_ns) };
             containers[0].network = from_ns.map(|from_ns| {
@@ -71,8 +75,11 @@ impl Agent {
                 instant: start + Duration::from_nanos(at_ns),
                 wall: Timestamp::from_unix_ns(START_NS + at_ns),
             };
+            if let Some(read) = containers[0].new_read {
+                containers[0].fresh.on_reading(read, now);
+            }
             if let NetworkOutcome::Rates { until, rates } =
-                network.on_answer(&containers, now.instant, now)
+                network.on_answer(&containers, start + Duration::from_nanos(asked_ns), now)
             {
                 assert!((rates[1] - 3.0 * rates[0]).abs() <= 1e-6 * rates[1]);
                 assert!(until <= now.wall);
@@ -140,6 +147,22 @@ fn counters_that_are_renewed_with_the_reading_are_as_old_as_it_says() {
         // What came before the first change is unknown.
         assert!(values[0].0 <= 3.0 * cadence_s + 3.0, "{:?}", values[0]);
         assert!(values.len() >= values_at_least, "{}", values.len());
+    }
+}
+
+#[test]
+fn a_renewal_just_before_a_poll_is_known_as_soon_as_any_other() {
+    // The poll before it then comes nine tenths of a renewal after the last one.
+    for cadence_phase_ns in [1, 400_000, 15_000_000, 500_000_000, 999_000_000] {
+        let agent = Agent {
+            is_together: true,
+            answer_ns: 400_000,
+            cadence_phase_ns,
+            ..Agent::new(10.0, 9.999_99, 1.0)
+        };
+        let values = agent.values(120, steady(1_000_000));
+        assert!(values[0].0 <= 42.0, "{cadence_phase_ns}: {values:?}");
+        assert!(values.iter().all(|(_, rate)| (rate / 1e6 - 1.0).abs() < 0.05), "{values:?}");
     }
 }
 
