@@ -15,13 +15,16 @@ use aws_runtime::env_config::{
 };
 use aws_types::os_shim_internal::{Env, Fs};
 
-use crate::settings::{
-    Settings, SettingsError, SettingsErrors, SettingsWarning, Variable,
-    sdk::SDK_VARIABLES,
-    url::{EndpointUrl, is_endpoint_url},
-    variable::{
-        AWS_ENDPOINT_URL, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS, AWS_USE_DUALSTACK_ENDPOINT,
-        AWS_USE_FIPS_ENDPOINT,
+use crate::{
+    secrets,
+    settings::{
+        Settings, SettingsError, SettingsErrors, SettingsWarning, Variable,
+        sdk::SDK_VARIABLES,
+        url::{EndpointUrl, is_endpoint_url},
+        variable::{
+            AWS_ENDPOINT_URL, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS, AWS_USE_DUALSTACK_ENDPOINT,
+            AWS_USE_FIPS_ENDPOINT,
+        },
     },
 };
 
@@ -310,6 +313,7 @@ impl Reading<'_> {
                 let Some((text, variable)) = profile.get(key).zip(variable_of(key)) else {
                     continue;
                 };
+                secrets::keep_always(text);
                 // An empty one is none: the source of credentials says so.
                 if !text.is_empty() && !variable.accepts(text) {
                     self.errors.push(SettingsError::InvalidInFile {

@@ -143,6 +143,9 @@ impl HttpConnector for WatchedConnector {
         let address = uri.split('?').next().unwrap_or(uri).to_owned();
         let body = request.body().bytes().unwrap_or_default();
         let is_for_role = body.starts_with(b"Action=AssumeRole");
+        if is_for_role {
+            secrets::keep_form(&String::from_utf8_lossy(body));
+        }
         let called = self.connector.call(request);
         HttpConnectorFuture::new(async move {
             let result = called.await;

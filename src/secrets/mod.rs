@@ -41,15 +41,17 @@ static SECRETS: Mutex<Secrets> =
     Mutex::new(Secrets { fixed: Vec::new(), rotating: VecDeque::new(), passing: VecDeque::new() });
 
 /// The environment variables that hold a secret.
-pub const SECRET_VARIABLES: [&str; 4] = [
+pub const SECRET_VARIABLES: [&str; 5] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
+    // As the SDK reads the same.
+    "SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
 ];
 
 /// Those that hold a URL, in which there may be a user and a password.
-pub const URL_VARIABLES: [&str; 10] = [
+pub const URL_VARIABLES: [&str; 11] = [
     "HTTPS_PROXY",
     "https_proxy",
     "HTTP_PROXY",
@@ -60,6 +62,7 @@ pub const URL_VARIABLES: [&str; 10] = [
     "AWS_ENDPOINT_URL_CLOUDWATCH",
     "AWS_ENDPOINT_URL_STS",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
 ];
 
 /// The secrets in use.
@@ -85,11 +88,14 @@ fn secrets() -> MutexGuard<'static, Secrets> {
 pub fn keep_environment(get: impl Fn(&str) -> Option<String>) {
     let in_urls = URL_VARIABLES.into_iter().filter_map(&get).flat_map(|url| user_info(&url));
     let all: Vec<_> = SECRET_VARIABLES.into_iter().filter_map(&get).chain(in_urls).collect();
+    all.iter().for_each(|secret| keep_always(secret));
+}
+
+/// Keeps a secret for as long as the process lives.
+pub fn keep_always(secret: &str) {
     let mut secrets = secrets();
-    for secret in all {
-        if !secret.is_empty() && !secrets.fixed.contains(&secret) {
-            secrets.fixed.push(secret);
-        }
+    if !secret.is_empty() && !secrets.fixed.iter().any(|kept| kept == secret) {
+        secrets.fixed.push(secret.to_owned());
     }
 }
 
@@ -136,13 +142,38 @@ pub fn keep_header(name: &str, value: &str) {
     }
 }
 
-/// The user, the password and both, of a URL that has them.
+/// What the form of a request says that is a secret: the token of a web identity.
+pub fn keep_form(form: &str) {
+    let token = form.split('&').find_map(|field| field.strip_prefix("WebIdentityToken="));
+    keep(&percent_decoded(token.unwrap_or_default()));
+}
+
+/// The password of a URL, and the user with it: as they are written, and as they are
+/// sent, without percent-encoding.
 fn user_info(url: &str) -> Vec<String> {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let Some((info, _)) = rest.rsplit_once('@') else { return Vec::new() };
     // The user's name is not a secret, and may be an ordinary word.
-    let password = info.split_once(':').map(|(_, password)| password.to_owned());
-    [Some(info.to_owned()), password].into_iter().flatten().collect()
+    let password = info.split_once(':').map(|(_, password)| password);
+    let written = [Some(info), password].into_iter().flatten();
+    written.flat_map(|text| [text.to_owned(), percent_decoded(text)]).collect()
+}
+
+/// The text with its escapes resolved. One that is none stays.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let digits = after.get(..2).filter(|_| *first == b'%');
+        let byte = digits.and_then(|digits| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+            u8::from_str_radix(digits, 16).ok().filter(|_| is_hex)
+        });
+        bytes.push(byte.unwrap_or(*first));
+        rest = &after[if byte.is_some() { 2 } else { 0 }..];
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// `text`, without the secrets in it, and without control characters but the ends

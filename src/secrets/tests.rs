@@ -161,12 +161,21 @@ fn secrets_of_requests_and_of_the_environment_are_kept() {
     keep_header("authorization", "PlainTokenOfTheTest");
     keep_environment(|name| match name {
         "AWS_SECRET_ACCESS_KEY" => Some("SecretOfTheTest99".to_owned()),
+        "SECRET_ACCESS_KEY" => Some("OtherNameOfTheTest99".to_owned()),
         "HTTPS_PROXY" => Some("http://user:pass#word/99@proxy:3128".to_owned()),
+        "all_proxy" => Some("us%20er:q%40p%2Fs%25%c3%a9~%zz@proxy:3128".to_owned()),
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT" => Some("http://a:MetadataPass9@x".to_owned()),
         _ => None,
     });
+    keep_form("Action=AssumeRoleWithWebIdentity&WebIdentityToken=opaque%2FWeb%2BToken9&Version=1");
+    keep_always("BaseSecretOfTheTest");
+    // A peer is sent the password as it is, and the user and it in Base64.
     let text = "KEYOFTHETEST1, 5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7, \
-                TokenOfTheTest123, PlainTokenOfTheTest, SecretOfTheTest99, pass#word/99";
-    let expected = ["[redacted]"; 6].join(", ");
+                TokenOfTheTest123, PlainTokenOfTheTest, SecretOfTheTest99, pass#word/99, \
+                OtherNameOfTheTest99, q%40p%2Fs%25%c3%a9~%zz, q@p/s%é~%zz, \
+                dXMgZXI6cUBwL3Mlw6l+JXp6, MetadataPass9, opaque/Web+Token9, opaque%2FWeb%2BToken9, \
+                BaseSecretOfTheTest";
+    let expected = ["[redacted]"; 14].join(", ");
     assert_eq!(peer_text(text), expected);
     assert_eq!(clean(text), expected);
 }

@@ -70,6 +70,13 @@ const HEADER: Kind = Kind::Text {
     shown: Shown::Nothing,
 };
 
+/// The same of what is no secret.
+const PRINTABLE: Kind = Kind::Text {
+    expected: || "printable ASCII characters".to_owned(),
+    accepts: is_printable,
+    shown: Shown::Whole,
+};
+
 /// A name, a path, an ARN: what is wrong with it shows when credentials are asked.
 const ANY: Kind = Kind::Text {
     expected: || "text without control characters".to_owned(),
@@ -138,7 +145,7 @@ pub const SDK_VARIABLES: [SdkVariable; 41] = [
     row("AWS_EC2_METADATA_SERVICE_ENDPOINT", Checked(ENDPOINT_URL)),
     row("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", Harmless(IP_VERSION)),
     // What goes into the header User-Agent. ECS sets the first.
-    row("AWS_EXECUTION_ENV", Harmless(HEADER)),
+    row("AWS_EXECUTION_ENV", Harmless(PRINTABLE)),
     row("AWS_SDK_UA_APP_ID", Harmless(APP_ID)),
     // What ESP decides itself.
     row("AWS_RETRY_MODE", Replaced(RETRIES)),
