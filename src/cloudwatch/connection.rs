@@ -49,6 +49,11 @@ impl ConnectionError {
         self.kind == ConnectionErrorKind::Broken
     }
 
+    /// Whether the request was sent, and nothing came back.
+    pub(super) fn is_unanswered(&self) -> bool {
+        matches!(self.kind, ConnectionErrorKind::Broken | ConnectionErrorKind::TimedOut)
+    }
+
     /// Whether the request cannot have arrived, so that it may be tried elsewhere.
     pub(super) fn is_unsent(&self) -> bool {
         matches!(

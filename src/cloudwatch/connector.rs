@@ -223,9 +223,15 @@ impl Outgoing {
                     names.on_failed(name, *port, address);
                     last = Some(error);
                 }
-                result => {
-                    names.on_connected(name, *port, address);
-                    return Ok(result?);
+                Err(error) => {
+                    if error.is_unanswered() {
+                        names.on_unanswered(name, *port, address);
+                    }
+                    return Err(error.into());
+                }
+                Ok(response) => {
+                    names.on_answered(name, *port, address);
+                    return Ok(response);
                 }
             }
         }

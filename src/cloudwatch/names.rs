@@ -94,9 +94,14 @@ impl Names {
         Err(LookupError::Slow { name: name.to_owned() })
     }
 
-    /// A request went out over a connection to `address`.
-    pub(super) fn on_connected(&self, name: &str, port: u16, address: SocketAddr) {
-        host(&mut self.hosts(), name, port).route.on_connected(address);
+    /// A request was answered by `address`.
+    pub(super) fn on_answered(&self, name: &str, port: u16, address: SocketAddr) {
+        host(&mut self.hosts(), name, port).route.on_answered(address);
+    }
+
+    /// A request was sent to `address` and not answered.
+    pub(super) fn on_unanswered(&self, name: &str, port: u16, address: SocketAddr) {
+        host(&mut self.hosts(), name, port).route.on_unanswered(address);
     }
 
     /// There was no connection to `address`.

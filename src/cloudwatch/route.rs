@@ -4,7 +4,8 @@
 //! A connection that works is kept for as long as its address is one that the name
 //! has. If the name has moved, the next request tries the new address, and goes to
 //! the old one at once if there is no connection to the new one: the old connection
-//! is still there.
+//! is still there. An address that did not answer comes last until it does, whether
+//! there was a connection to it or not.
 
 use std::{
     net::SocketAddr,
@@ -23,14 +24,16 @@ const MAX_TRIES: usize = 3;
 pub(super) struct Route {
     /// Of the last look-up that gave any: the ones to try first are first.
     addresses: Vec<SocketAddr>,
-    /// Where the last request went that found a connection.
+    /// Which of them did not answer when they were last asked: the last one is last.
+    failed: Vec<SocketAddr>,
+    /// Where the last request was answered.
     in_use: Option<SocketAddr>,
     /// The name does not lead to `in_use` any more, and the first of `addresses` has
     /// not been tried.
     has_moved: bool,
     /// When the last look-up ended, whatever it came to.
     looked_up: Option<Instant>,
-    /// No address could be connected to since then.
+    /// An address did not answer since then, or none could be connected to.
     is_doubted: bool,
 }
 
@@ -64,16 +67,19 @@ impl Route {
         self.is_doubted = false;
         if let Some(addresses) = addresses.filter(|addresses| !addresses.is_empty()) {
             self.has_moved = self.in_use.is_some_and(|in_use| !addresses.contains(&in_use));
-            self.addresses = addresses;
+            self.failed.retain(|address| addresses.contains(address));
+            self.addresses = interleaved(&addresses);
+            self.sort();
         }
     }
 
-    /// A request went out over a connection to `address`.
-    pub(super) fn on_connected(&mut self, address: SocketAddr) {
+    /// A request was answered by `address`.
+    pub(super) fn on_answered(&mut self, address: SocketAddr) {
         if self.in_use != Some(address) {
             self.has_moved = false;
             self.in_use = Some(address);
         }
+        self.failed.retain(|failed| *failed != address);
     }
 
     /// There was no connection to `address`.
@@ -82,15 +88,46 @@ impl Route {
         if self.in_use == Some(address) {
             self.in_use = None;
         }
-        if let Some(place) = self.addresses.iter().position(|known| *known == address) {
-            self.addresses[place..].rotate_left(1);
+        self.failed.retain(|failed| *failed != address);
+        if self.addresses.contains(&address) {
+            self.failed.push(address);
         }
+        self.sort();
+    }
+
+    /// A request was sent to `address` and not answered: there was nothing for long
+    /// enough, or the connection ended.
+    pub(super) fn on_unanswered(&mut self, address: SocketAddr) {
+        self.on_failed(address);
+        // The name may have moved.
+        self.is_doubted = true;
+    }
+
+    /// Puts those that failed last.
+    fn sort(&mut self) {
+        let Self { addresses, failed, .. } = self;
+        let place = |address: &SocketAddr| failed.iter().position(|failed| failed == address);
+        // `None` is the least, and equals keep their order.
+        addresses.sort_by_key(place);
     }
 
     /// None of the [`Route::candidates`] could be connected to.
     pub(super) fn on_all_failed(&mut self) {
         self.is_doubted = true;
     }
+}
+
+/// The same addresses, those of IPv4 and of IPv6 in turns, in the order in which each
+/// came: where one family leads nowhere, the other is among the first few tries.
+fn interleaved(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+    let first_is_ipv4 = addresses.first().is_some_and(SocketAddr::is_ipv4);
+    let mut first = addresses.iter().filter(|address| address.is_ipv4() == first_is_ipv4);
+    let mut second = addresses.iter().filter(|address| address.is_ipv4() != first_is_ipv4);
+    let mut interleaved = Vec::with_capacity(addresses.len());
+    while interleaved.len() < addresses.len() {
+        interleaved.extend(first.next().into_iter().chain(second.next()));
+    }
+    interleaved
 }
 
 #[cfg(test)]
@@ -115,7 +152,7 @@ mod tests {
     fn address_in_use_stays_in_use_while_the_name_has_it() {
         let now = Instant::now();
         let mut route = known(&[1, 2], now);
-        route.on_connected(at(1));
+        route.on_answered(at(1));
         for round in 1..5 {
             let later = now + LIFETIME * round;
             let almost = now + LIFETIME * (round - 1) + Duration::from_secs(299);
@@ -130,7 +167,7 @@ mod tests {
     fn failed_lookup_changes_nothing_and_is_repeated_after_the_lifetime() {
         let now = Instant::now();
         let mut route = known(&[1, 2], now);
-        route.on_connected(at(1));
+        route.on_answered(at(1));
         for answer in [None, Some(vec![])] {
             route.on_lookup(answer, now + LIFETIME);
             assert_eq!(route.candidates(), [at(1), at(2)]);
@@ -143,18 +180,70 @@ mod tests {
     fn new_address_is_tried_first_once_and_then_the_old_one_is_used() {
         let now = Instant::now();
         let mut route = known(&[1], now);
-        route.on_connected(at(1));
+        route.on_answered(at(1));
         for round in 1..3 {
-            route.on_lookup(Some(vec![at(2), at(3)]), now + LIFETIME * round);
-            assert_eq!(route.candidates(), [at(2), at(1), at(3)]);
+            route.on_lookup(Some(vec![at(2)]), now + LIFETIME * round);
+            assert_eq!(route.candidates(), [at(2), at(1)]);
             route.on_failed(at(2));
-            route.on_connected(at(1));
+            route.on_answered(at(1));
             // Until the next look-up nothing else is tried.
-            assert_eq!(route.candidates(), [at(1), at(3), at(2)]);
+            assert_eq!(route.candidates(), [at(1), at(2)]);
         }
+        // The other new one before the one that failed.
         route.on_lookup(Some(vec![at(2), at(3)]), now + LIFETIME * 3);
-        route.on_connected(at(2));
-        assert_eq!(route.candidates(), [at(2), at(3)]);
+        assert_eq!(route.candidates(), [at(3), at(1), at(2)]);
+        route.on_answered(at(3));
+        assert_eq!(route.candidates(), [at(3), at(2)]);
+    }
+
+    #[test]
+    fn address_that_takes_requests_and_does_not_answer_comes_last_until_it_does() {
+        let now = Instant::now();
+        let mut route = known(&[1, 2], now);
+        route.on_answered(at(1));
+        route.on_unanswered(at(1));
+        assert_eq!(route.candidates(), [at(2), at(1)]);
+        // The name is looked up, and its answer does not bring it back.
+        assert!(route.is_lookup_due(now, LIFETIME));
+        route.on_lookup(Some(vec![at(1), at(2)]), now);
+        assert!(!route.is_lookup_due(now, LIFETIME));
+        assert_eq!(route.candidates(), [at(2), at(1)]);
+        // Both are silent: in turns.
+        route.on_unanswered(at(2));
+        assert_eq!(route.candidates(), [at(1), at(2)]);
+        route.on_answered(at(1));
+        route.on_lookup(Some(vec![at(2), at(3), at(1)]), now);
+        assert_eq!(route.candidates(), [at(1), at(3), at(2)]);
+        // A lone one is asked again.
+        let mut route = known(&[1], now);
+        route.on_unanswered(at(1));
+        assert_eq!(route.candidates(), [at(1)]);
+    }
+
+    #[test]
+    fn new_address_that_does_not_answer_leaves_the_old_one_in_use() {
+        let now = Instant::now();
+        let mut route = known(&[1], now);
+        route.on_answered(at(1));
+        route.on_lookup(Some(vec![at(2)]), now);
+        route.on_unanswered(at(2));
+        assert_eq!(route.candidates(), [at(1), at(2)]);
+    }
+
+    #[test]
+    fn families_of_addresses_take_turns() {
+        let six = |host| SocketAddr::from(([0x2600, 0, 0, 0, 0, 0, 0, host], 443));
+        let (four, now) = (at, Instant::now());
+        for (found, expected) in [
+            (vec![six(1), six(2), six(3), four(1), four(2)], [six(1), four(1), six(2)]),
+            (vec![four(1), four(2), four(3), six(1)], [four(1), six(1), four(2)]),
+            (vec![six(1), six(2), six(3), six(4)], [six(1), six(2), six(3)]),
+        ] {
+            let mut route = Route::default();
+            route.on_lookup(Some(found.clone()), now);
+            assert_eq!(route.candidates(), expected);
+            assert_eq!(route.addresses.len(), found.len());
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The connector with real sockets and TLS, and with a resolver of the tests' own.
 
-use std::{error::Error as _, sync::Mutex};
+use std::{error::Error as _, net::TcpListener, sync::Mutex};
 
 use esp_endpoints::{
     cloudwatch::CloudWatch,
+    http::{Delivery, Response, Server},
     tls::{Certificate, Tls},
 };
 
@@ -13,13 +14,17 @@ const NAME: &str = esp_endpoints::tls::NAME;
 
 /// Sends a request to `NAME`, and waits for its answer.
 fn send(connector: &Connector, port: u16) -> Result<(), ConnectorError> {
+    send_within(connector, port, TIMEOUT)
+}
+
+fn send_within(connector: &Connector, port: u16, timeout: Duration) -> Result<(), ConnectorError> {
     let mut request = HttpRequest::new(SdkBody::from("no CBOR"));
     request.set_uri(format!("https://{NAME}:{port}")).unwrap();
     request.set_method("POST").unwrap();
     let timed = TimedConnector {
         shared: Arc::clone(&connector.shared),
         connect_timeout: Duration::from_secs(3),
-        timeout: TIMEOUT,
+        timeout,
     };
     let response = smol::block_on(timed.call(request))?;
     assert_eq!(response.status().as_u16(), 404);
@@ -118,4 +123,27 @@ fn unknown_name_is_said() {
     let error = send(&connector, 443).unwrap_err();
     let said = error.source().unwrap().to_string();
     assert_eq!(said, format!("cannot look up the name {NAME}: cannot tell"));
+}
+
+#[test]
+fn address_that_takes_the_request_and_does_not_answer_is_left() {
+    let tls = Tls::new(Certificate::Valid);
+    for delivery in [Delivery::After(Duration::from_mins(1)), Delivery::Cut, Delivery::Reset] {
+        let (connector, addresses) = connector("silent", &tls);
+        *addresses.lock().unwrap() = Some(vec![[127, 0, 0, 1], [127, 0, 0, 2]]);
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let silent = Server::start_on(listener, TIMEOUT, Some(tls.clone()), move |_| {
+            Response::new(404, "text/plain", "nothing").delivered(delivery)
+        });
+        let silent = silent.unwrap();
+        let good = server([127, 0, 0, 2], port, &tls);
+        let timed = || send_within(&connector, port, Duration::from_secs(1));
+        assert!(timed().is_err(), "{delivery:?}");
+        for _ in 0..3 {
+            settle();
+            timed().unwrap();
+        }
+        assert_eq!((silent.connections(), good.connections()), (1, 1), "{delivery:?}");
+    }
 }
