@@ -22,7 +22,7 @@ use aws_sdk_cloudwatch::{
 };
 use aws_smithy_async::rt::sleep::SharedAsyncSleep;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use esp::cloudwatch::{Connector, TimerSleep};
+use esp::cloudwatch::{Connector, Proxies, TimerSleep};
 use esp_endpoints::{agent::Cadence, containers::Shape, metadata::MetadataEndpoint};
 use serde_json::Value;
 
@@ -33,7 +33,7 @@ const REGION: &str = "eu-west-1";
 const ALARM: &str = "web-cpu-high";
 
 fn client(url: &str) -> Client {
-    let connector = Connector::new(None).unwrap();
+    let connector = Connector::new(None, Proxies::default()).unwrap();
     let config = aws_sdk_cloudwatch::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(url)

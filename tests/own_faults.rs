@@ -9,7 +9,6 @@ mod program;
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
     process::{Command, Output},
     time::Instant,
 };
@@ -69,8 +68,8 @@ impl World for FaultyWorld {
         FaultyEndpoint { real: self.real.endpoint(uri), world: self.clone(), answered: 0 }
     }
 
-    fn http_client(&self, ca_bundle: Option<PathBuf>) -> Result<SharedHttpClient, String> {
-        self.real.http_client(ca_bundle)
+    fn http_client(&self, settings: &Settings) -> Result<SharedHttpClient, String> {
+        self.real.http_client(settings)
     }
 
     /// Asked for by the publishing task when it connects.

@@ -97,3 +97,40 @@ fn a_proxy_that_is_away_is_said_and_delays_nothing() {
     log.expect("publishing to CloudWatch fails");
     assert_eq!(log.expect("esp stops")["missed_ticks"], 0);
 }
+
+#[test]
+fn proxy_whose_name_is_unknown_is_named_with_its_variable() {
+    let metadata = endpoint();
+    let more =
+        [("SHUTDOWN_GRACE", "1s"), ("ALL_PROXY", "socks5h://user:secret-pass@proxy.invalid")];
+    let esp = Esp::run(&mut Esp::between(&metadata, &format!("https://{NAME}"), &more));
+    wait_for_polls(&metadata, 14);
+    let (_, log) = esp.stop_within("TERM", Duration::from_secs(3));
+    let error = log.expect("publishing to CloudWatch fails")["error"].to_string();
+    assert!(error.contains("cannot look up the name proxy.invalid"), "{error}");
+    assert!(error.contains("(ALL_PROXY)") && !log.text.contains("secret-pass"), "{error}");
+}
+
+#[test]
+fn an_empty_no_proxy_leaves_it_to_the_other() {
+    let (cloudwatch, proxy, authority) = behind_a_proxy("empty");
+    let metadata = endpoint();
+    let url = proxy.url();
+    for (lower, upper, is_asked) in
+        [("", ".invalid", false), (".invalid", "", false), ("", "", true)]
+    {
+        let more = [
+            ("SHUTDOWN_GRACE", "1s"),
+            ("AWS_CA_BUNDLE", authority.to_str().unwrap()),
+            ("HTTPS_PROXY", &url),
+            ("no_proxy", lower),
+            ("NO_PROXY", upper),
+        ];
+        let before = proxy.asked().len();
+        let command = &mut Esp::between(&metadata, "https://monitoring.invalid", &more);
+        let output = command.args(["check", "--publish"]).output().unwrap();
+        assert_ne!(output.status.code(), Some(0));
+        assert_eq!(proxy.asked().len() > before, is_asked, "{lower} {upper}");
+    }
+    assert_eq!(cloudwatch.requests().len(), 0);
+}

@@ -175,7 +175,7 @@ fn check_settings(settings: &Settings, lookup: &(impl Lookup + ?Sized)) {
         let is_switch = settings.use_fips.or(settings.use_dual_stack) == Some(true);
         assert!(!is_switch || !outputs.cloudwatch, "{url:?}");
     }
-    if let Some(proxy) = &settings.proxy {
+    for proxy in [&settings.https_proxy, &settings.http_proxy].into_iter().flatten() {
         assert!(is_proxy(&proxy.url));
         assert!(!proxy.to_string().contains('@') || proxy.to_string().contains("***@"));
     }

@@ -84,7 +84,7 @@ fn leads_to(settings: &Settings, endpoint: Option<String>) -> OfflineFinding {
         .collect();
     let url = settings.endpoint_url.as_ref().map(|url| of(&url.url, &url.variable));
     let address = url.or_else(|| (!hosts.is_empty()).then(|| hosts.join(", ")));
-    let proxy = settings.proxy.as_ref().map(|proxy| of(&proxy.to_string(), &proxy.variable));
+    let proxy = settings.proxy().map(|proxy| of(&proxy.to_string(), &proxy.variable));
     let certificates = settings
         .ca_bundle
         .as_ref()

@@ -3,15 +3,13 @@
 //! which sleeps while nothing is sent.
 
 use std::{
-    io,
+    error::Error,
     net::SocketAddr,
     path::PathBuf,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -30,23 +28,18 @@ use isahc::{
     AsyncBody, ResponseExt as _,
     config::{Configurable as _, ExpectContinue, VersionNegotiation},
     error::ErrorKind,
-    http::{request::Parts, uri::Scheme},
+    http::{Uri, request::Parts, uri::Scheme},
     net::dns::DnsCache,
     tls::TlsConfig,
 };
-use smol::{
-    future::FutureExt as _,
-    io::{AsyncRead, AsyncReadExt as _, Cursor},
-};
-use tracing::debug;
 
 use super::{
     answer::PROTOCOL_HEADER,
-    bounds,
+    body, bounds,
     care::Care,
     connection::{ConnectionError, ConnectionErrorKind},
     names::Names,
-    proxies::Proxies,
+    proxies::{Proxies, Server},
     trust,
     way::Way,
 };
@@ -60,18 +53,12 @@ const CONNECTIONS: usize = 3;
 /// not.
 const MAX_IDLE: Duration = Duration::from_secs(50);
 
-/// The longest response that is read. CloudWatch's are a few hundred bytes,
-/// credentials a few thousand.
-const RESPONSE_LIMIT: u64 = 64 * 1024;
-
-/// To connect to a proxy, whose name libcurl looks up within that time.
+/// To connect to a proxy and through it, for which the proxy looks up a name. The name of
+/// an `https` proxy itself is looked up by libcurl, within the same time.
 const PROXY_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// For a request whose settings name no time.
 const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// For the body of an answer that is read byte by byte, one a second. See `care`.
-const CAREFUL_BODY_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// In the extensions of a response whose body is not all there.
 #[derive(Clone, Copy, Debug)]
@@ -93,24 +80,32 @@ struct Shared {
 
 impl Connector {
     /// A client that trusts the certificates in `ca_bundle`, or, without one,
-    /// the roots in the binary: the image has no others. It lives as long as
-    /// the process, so one is enough.
+    /// the roots in the binary: the image has no others. Requests go through `proxies`.
+    /// It lives as long as the process, so one is enough.
     ///
     /// # Errors
     ///
     /// [`isahc::Error`] if libcurl or its thread is not available.
-    pub fn new(ca_bundle: Option<PathBuf>) -> Result<Self, isahc::Error> {
-        Self::with_names(ca_bundle, Names::new())
+    pub fn new(ca_bundle: Option<PathBuf>, proxies: Proxies) -> Result<Self, isahc::Error> {
+        Self::with(ca_bundle, proxies, Names::new())
     }
 
-    fn with_names(ca_bundle: Option<PathBuf>, names: Names) -> Result<Self, isahc::Error> {
+    fn with(
+        ca_bundle: Option<PathBuf>,
+        proxies: Proxies,
+        names: Names,
+    ) -> Result<Self, isahc::Error> {
         let client = isahc::HttpClient::builder()
             .version_negotiation(VersionNegotiation::http11())
             .max_connections(CONNECTIONS)
             .connection_cache_size(CONNECTIONS)
             .connection_cache_ttl(MAX_IDLE)
-            // Only proxies are looked up there, once for each of the few connections.
+            // Only the names of https proxies are looked up there, once for each of the few
+            // connections.
             .dns_cache(DnsCache::Disable)
+            // libcurl reads no variables: each request says which proxy it takes.
+            .proxy(None)
+            .proxy_blacklist([""])
             .tls_config(TlsConfig::builder().trust_store(trust::store(ca_bundle)).build())
             // The SDK reads what it asked for; nothing is unpacked behind it.
             .automatic_decompression(false)
@@ -121,7 +116,6 @@ impl Connector {
         // may be waiting for a proxy's name, for seconds. This thread has to sample and
         // to end in time.
         std::mem::forget(client.clone());
-        let proxies = Proxies::from_environment();
         let shared = Shared { client, names, proxies, care: Care::default() };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -166,7 +160,7 @@ struct Outgoing {
     body: Arc<[u8]>,
     connect_timeout: Duration,
     timeout: Duration,
-    way: Way,
+    is_https: bool,
     /// It is one to CloudWatch over TLS.
     may_need_care: bool,
 }
@@ -193,7 +187,6 @@ impl Outgoing {
             .map(Arc::from)
             .ok_or_else(|| ConnectorError::user("a streaming request body".into()))?;
         let is_https = parts.uri.scheme() == Some(&Scheme::HTTPS);
-        let way = Way::to(&parts.uri, is_https, &connector.shared.proxies);
         let may_need_care = is_https && parts.headers.contains_key(PROTOCOL_HEADER);
         Ok(Self {
             shared: Arc::clone(&connector.shared),
@@ -201,50 +194,65 @@ impl Outgoing {
             body,
             connect_timeout: connector.connect_timeout,
             timeout: connector.timeout,
-            way,
+            is_https,
             may_need_care,
         })
     }
 
     async fn send(self) -> Result<HttpResponse, ConnectorError> {
-        let Way::Named { name, port } = &self.way else {
-            return Ok(self.try_at(None).await?);
+        let Shared { names, proxies, .. } = &*self.shared;
+        let way = Way::to(&self.parts.uri, self.is_https, proxies);
+        let (name, port) = match &way {
+            Way::Named { name, port } => (name.as_str(), *port),
+            Way::Proxy(server) => match server.name() {
+                Some(named) => named,
+                None => return Ok(self.try_at(&way, None).await?),
+            },
+            Way::Given => return Ok(self.try_at(&way, None).await?),
         };
-        let names = &self.shared.names;
-        let addresses = names
-            .addresses(name, *port)
-            .await
-            .map_err(|error| ConnectionError::new(ConnectionErrorKind::NotConnected, error))?;
+        let addresses = names.addresses(name, port).await.map_err(|error| {
+            let kind = ConnectionErrorKind::NotConnected;
+            match &way {
+                Way::Proxy(Server { variable, .. }) => {
+                    ConnectionError::new(kind, format!("{error} ({variable})"))
+                }
+                _ => ConnectionError::new(kind, error),
+            }
+        })?;
         let mut last = None;
         for address in addresses {
-            let result = self.try_at(Some(address)).await;
+            let result = self.try_at(&way, Some(address)).await;
             match result {
                 Err(error) if error.is_unsent() => {
-                    names.on_failed(name, *port, address);
+                    names.on_failed(name, port, address);
                     last = Some(error);
                 }
                 Err(error) => {
                     if error.is_unanswered() {
-                        names.on_unanswered(name, *port, address);
+                        names.on_unanswered(name, port, address);
                     }
                     return Err(error.into());
                 }
                 Ok(response) => {
-                    names.on_answered(name, *port, address);
+                    names.on_answered(name, port, address);
                     return Ok(response);
                 }
             }
         }
-        names.on_all_failed(name, *port);
+        names.on_all_failed(name, port);
         let nowhere = || ConnectionError::new(ConnectionErrorKind::NotConnected, "no address");
         Err(last.unwrap_or_else(nowhere).into())
     }
 
-    async fn try_at(&self, address: Option<SocketAddr>) -> Result<HttpResponse, ConnectionError> {
+    async fn try_at(
+        &self,
+        way: &Way<'_>,
+        address: Option<SocketAddr>,
+    ) -> Result<HttpResponse, ConnectionError> {
         let Shared { client, care, .. } = &*self.shared;
         let careful_at = self.may_need_care.then(|| care.begin(Instant::now())).flatten();
         let is_careful = careful_at.is_some();
-        let (request, is_taken) = self.request(address, is_careful)?;
+        let (request, is_taken) = self.request(way, address, is_careful)?;
         if let Some(at) = careful_at {
             Timer::at(at).await;
         }
@@ -258,10 +266,10 @@ impl Outgoing {
         if self.may_need_care {
             care.on_answer(response.local_addr());
         }
-        let (parts, body) = response.into_parts();
+        let (parts, received) = response.into_parts();
         // To the end: only then is the connection used again.
         let mut bytes = Vec::new();
-        let is_whole = read(body, &mut bytes, is_careful).await;
+        let is_whole = body::read(received, &mut bytes, is_careful).await;
         if is_careful && !is_whole && !parts.status.is_success() {
             // Its head says enough. A part of the body would be no message.
             bytes.clear();
@@ -280,6 +288,7 @@ impl Outgoing {
     /// The request as isahc wants it, and whether its body has been taken whole.
     fn request(
         &self,
+        way: &Way<'_>,
         address: Option<SocketAddr>,
         is_careful: bool,
     ) -> Result<(isahc::Request<AsyncBody>, Arc<AtomicBool>), ConnectionError> {
@@ -291,82 +300,30 @@ impl Outgoing {
         if let Some(headers) = builder.headers_mut() {
             headers.clone_from(&self.parts.headers);
         }
-        if let Some(address) = address {
-            builder = builder.dial(address);
-        }
-        match self.way {
-            Way::Proxy => {
+        let unusable = |error: Box<dyn Error + Send + Sync>| {
+            ConnectionError::new(ConnectionErrorKind::Unusable, error)
+        };
+        match (way, address) {
+            (Way::Proxy(server), _) => {
                 let connect_timeout = self.connect_timeout.max(PROXY_CONNECT_TIMEOUT);
+                let url: Uri = server.url(address).parse().map_err(|_| {
+                    // Not the error's own words: they may have a part of the password.
+                    unusable(format!("{} is no URL", server.variable).into())
+                })?;
                 builder = builder
+                    .proxy(url)
                     .connect_timeout(connect_timeout)
                     .timeout(self.timeout + connect_timeout);
             }
-            Way::Given { is_near: true } | Way::Named { .. } => builder = builder.proxy(None),
-            Way::Given { is_near: false } => {}
+            (_, Some(address)) => builder = builder.dial(address),
+            (_, None) => {}
         }
         if is_careful {
             builder = builder.max_download_speed(1);
         }
-        let (body, is_taken) = unrewindable(Arc::clone(&self.body));
-        let unusable = |error| ConnectionError::new(ConnectionErrorKind::Unusable, error);
-        Ok((builder.body(body).map_err(unusable)?, is_taken))
-    }
-}
-
-/// Reads a body up to [`RESPONSE_LIMIT`]. `false`: there is more of it, or it broke
-/// off.
-async fn read(body: AsyncBody, bytes: &mut Vec<u8>, is_careful: bool) -> bool {
-    let mut limited = body.take(RESPONSE_LIMIT);
-    let reading = async {
-        match limited.read_to_end(bytes).await {
-            Ok(_) => true,
-            Err(error) => {
-                debug!(%error, "an answer broke off");
-                false
-            }
-        }
-    };
-    let over = async {
-        if !is_careful {
-            return std::future::pending().await;
-        }
-        Timer::after(CAREFUL_BODY_TIMEOUT).await;
-        false
-    };
-    reading.or(over).await && limited.limit() > 0
-}
-
-/// A body that libcurl cannot send a second time. It would, unasked and unseen,
-/// when a kept connection dies before the answer's first byte, although the
-/// datums may have been accepted. And whether libcurl has taken all of it:
-/// before that the request cannot have arrived.
-fn unrewindable(bytes: Arc<[u8]>) -> (AsyncBody, Arc<AtomicBool>) {
-    let is_taken = Arc::new(AtomicBool::new(false));
-    if bytes.is_empty() {
-        return (AsyncBody::empty(), is_taken);
-    }
-    let length = bytes.len() as u64;
-    let body = OnceBody { bytes: Cursor::new(bytes), is_taken: Arc::clone(&is_taken) };
-    (AsyncBody::from_reader_sized(body, length), is_taken)
-}
-
-/// The bytes on their way into libcurl.
-struct OnceBody {
-    bytes: Cursor<Arc<[u8]>>,
-    is_taken: Arc<AtomicBool>,
-}
-
-impl AsyncRead for OnceBody {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        let read = Pin::new(&mut self.bytes).poll_read(context, buffer);
-        if self.bytes.position() >= self.bytes.get_ref().len() as u64 {
-            self.is_taken.store(true, Ordering::Relaxed);
-        }
-        read
+        let (body, is_taken) = body::unrewindable(Arc::clone(&self.body));
+        let request = builder.body(body).map_err(|error| unusable(error.into()))?;
+        Ok((request, is_taken))
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod advice;
 mod answer;
+mod body;
 mod bounds;
 mod care;
 mod cbor;
@@ -39,6 +40,7 @@ pub use self::{
     credentials::{Cause, CredentialsSource, NoCredentials},
     failure::PutError,
     profile::complete as complete_from_profile,
+    proxies::Proxies,
     setup::{Means, Service},
     sleep::TimerSleep,
     trust::check_ca_bundle,

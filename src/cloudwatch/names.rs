@@ -5,7 +5,8 @@
 //! anybody should wait for a connection. So each look-up has a thread of its own and
 //! all the time that the resolver takes. A request waits for it only if no address is
 //! known; what it says is kept, also if it comes too late for that request. Addresses
-//! go to libcurl one at a time, by `CURLOPT_CONNECT_TO`.
+//! go to libcurl one at a time, by `CURLOPT_CONNECT_TO`, and those of a proxy in its URL.
+//! The name of an `https` proxy is the one that libcurl looks up itself.
 
 use std::{
     fmt, io,

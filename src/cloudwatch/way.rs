@@ -5,35 +5,32 @@ use std::net::IpAddr;
 
 use isahc::http::Uri;
 
-use super::proxies::Proxies;
+use super::proxies::{Proxies, Server};
 
 /// How a request gets to its server.
-pub(super) enum Way {
-    /// The host is an address, on this machine, or on its link.
-    Given {
-        /// Never through a proxy.
-        is_near: bool,
-    },
-    /// Through a proxy: libcurl looks up its name, the proxy that of the host. A
-    /// tunnel is kept for as long as it works.
-    Proxy,
+pub(super) enum Way<'proxies> {
+    /// The host is an address, or this machine.
+    Given,
     /// To one of the addresses of a name.
     Named { name: String, port: u16 },
+    /// Through a proxy, which looks up the name of the host. A tunnel is kept for as
+    /// long as it works.
+    Proxy(&'proxies Server),
 }
 
-impl Way {
+impl<'proxies> Way<'proxies> {
     /// The way to `uri`.
-    pub(super) fn to(uri: &Uri, is_https: bool, proxies: &Proxies) -> Self {
+    pub(super) fn to(uri: &Uri, is_https: bool, proxies: &'proxies Proxies) -> Self {
         let host = uri.host().unwrap_or_default();
         if is_near(host) {
-            return Self::Given { is_near: true };
+            return Self::Given;
         }
-        if proxies.may_take(is_https, host) {
-            return Self::Proxy;
+        if let Some(server) = proxies.of_host(is_https, host) {
+            return Self::Proxy(server);
         }
         let is_address = host.starts_with('[') || host.parse::<IpAddr>().is_ok();
         if is_address {
-            return Self::Given { is_near: false };
+            return Self::Given;
         }
         let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
         Self::Named { name: host.to_owned(), port }

@@ -88,7 +88,9 @@ fn secrets() -> MutexGuard<'static, Secrets> {
 pub fn keep_environment(get: impl Fn(&str) -> Option<String>) {
     let in_urls = URL_VARIABLES.into_iter().filter_map(&get).flat_map(|url| user_info(&url));
     let all: Vec<_> = SECRET_VARIABLES.into_iter().filter_map(&get).chain(in_urls).collect();
-    all.iter().for_each(|secret| keep_always(secret));
+    for secret in &all {
+        keep_always(secret);
+    }
 }
 
 /// Keeps a secret for as long as the process lives.

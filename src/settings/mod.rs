@@ -96,9 +96,11 @@ pub struct Settings {
     pub use_fips: Option<bool>,
     /// `AWS_USE_DUALSTACK_ENDPOINT`. `None`: it is not set.
     pub use_dual_stack: Option<bool>,
-    /// The proxy that requests to CloudWatch go through, as libcurl chooses it, unless
-    /// `no_proxy` names the host.
-    pub proxy: Option<Proxy>,
+    /// The proxy for https addresses: `https_proxy`, `HTTPS_PROXY`, `all_proxy` or
+    /// `ALL_PROXY`, the first of them that is set, as libcurl would choose it.
+    pub https_proxy: Option<Proxy>,
+    /// The proxy for http addresses: `http_proxy`, `all_proxy` or `ALL_PROXY`.
+    pub http_proxy: Option<Proxy>,
     /// `no_proxy` or `NO_PROXY`.
     pub no_proxy: Option<String>,
     /// `LOG_LEVEL`.
@@ -132,6 +134,13 @@ impl Settings {
         // Without an error there is a value for each field.
         let settings = settings.ok_or(SettingsError::NoEndpoint)?;
         Ok(Self { warnings, ..settings })
+    }
+
+    /// The proxy for requests to CloudWatch, unless `no_proxy` names the host.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&Proxy> {
+        let is_https = self.endpoint_url.as_ref().is_none_or(EndpointUrl::is_https);
+        if is_https { self.https_proxy.as_ref() } else { self.http_proxy.as_ref() }
     }
 
     /// The endpoint alone: all that `esp health` needs.
@@ -220,7 +229,8 @@ impl Settings {
             ignores_endpoint_urls: way.ignores_endpoint_urls,
             use_fips: way.use_fips,
             use_dual_stack: way.use_dual_stack,
-            proxy: way.proxy,
+            https_proxy: way.https_proxy,
+            http_proxy: way.http_proxy,
             no_proxy: way.no_proxy,
             log_level: log_level?,
             log_format: log_format?,
@@ -276,7 +286,8 @@ struct Way {
     ignores_endpoint_urls: Option<bool>,
     use_fips: Option<bool>,
     use_dual_stack: Option<bool>,
-    proxy: Option<Proxy>,
+    https_proxy: Option<Proxy>,
+    http_proxy: Option<Proxy>,
     no_proxy: Option<String>,
 }
 
@@ -309,17 +320,10 @@ impl Way {
         let counts = |_: &EndpointUrl| ignores_endpoint_urls != Some(true);
         let endpoint_url = of_cloudwatch.or_else(|| of_all.clone()).filter(counts);
         let sts_endpoint_url = of_sts.or(of_all).filter(counts);
-        let is_https = endpoint_url.as_ref().is_none_or(EndpointUrl::is_https);
-        let proxies = [
-            (&variable::HTTPS_PROXY_LOWER, is_https),
-            (&variable::HTTPS_PROXY, is_https),
-            (&variable::HTTP_PROXY_LOWER, !is_https),
-            (&variable::ALL_PROXY_LOWER, true),
-            (&variable::ALL_PROXY, true),
-        ];
-        // All are checked, those too that are not used.
-        let proxies = proxies.map(|(variable, counts)| (reader.named(variable), counts));
-        let proxy = proxies.into_iter().find_map(|(given, counts)| given.filter(|_| counts));
+        let of_https = reader.named_text(&variable::HTTPS_PROXY_LOWER, &variable::HTTPS_PROXY);
+        let of_http = reader.named(&variable::HTTP_PROXY_LOWER);
+        let of_all = reader.named_text(&variable::ALL_PROXY_LOWER, &variable::ALL_PROXY);
+        let proxy = |given: Given| Proxy { variable: given.name, url: given.text };
         let no_proxy = reader.named_text(&variable::NO_PROXY_LOWER, &variable::NO_PROXY);
         Self {
             endpoint_url,
@@ -327,7 +331,8 @@ impl Way {
             ignores_endpoint_urls,
             use_fips,
             use_dual_stack,
-            proxy: proxy.map(|given| Proxy { variable: given.name, url: given.text }),
+            https_proxy: of_https.or_else(|| of_all.clone()).map(proxy),
+            http_proxy: of_http.or(of_all).map(proxy),
             no_proxy: no_proxy.map(|given| given.text),
         }
     }

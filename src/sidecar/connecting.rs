@@ -47,8 +47,7 @@ impl Connecting {
         if let Some(http_client) = &self.http_client {
             return Ok(http_client.clone());
         }
-        let ca_bundle = settings.ca_bundle.as_ref().map(|bundle| bundle.path.clone());
-        let http_client = world.http_client(ca_bundle)?;
+        let http_client = world.http_client(settings)?;
         self.http_client = Some(http_client.clone());
         Ok(http_client)
     }

@@ -6,7 +6,6 @@ use std::{
     fmt::Debug,
     hash::{BuildHasher as _, RandomState},
     io::{self, Write},
-    path::PathBuf,
     rc::Rc,
     time::{Duration, Instant, SystemTime},
 };
@@ -16,10 +15,11 @@ use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
 
 use super::listening;
 use crate::{
-    cloudwatch::{Connector, TimerSleep},
+    cloudwatch::{Connector, Proxies, TimerSleep},
     endpoint::{EndpointClient, EndpointError, EndpointUri, Resource},
     health::socket_name,
     output::stdio::Stream,
+    settings::Settings,
     time::{
         Now,
         timestamp::Timestamp,
@@ -55,7 +55,7 @@ pub trait World {
     /// # Errors
     ///
     /// One line that says why there is none.
-    fn http_client(&self, ca_bundle: Option<PathBuf>) -> Result<SharedHttpClient, String>;
+    fn http_client(&self, settings: &Settings) -> Result<SharedHttpClient, String>;
 
     /// What the SDK waits with.
     fn sleep(&self) -> SharedAsyncSleep;
@@ -153,8 +153,11 @@ impl World for RealWorld {
         EndpointClient::new(uri, Rc::clone(&self.waiting))
     }
 
-    fn http_client(&self, ca_bundle: Option<PathBuf>) -> Result<SharedHttpClient, String> {
-        Connector::new(ca_bundle).map(shared).map_err(|error| error.to_string())
+    fn http_client(&self, settings: &Settings) -> Result<SharedHttpClient, String> {
+        let ca_bundle = settings.ca_bundle.as_ref().map(|bundle| bundle.path.clone());
+        Connector::new(ca_bundle, Proxies::of(settings))
+            .map(shared)
+            .map_err(|error| error.to_string())
     }
 
     fn sleep(&self) -> SharedAsyncSleep {

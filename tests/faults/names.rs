@@ -11,7 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use esp_endpoints::{cloudwatch::CloudWatch, dns::NameServer, tls::NAME};
+use esp_endpoints::{
+    cloudwatch::CloudWatch,
+    dns::NameServer,
+    proxy::Proxy,
+    tls::{Certificate, NAME, Tls},
+};
 
 use crate::{
     program::{Esp, namespace, wait_for_polls},
@@ -36,15 +41,20 @@ impl Names {
     /// A name server at this address; `None`, and a word about it, where there
     /// cannot be one.
     fn start(address: Ipv4Addr) -> Option<Self> {
-        namespace::or_skipped(Self::try_start(None, address))
+        namespace::or_skipped(Self::try_start(&[], address))
     }
 
     /// The same after another name server, which nobody is at: it is asked first.
     fn start_after(dead: Ipv4Addr, address: Ipv4Addr) -> Option<Self> {
-        namespace::or_skipped(Self::try_start(Some(dead), address))
+        namespace::or_skipped(Self::try_start(&[dead], address))
     }
 
-    fn try_start(dead: Option<Ipv4Addr>, address: Ipv4Addr) -> Result<Self, String> {
+    /// The same after several.
+    fn start_after_all(dead: &[Ipv4Addr], address: Ipv4Addr) -> Option<Self> {
+        namespace::or_skipped(Self::try_start(dead, address))
+    }
+
+    fn try_start(dead: &[Ipv4Addr], address: Ipv4Addr) -> Result<Self, String> {
         let server = NameServer::start((address, 53)).map_err(|error| error.to_string())?;
         let directory =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-names-{address}"));
@@ -52,7 +62,7 @@ impl Names {
         let write = |name, text: &str| {
             fs::write(directory.join(name), text).map_err(|error| error.to_string())
         };
-        let servers = dead.into_iter().chain([address]);
+        let servers = dead.iter().copied().chain([address]);
         let lines: Vec<_> = servers.map(|server| format!("nameserver {server}\n")).collect();
         write("resolv.conf", &lines.concat())?;
         write("nsswitch.conf", "hosts: files dns\n")?;
@@ -142,6 +152,41 @@ fn silent_first_name_server_delays_the_first_request_alone() {
     let before = run.cloudwatch.requests().len();
     assert!(run.cloudwatch.wait_for_requests(before + 3, Duration::from_secs(15)));
     assert_eq!(names.server.queries(), queries);
+    let ended = run.end();
+    assert_eq!(ended.ledger.copies, 0);
+    ended.assert_all_published();
+}
+
+#[test]
+fn proxy_by_name_is_looked_up_as_any_name_is() {
+    let dead = [11, 12].map(|host| Ipv4Addr::new(127, 53, 0, host));
+    let good = Ipv4Addr::new(127, 53, 0, 13);
+    let Some(names) = Names::start_after_all(&dead, good) else { return };
+    let _silent = dead.map(|dead| UdpSocket::bind((dead, 53)).unwrap());
+    names.server.answer(Some(Ipv4Addr::LOCALHOST));
+    let tls = Tls::new(Certificate::Valid);
+    let cloudwatch = CloudWatch::start_tls(&tls);
+    let proxy = Proxy::start(cloudwatch.address()).unwrap();
+    let authority = names.directory.join("authority.pem");
+    fs::write(&authority, tls.authority_pem()).unwrap();
+    // With the silent ones before it, a look-up takes longer than a connection may.
+    let by_name = proxy.url().replace("127.0.0.1", "proxy.example");
+    let more = [
+        ("AWS_CA_BUNDLE", authority.to_str().unwrap()),
+        ("HTTPS_PROXY", by_name.as_str()),
+        ("PUBLISH_INTERVAL", "2s"),
+    ];
+    let started = Instant::now();
+    let url = format!("https://{NAME}");
+    let run = Run::start_with(healthy(), cloudwatch, &url, &more, |command| {
+        *command = namespace::enter(command, IN_NAMESPACE, &names.directory);
+    });
+    run.goes_through(1);
+    assert!(started.elapsed() < Duration::from_secs(40), "{:?}", started.elapsed());
+    let queries = names.server.queries();
+    run.goes_through(3);
+    assert_eq!(names.server.queries(), queries);
+    assert_eq!(proxy.asked(), [format!("CONNECT {NAME}:443 HTTP/1.1")]);
     let ended = run.end();
     assert_eq!(ended.ledger.copies, 0);
     ended.assert_all_published();

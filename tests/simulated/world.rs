@@ -4,7 +4,6 @@
 
 use std::{
     cell::RefCell,
-    path::PathBuf,
     pin::pin,
     rc::Rc,
     sync::{
@@ -19,6 +18,7 @@ use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use esp::{
     endpoint::{EndpointError, EndpointUri, Resource},
+    settings::Settings,
     sidecar::world::{Endpoint, World},
     time::Now,
 };
@@ -59,7 +59,7 @@ impl World for SimulatedWorld {
         }
     }
 
-    fn http_client(&self, _: Option<PathBuf>) -> Result<SharedHttpClient, String> {
+    fn http_client(&self, _: &Settings) -> Result<SharedHttpClient, String> {
         Ok(SharedHttpClient::new(self.aws.clone()))
     }
 

@@ -1,6 +1,6 @@
 //! The connector with real sockets and TLS, and with a resolver of the tests' own.
 
-use std::{error::Error as _, net::TcpListener, sync::Mutex};
+use std::{io, net::TcpListener, sync::Mutex};
 
 use esp_endpoints::{
     cloudwatch::CloudWatch,
@@ -52,7 +52,7 @@ fn connector(name: &str, tls: &Tls) -> (Connector, Addresses) {
         }
     };
     let names = Names::with(resolve, Duration::ZERO);
-    (Connector::with_names(Some(file), names).unwrap(), addresses)
+    (Connector::with(Some(file), Proxies::default(), names).unwrap(), addresses)
 }
 
 /// The look-up that a request begins is there for the next one.

@@ -110,11 +110,14 @@ fn proxy_is_the_one_that_libcurl_takes() {
         (&[http, a("HTTP_PROXY")], None),
         (&[("https_proxy", ""), b("HTTPS_PROXY")], Some("HTTPS_PROXY")),
     ] {
-        let proxy = read(more).unwrap().proxy;
-        assert_eq!(proxy.as_ref().map(|proxy| proxy.variable.as_str()), expected, "{more:?}");
+        let settings = read(more).unwrap();
+        assert_eq!(settings.proxy().map(|proxy| proxy.variable.as_str()), expected, "{more:?}");
     }
     let both = [("NO_PROXY", "a"), ("no_proxy", "b")];
     assert_eq!(read(&both).unwrap().no_proxy.as_deref(), Some("b"));
+    // As for libcurl, an empty one leaves it to the other.
+    let both = [("NO_PROXY", "a"), ("no_proxy", "")];
+    assert_eq!(read(&both).unwrap().no_proxy.as_deref(), Some("a"));
 }
 
 #[test]
