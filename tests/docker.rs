@@ -41,17 +41,6 @@ fn is_ready() -> bool {
     }
 }
 
-impl Container {
-    /// A file of the container's cgroup, of whichever version this host has.
-    fn cgroup_file(&self, v1_controller: &str, v1: &str, v2: &str) -> PathBuf {
-        let v2_scope = format!("/sys/fs/cgroup/system.slice/docker-{}.scope/{v2}", self.id);
-        let v2_group = format!("/sys/fs/cgroup/docker/{}/{v2}", self.id);
-        let v1 = format!("/sys/fs/cgroup/{v1_controller}/docker/{}/{v1}", self.id);
-        let candidates = [v1, v2_scope, v2_group].map(PathBuf::from);
-        candidates.into_iter().find(|path| path.exists()).expect("the container's cgroup")
-    }
-}
-
 /// `esp`, killed when dropped.
 struct Esp(Child);
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// An image with nothing but busybox in it.
-const IMAGE: &str = "esp-test-busybox";
+pub(crate) const IMAGE: &str = "esp-test-busybox";
 
 /// Runs `docker` and gives what it printed.
 pub(crate) fn docker(arguments: &[&str]) -> Result<String, String> {
@@ -50,6 +50,15 @@ impl Container {
         let command = [IMAGE, "/bin/busybox", "sh", "-c", script];
         let id = docker(&[&fixed, options, &command].concat()).unwrap();
         Self { name, id }
+    }
+
+    /// A file of the container's cgroup, of whichever version this host has.
+    pub(crate) fn cgroup_file(&self, v1_controller: &str, v1: &str, v2: &str) -> PathBuf {
+        let v2_scope = format!("/sys/fs/cgroup/system.slice/docker-{}.scope/{v2}", self.id);
+        let v2_group = format!("/sys/fs/cgroup/docker/{}/{v2}", self.id);
+        let v1 = format!("/sys/fs/cgroup/{v1_controller}/docker/{}/{v1}", self.id);
+        let candidates = [v1, v2_scope, v2_group].map(PathBuf::from);
+        candidates.into_iter().find(|path| path.exists()).expect("the container's cgroup")
     }
 }
 

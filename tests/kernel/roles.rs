@@ -1,0 +1,101 @@
+//! What this program does in the containers.
+
+use std::{
+    process::ExitCode,
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use esp::kernel::Kernel;
+
+/// Plays the role that the command line names; `None` if it names none.
+pub(crate) fn run() -> Option<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (role, rest) = arguments.split_first()?;
+    match role.as_str() {
+        "reader" => read(rest),
+        "load" => load(&rest[0], rest[1].parse().unwrap()),
+        _ => return None,
+    }
+    Some(ExitCode::SUCCESS)
+}
+
+fn unix_ns() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()
+}
+
+/// Reads the kernel each second, and prints what it reads.
+fn read(ids: &[String]) {
+    let mut kernel = Kernel::new();
+    kernel.look(ids.iter().map(String::as_str));
+    for finding in kernel.findings() {
+        let file = finding.file.map_or_else(ToString::to_string, |()| "open".to_owned());
+        let sum = finding.sum.map_or_else(|why| why.to_string(), |()| "yes".to_owned());
+        println!(
+            "found {}: {} processes, file: {file}, sum: {sum}",
+            finding.docker_id, finding.processes
+        );
+    }
+    loop {
+        thread::sleep(Duration::from_secs(1));
+        let (start, before) = (Instant::now(), unix_ns());
+        let mut read = Vec::new();
+        kernel.read(true, &mut |id, reading| read.push((id.to_owned(), *reading)));
+        let took = start.elapsed();
+        for (id, reading) in read {
+            // By the clock that the watching test has as well.
+            let at = |instant: Instant| before + (instant - start).as_nanos();
+            println!(
+                "read {id} {:?} {} {} {} {} {} {}",
+                reading.tier,
+                reading.generation,
+                at(reading.before),
+                at(reading.after),
+                reading.total_ns,
+                reading.memory.map_or(0, |memory| memory.usage_bytes),
+                took.as_nanos()
+            );
+        }
+    }
+}
+
+/// Uses `percent` of a CPU for 3 s, and nothing for 3 s.
+fn square(percent: u64) {
+    loop {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(3) {
+            let turn = Instant::now();
+            while turn.elapsed() < Duration::from_micros(200 * percent) {}
+            thread::sleep(Duration::from_micros(200 * (100 - percent)));
+        }
+        thread::sleep(Duration::from_secs(3));
+    }
+}
+
+fn load(what: &str, number: u64) {
+    match what {
+        "square" => square(number),
+        // Threads that come and go, and some that stay.
+        "threads" => {
+            for _ in 0..3 {
+                thread::spawn(move || square(number / 6));
+            }
+            loop {
+                let busy = thread::spawn(move || {
+                    let turn = Instant::now();
+                    while turn.elapsed() < Duration::from_millis(number) {}
+                });
+                busy.join().unwrap();
+                thread::sleep(Duration::from_millis(200 - number));
+            }
+        }
+        // So many that sleep, beside one that does not.
+        "idle" => {
+            for _ in 0..number {
+                std::process::Command::new("/bin/busybox").args(["sleep", "600"]).spawn().unwrap();
+            }
+            square(20);
+        }
+        _ => panic!("no such load"),
+    }
+}
