@@ -10,6 +10,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 #![allow(clippy::cast_precision_loss, reason = "counters of a minute")]
+#![allow(clippy::print_stdout, reason = "what the roles say, and the measured figures")]
 
 #[cfg(target_os = "linux")]
 #[path = "../engine/mod.rs"]

@@ -1,7 +1,7 @@
 //! What this program does in the containers.
 
 use std::{
-    process::ExitCode,
+    process::{Command, ExitCode},
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -91,9 +91,9 @@ fn load(what: &str, number: u64) {
         }
         // So many that sleep, beside one that does not.
         "idle" => {
-            for _ in 0..number {
-                std::process::Command::new("/bin/busybox").args(["sleep", "600"]).spawn().unwrap();
-            }
+            let _sleeping: Vec<_> = (0..number)
+                .map(|_| Command::new("/bin/busybox").args(["sleep", "600"]).spawn().unwrap())
+                .collect();
             square(20);
         }
         _ => panic!("no such load"),

@@ -46,7 +46,8 @@ pub(crate) fn lines(printed: &str) -> impl Iterator<Item = Line> {
 struct Point {
     before_ns: u64,
     after_ns: u64,
-    total_ns: u64,
+    /// ns.
+    total: u64,
 }
 
 /// The counter over some time.
@@ -75,7 +76,7 @@ impl Watch {
                 || text.trim().parse().unwrap(),
                 |number| number.parse::<u64>().unwrap() * 1000,
             );
-            points.push(Point { before_ns, after_ns, total_ns });
+            points.push(Point { before_ns, after_ns, total: total_ns });
             thread::sleep(Duration::from_millis(4));
         }
         Self(points)
@@ -91,7 +92,7 @@ impl Watch {
     pub(crate) fn bounds(&self, line: &Line) -> (u64, u64) {
         let before = self.0.partition_point(|point| point.after_ns < line.before_ns);
         let after = self.0.partition_point(|point| point.before_ns <= line.after_ns);
-        (self.0[before - 1].total_ns, self.0[after].total_ns)
+        (self.0[before - 1].total, self.0[after].total)
     }
 
     /// The counter at a moment, between the two points around it.
@@ -100,7 +101,7 @@ impl Watch {
         let (before, after) = (self.0[next - 1], self.0[next]);
         let share = ns.saturating_sub(before.after_ns) as f64
             / (after.after_ns - before.after_ns).max(1) as f64;
-        before.total_ns as f64 + share * (after.total_ns - before.total_ns) as f64
+        before.total as f64 + share * (after.total - before.total) as f64
     }
 
     /// By how many points of a CPU the growth between two readings is off.
