@@ -21,6 +21,9 @@ pub struct Reading {
     /// `cpu_stats`; `None` while the container has used no CPU at all, which is
     /// how a sample without the counter looks as well.
     pub cpu: Option<CpuReading>,
+    /// No difference of the CPU counter may begin before this reading: what was given
+    /// before may be wrong.
+    pub is_cpu_base: bool,
     /// `memory_stats`; `None` if it has no `usage` (Windows) or no `stats`.
     pub memory: Option<MemoryReading>,
     /// `networks`, all interfaces together; `None` in the modes `host` and
@@ -82,26 +85,6 @@ pub struct CpuReading {
     /// CPUs of the host. On a 0.25 vCPU Fargate task it still says 2. `None`
     /// where neither `online_cpus` nor `percpu_usage` tells (Windows).
     pub online_cpus: Option<u32>,
-}
-
-/// What the kernel says of one container at a moment of our own choice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KernelEntry {
-    /// Counters that are believed.
-    Counters(KernelCounters),
-    /// What was handed on before is not believed any more: no difference may begin with
-    /// it.
-    Refuted,
-}
-
-/// The counters that the kernel has of a container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KernelCounters {
-    /// CPU time used since the container started, ns: the counter that the endpoint
-    /// gives as `total_usage`.
-    pub total_usage_ns: u64,
-    /// Memory in use. The limits in it are not read: those of the endpoint stay valid.
-    pub memory: Option<MemoryReading>,
 }
 
 /// What a container's CPU counter is read from in the kernel.

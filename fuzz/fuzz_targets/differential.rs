@@ -256,6 +256,7 @@ fn read_entry(json: &RawValue) -> Result<Entry, String> {
     Ok(Entry::Reading(Reading {
         read: time,
         cpu: read::<OwnedCpu>(&cpu)?.stats(),
+        is_cpu_base: false,
         memory: memory.and_then(OwnedMemory::stats),
         network: networks.and_then(|Pairs(interfaces)| sum_of_interfaces(&interfaces)),
         block_io: block_io.map(OwnedBlockIo::stats),

@@ -146,6 +146,7 @@ fn read_entry(entry: Value<'_, '_>, parts: Parts) -> Result<Entry, ReadingError>
     Ok(Entry::Reading(Reading {
         read,
         cpu: read_cpu(cpu_stats)?,
+        is_cpu_base: false,
         memory: memory_stats.map_or(Ok(None), read_memory)?,
         network: networks.map_or(Ok(None), read_networks)?,
         block_io: blkio_stats.map(read_block_io).transpose()?,

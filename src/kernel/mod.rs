@@ -25,15 +25,7 @@ pub use self::{
     linux::Kernel,
 };
 use crate::reading::MemoryReading;
-
-/// Where a container's counter comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tier {
-    /// The container's own cgroup file: the very counter that the endpoint reports.
-    CgroupFile,
-    /// The sum over the container's processes: within some points of it.
-    Processes,
-}
+pub use crate::reading::Tier;
 
 /// One container's counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

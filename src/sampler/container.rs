@@ -9,11 +9,11 @@ use super::{
     basis::{CpuBasis, Limits, MemoryBasis},
     block_io::BlockIo,
     clock::Step,
-    cpu::{Accounted, Cpu, CpuOutcome},
+    cpu::{Accounted, Cpu, CpuOutcome, Source},
     event::{Event, Known, unavailable},
     freshness::{Arrival, Freshness, Silence},
     growth::{Growth, Outcome, Point, per_second},
-    memory::{MEBIBYTE, percent_of_bytes, working_set_bytes},
+    memory::{MEBIBYTE, MemoryRead, percent_of_bytes, with_limits_of, working_set_bytes},
     network::{is_shared, totals},
     poll::Poll,
 };
@@ -70,6 +70,7 @@ pub(super) struct Container {
     pub(super) new_read: Option<Timestamp>,
     pub(super) cpu: Cpu,
     pub(super) memory: Option<MemoryReading>,
+    pub(super) memory_read: MemoryRead,
     /// Of the last answer; `None` if that had none.
     pub(super) network: Option<NetworkReading>,
     network_growth: Growth,
@@ -97,6 +98,7 @@ impl Container {
             new_read: None,
             cpu: Cpu::default(),
             memory: None,
+            memory_read: MemoryRead::default(),
             network: None,
             network_growth: Growth::default(),
             block_io: BlockIo::default(),
@@ -133,6 +135,11 @@ impl Container {
 
     pub(super) fn shares_network(&self) -> bool {
         is_shared(self.described.network_mode)
+    }
+
+    /// Whether its memory is read from the kernel, as its CPU time is.
+    fn has_memory_of_kernel(&self) -> bool {
+        self.cpu.is_from_kernel() && self.memory_read.is_from_kernel()
     }
 
     /// What 100 % of its CPU is, as far as the documents so far say.
@@ -239,14 +246,20 @@ impl Container {
         let is_first = matches!(arrival, Arrival::First | Arrival::FirstUndated);
         let is_base = !matches!(arrival, Arrival::Undated | Arrival::FirstUndated);
         if is_base {
-            self.on_cpu(reading, poll);
+            self.on_cpu(reading, Source::Endpoint, poll);
         }
-        // The first reading may be a replay from before our start; it is a base.
-        self.memory = reading.memory;
-        if let Some(memory) = reading.memory {
-            self.known.has_memory = true;
-            if !is_first && self.place.is_some() {
-                self.on_memory(memory, reading.read, poll);
+        if let Some(of_kernel) = self.memory.filter(|_| self.has_memory_of_kernel()) {
+            // Older than the kernel's; but only it has the limits.
+            self.memory = reading.memory.map(|limits| with_limits_of(of_kernel, limits));
+        } else {
+            // The first reading may be a replay from before our start; it is a base.
+            self.memory = reading.memory;
+            if let Some(memory) = reading.memory {
+                self.known.has_memory = true;
+                self.memory_read.on_endpoint(reading.read);
+                if !is_first && self.place.is_some() {
+                    self.on_memory(memory, reading.read, poll);
+                }
             }
         }
         if self.place.is_some() && is_base {
@@ -254,20 +267,14 @@ impl Container {
         }
     }
 
-    fn on_cpu(&mut self, reading: Reading, poll: &mut Poll<'_>) {
+    pub(super) fn on_cpu(&mut self, reading: Reading, source: Source, poll: &mut Poll<'_>) {
         let Some(cpu) = reading.cpu else { return };
         self.known.has_cpu = true;
-        let outcome = self.cpu.on_reading(reading.read, cpu);
-        self.on_cpu_outcome(outcome, reading.read, poll);
-    }
-
-    /// What a value of the CPU counter that was read at `read` comes to.
-    pub(super) fn on_cpu_outcome(
-        &mut self,
-        outcome: CpuOutcome,
-        read: Timestamp,
-        poll: &mut Poll<'_>,
-    ) {
+        if reading.is_cpu_base {
+            self.cpu.forget();
+        }
+        let read = reading.read;
+        let outcome = self.cpu.on_reading(read, cpu, source);
         if self.place.is_none() {
             return;
         }

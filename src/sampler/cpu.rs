@@ -12,11 +12,6 @@ const JITTER_MAX: f64 = 2.0;
 /// If the sum of all of them does as well, the counter itself jumped.
 const HELD_MAX: u8 = 4;
 
-/// Two values of different sources are not compared if they are nearer to each other
-/// than this, ns. A stamp of the endpoint and its counter lie up to 14 ms apart: that
-/// is 3 % of half a second, but much of a shorter time.
-const JOIN_MIN_NS: u64 = 500_000_000;
-
 /// Who read a value of the counter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Source {
@@ -99,23 +94,18 @@ pub(super) struct Accounted {
 }
 
 impl Cpu {
-    /// Takes in the endpoint's value.
-    pub(super) fn on_reading(&mut self, read: Timestamp, cpu: CpuReading) -> CpuOutcome {
+    /// Takes in a value of the counter. A difference may begin with a value of one source
+    /// and end with a value of the other, so that no time is counted twice or lost.
+    pub(super) fn on_reading(
+        &mut self,
+        read: Timestamp,
+        cpu: CpuReading,
+        source: Source,
+    ) -> CpuOutcome {
         self.online_cpus = cpu.online_cpus.or(self.online_cpus);
-        self.on_counter(Counter { read, total_ns: cpu.total_usage_ns }, Source::Endpoint)
-    }
-
-    /// Takes in a value of the same counter, from either source: a difference may begin
-    /// with the one and end with the other, so that no time is counted twice or lost.
-    pub(super) fn on_counter(&mut self, now: Counter, source: Source) -> CpuOutcome {
-        if source != self.source
-            && let Some(base) = self.fallen.or(self.base)
-            && now.read.ns_since(base.read).is_none_or(|ns| ns < JOIN_MIN_NS)
-        {
-            return CpuOutcome::Nothing;
-        }
+        let now = Counter { read, total_ns: cpu.total_usage_ns };
         self.source = source;
-        self.last_read = Some(now.read);
+        self.last_read = Some(read);
         let Some(mut base) = self.base else {
             self.rebase(now);
             return CpuOutcome::Nothing;
@@ -207,7 +197,8 @@ mod tests {
         let each = rows.iter().map(|&(read_ms, total_ms)| {
             let read = Timestamp::from_unix_ns(read_ms * 1_000_000);
             let total_usage_ns = total_ms * 1_000_000;
-            cpu.on_reading(read, CpuReading { total_usage_ns, online_cpus: Some(cpus) })
+            let cpu_reading = CpuReading { total_usage_ns, online_cpus: Some(cpus) };
+            cpu.on_reading(read, cpu_reading, Source::Endpoint)
         });
         each.collect()
     }
@@ -293,7 +284,7 @@ mod tests {
         let mut take = |read_ms: u64, total_ms: u64| {
             let read = Timestamp::from_unix_ns(read_ms * 1_000_000);
             let reading = CpuReading { total_usage_ns: total_ms * 1_000_000, online_cpus: Some(2) };
-            cpu.on_reading(read, reading);
+            cpu.on_reading(read, reading, Source::Endpoint);
             cpu.accounted()
         };
         let first = take(0, 1000).unwrap();

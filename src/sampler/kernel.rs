@@ -4,16 +4,11 @@
 //! files as for the endpoint's.
 
 use super::{
-    Sampler,
-    container::Container,
-    cpu::{Counter, Source},
-    event::Event,
-    freshness::Silence,
-    poll::Poll,
-    position_of,
+    Sampler, container::Container, cpu::Source, event::Event, freshness::Silence,
+    memory::with_limits_of, poll::Poll, position_of,
 };
 use crate::{
-    reading::{KernelCounters, KernelEntry, MemoryReading, NetworkReading},
+    reading::{NetworkReading, Reading},
     sample::{Metric, Sample},
     time::Now,
 };
@@ -21,11 +16,11 @@ use crate::{
 impl Sampler {
     /// Takes in what was read from the kernel `now`, and appends what is new to
     /// `samples`. `read` is handed a function and calls it with each container's id and
-    /// entry. `network` are the counters of the network that all containers share,
+    /// reading. `network` are the counters of the network that all containers share,
     /// `None` if the kernel does not give them; the endpoint's count then.
     pub fn on_kernel(
         &mut self,
-        read: impl FnOnce(&mut dyn FnMut(&str, KernelEntry)),
+        read: impl FnOnce(&mut dyn FnMut(&str, Reading)),
         network: Option<NetworkReading>,
         now: Now,
         samples: &mut Vec<Sample>,
@@ -42,9 +37,9 @@ impl Sampler {
             figures,
             clock_set: step.is_some_and(|step| step.has_cost),
         };
-        read(&mut |docker_id, entry| {
+        read(&mut |docker_id, reading| {
             if let Some(position) = position_of(containers, docker_id) {
-                containers[position].on_kernel(entry, &mut poll);
+                containers[position].on_kernel(reading, &mut poll);
             }
         });
         let outcome = self.network.on_kernel(network, now);
@@ -60,31 +55,21 @@ impl Sampler {
 }
 
 impl Container {
-    /// Takes in what the kernel has of it.
-    pub(super) fn on_kernel(&mut self, entry: KernelEntry, poll: &mut Poll<'_>) {
-        let KernelEntry::Counters(KernelCounters { total_usage_ns, memory }) = entry else {
-            self.cpu.forget();
-            return;
-        };
-        let read = poll.now.wall;
-        if let Some(Silence::Ended) = self.fresh.on_kernel(read, poll.now.instant)
+    /// Takes in what the kernel has of it. The memory limits of the endpoint stay valid:
+    /// they are settings, and no older for being the endpoint's.
+    fn on_kernel(&mut self, reading: Reading, poll: &mut Poll<'_>) {
+        if let Some(Silence::Ended) = self.fresh.on_kernel(reading.read, poll.now.instant)
             && self.place.is_some()
         {
             poll.events.push(Event::ContainerBack { container: self.name.clone() });
         }
-        let outcome =
-            self.cpu.on_counter(Counter { read, total_ns: total_usage_ns }, Source::Kernel);
-        self.on_cpu_outcome(outcome, read, poll);
-        // The limits are settings, and no older for being the endpoint's.
-        if let (Some(memory), Some(before)) = (memory, self.memory) {
-            let memory = MemoryReading {
-                limit_bytes: before.limit_bytes,
-                hierarchical_limit_bytes: before.hierarchical_limit_bytes,
-                ..memory
-            };
+        self.on_cpu(reading, Source::Kernel, poll);
+        if let (Some(memory), Some(limits)) = (reading.memory, self.memory) {
+            let memory = with_limits_of(memory, limits);
             self.memory = Some(memory);
+            self.memory_read.on_kernel(reading.read);
             if self.place.is_some() {
-                self.on_memory(memory, read, poll);
+                self.on_memory(memory, reading.read, poll);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Memory: which part of a container's usage counts, and what it comes to. Pure:
 //! a reading in, bytes and percentages out.
 
-use crate::reading::MemoryReading;
+use crate::{reading::MemoryReading, time::Timestamp};
 
 /// 2²⁰: what Container Insights calls a megabyte.
 pub(super) const MEBIBYTE: f64 = 1_048_576.0;
@@ -27,6 +27,54 @@ pub(super) fn ecs_memory_bytes(memory: MemoryReading) -> u64 {
 #[expect(clippy::cast_precision_loss, reason = "memory has far fewer than 2^53 bytes")]
 pub(super) fn percent_of_bytes(part: u64, whole: u64) -> f64 {
     100.0 * part as f64 / whole as f64
+}
+
+/// Memory in use with the limits of another reading.
+pub(super) const fn with_limits_of(memory: MemoryReading, limits: MemoryReading) -> MemoryReading {
+    MemoryReading {
+        limit_bytes: limits.limit_bytes,
+        hierarchical_limit_bytes: limits.hierarchical_limit_bytes,
+        ..memory
+    }
+}
+
+/// When a container's memory was read: last, and for the last sum.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct MemoryRead {
+    last: Option<Timestamp>,
+    in_sum: Option<Timestamp>,
+    is_from_kernel: bool,
+}
+
+impl MemoryRead {
+    pub(super) fn on_endpoint(&mut self, read: Timestamp) {
+        self.last = Some(read);
+        self.is_from_kernel = false;
+    }
+
+    pub(super) fn on_kernel(&mut self, read: Timestamp) {
+        self.last = Some(read);
+        self.is_from_kernel = true;
+    }
+
+    /// The last reading has been counted.
+    pub(super) fn on_sum(&mut self) {
+        self.in_sum = self.last;
+    }
+
+    pub(super) fn last(self) -> Option<Timestamp> {
+        self.last
+    }
+
+    pub(super) fn is_from_kernel(self) -> bool {
+        self.is_from_kernel
+    }
+
+    /// Whether the last reading is in no sum yet; also if there is none, which is another
+    /// reason for a sum to be missing.
+    pub(super) fn is_new(self) -> bool {
+        self.last.is_none() || self.last != self.in_sum
+    }
 }
 
 #[cfg(test)]

@@ -52,16 +52,18 @@ impl Sums {
         }
         let counted = || containers.iter().filter(|container| is_renewed(container));
         let read = |container: &Container| container.cpu.accounted().map(|it| it.read);
-        let Some(newest) = counted().filter_map(read).max() else {
-            return seen;
-        };
+        let Some(newest) = counted().filter_map(read).max() else { return seen };
         if let (Some(cores), Some(vcpu)) = (cores(counted()), vcpu(containers, poll.limits))
             && poll.give(Metric::TaskCpuUtilization, None, newest, 100.0 * cores / vcpu)
         {
             seen.insert(Metric::TaskCpuUtilization);
         }
-        if let (Some(bytes), Some(whole)) =
-            (memory_bytes(counted(), poll.limits), whole_bytes(containers, poll.limits))
+        // Memory may be read more seldom than CPU time: each reading counts once.
+        let is_memory_new = counted().all(|container| container.memory_read.is_new());
+        if let Some(newest) = counted().filter_map(|it| it.memory_read.last()).max()
+            && is_memory_new
+            && let (Some(bytes), Some(whole)) =
+                (memory_bytes(counted(), poll.limits), whole_bytes(containers, poll.limits))
             && poll.give(
                 Metric::TaskMemoryUtilization,
                 None,
@@ -73,6 +75,9 @@ impl Sums {
         }
         for container in containers.iter_mut() {
             container.in_sum = container.cpu.accounted().filter(|_| is_renewed(container));
+            if is_memory_new {
+                container.memory_read.on_sum();
+            }
         }
         self.since = Some(now);
         if std::mem::take(&mut self.is_waiting) {

@@ -23,6 +23,7 @@ fn sample(total_usage_ns: u64, online_cpus: Option<u32>) -> Entry {
     Entry::Reading(Reading {
         read: Timestamp::from_unix_ns(1_795_514_400_500_000_000),
         cpu: Some(CpuReading { total_usage_ns, online_cpus }),
+        is_cpu_base: false,
         memory: None,
         network: None,
         block_io: None,

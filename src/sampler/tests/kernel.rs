@@ -4,7 +4,7 @@ use super::{
     catalogue::{full, task_with},
     *,
 };
-use crate::reading::{KernelCounters, KernelEntry, MemoryReading, NetworkReading};
+use crate::reading::{CpuReading, MemoryReading, NetworkReading, Reading};
 
 impl Bench {
     fn at(&self, ms: u64) -> Now {
@@ -18,13 +18,13 @@ impl Bench {
     fn kernel(
         &mut self,
         ms: u64,
-        entries: &[(&str, KernelEntry)],
+        entries: &[(&str, Kernel)],
         network: Option<NetworkReading>,
     ) -> (Vec<Sample>, Vec<Event>) {
         let (mut samples, mut events, now) = (Vec::new(), Vec::new(), self.at(ms));
-        let read = |visit: &mut dyn FnMut(&str, KernelEntry)| {
-            for (docker_id, entry) in entries {
-                visit(docker_id, *entry);
+        let read = |visit: &mut dyn FnMut(&str, Reading)| {
+            for (docker_id, kernel) in entries {
+                visit(docker_id, kernel.at(now.wall));
             }
         };
         self.sampler.on_kernel(read, network, now, &mut samples, &mut events);
@@ -38,8 +38,30 @@ impl Bench {
     }
 }
 
-fn cpu(total_ms: u64) -> KernelEntry {
-    KernelEntry::Counters(KernelCounters { total_usage_ns: total_ms * 1_000_000, memory: None })
+/// What the kernel has of a container.
+#[derive(Clone, Copy, Default)]
+struct Kernel {
+    total_usage_ns: u64,
+    is_base: bool,
+    memory: Option<MemoryReading>,
+}
+
+impl Kernel {
+    fn at(self, read: Timestamp) -> Reading {
+        let cpu = CpuReading { total_usage_ns: self.total_usage_ns, online_cpus: None };
+        Reading {
+            read,
+            cpu: Some(cpu),
+            is_cpu_base: self.is_base,
+            memory: self.memory,
+            network: None,
+            block_io: None,
+        }
+    }
+}
+
+fn cpu(total_ms: u64) -> Kernel {
+    Kernel { total_usage_ns: total_ms * 1_000_000, ..Kernel::default() }
 }
 
 #[test]
@@ -58,33 +80,15 @@ fn intervals_join_exactly_when_the_source_changes() {
 }
 
 #[test]
-fn values_of_two_sources_that_are_too_near_wait_for_the_next() {
-    let mut bench = Bench::new();
-    bench.task(LIMITED);
-    bench.values(&one("w1", 11, 70_000));
-    bench.values(&one("w1", 12, 70_125));
-    // A stamp that is 10 ms off would be a third of these 30 ms.
-    assert_eq!(bench.kernel_cpu(2030, "w1", 70_130), []);
-    assert_eq!(bench.kernel_cpu(3000, "w1", 70_250), [(3000, 25.0)]);
-    // The endpoint's, from the same moment as the last of the kernel: no fall.
-    let (samples, events) = bench.stats(&one("w1", 13, 70_240));
-    assert_eq!(samples, []);
-    assert!(!events.iter().any(|event| matches!(event, Event::CounterReset { .. })), "{events:?}");
-    assert_eq!(bench.kernel_cpu(4000, "w1", 70_375), [(4000, 25.0)]);
-    assert_eq!(bench.sampler.figures().resets, 0);
-}
-
-#[test]
 fn no_difference_begins_with_a_value_that_is_not_believed_any_more() {
     let mut bench = Bench::new();
     bench.task(LIMITED);
     bench.values(&one("w1", 10, 70_000));
     bench.kernel_cpu(1000, "w1", 70_125);
     bench.kernel_cpu(2000, "w1", 90_000);
-    assert_eq!(bench.kernel(3000, &[("w1", KernelEntry::Refuted)], None).0, []);
-    bench.second = 12;
-    assert_eq!(bench.values(&one("w1", 22, 71_625)), []);
-    assert_eq!(bench.values(&one("w1", 23, 71_750)), [(23, 25.0)]);
+    let base = Kernel { is_base: true, ..cpu(70_375) };
+    assert_eq!(bench.kernel(3000, &[("w1", base)], None).0, []);
+    assert_eq!(bench.kernel_cpu(4000, "w1", 70_500), [(4000, 25.0)]);
 }
 
 #[test]
@@ -104,7 +108,7 @@ fn a_clock_that_is_set_costs_one_value_of_the_kernel_and_no_more() {
             let (mut samples, mut events) = (Vec::new(), Vec::new());
             let entry = cpu(70_000 + second * 125);
             bench.sampler.on_kernel(
-                |visit| visit("w1", entry),
+                |visit| visit("w1", entry.at(now.wall)),
                 None,
                 now,
                 &mut samples,
@@ -186,8 +190,8 @@ fn memory_keeps_the_limits_that_the_endpoint_gave() {
         limit_bytes: None,
         hierarchical_limit_bytes: None,
     };
-    let counters = KernelCounters { total_usage_ns: 2, memory: Some(memory) };
-    let (samples, _) = bench.kernel(2000, &[("w1", KernelEntry::Counters(counters))], None);
+    let kernel = Kernel { memory: Some(memory), ..cpu(1) };
+    let (samples, _) = bench.kernel(2000, &[("w1", kernel)], None);
     let values: Vec<_> = samples.iter().map(|sample| sample.value).collect();
     assert_eq!(values, [50.0, 200_000_000.0 / 1_048_576.0]);
 }
@@ -213,4 +217,47 @@ fn the_network_of_the_kernel_is_a_rate_each_second_and_no_jump_from_the_endpoint
     }
     assert_eq!(seen.len(), 38, "{seen:?}");
     assert!(seen.iter().all(|(place, value)| place.is_none() && [700.0, 90.0].contains(value)));
+}
+
+#[test]
+fn a_reading_of_memory_is_in_one_sum_and_the_kernels_is_not_replaced_by_an_older_one() {
+    let memory = |usage_bytes| Some(MemoryReading::of(usage_bytes, 0, None));
+    for has_kernel_memory in [true, false] {
+        let mut bench = Bench::measuring(&["web"], &[Metric::TaskMemoryUtilization]);
+        bench.task(
+            r#"{"Limits": {"CPU": 0.5, "Memory": 1000}, "Containers": [
+                {"DockerId": "w1", "Name": "web", "KnownStatus": "RUNNING"}]}"#,
+        );
+        let mut seen = Vec::new();
+        for second in 1..42_u64 {
+            if second % 10 == 1 {
+                bench.second = second - 1;
+                let read = format!("1970-01-01T00:00:{:02}Z", second + 9);
+                let cpu = r#""cpu_stats": {"cpu_usage": {"total_usage": 7}}"#;
+                let cpu = if second == 1 { cpu } else { r#""cpu_stats": {}"# };
+                let json = format!(
+                    r#"{{"w1": {{"read": "{read}", {cpu}, "memory_stats": {{"usage": {},
+                        "stats": {{"inactive_file": 0}}}}}}}}"#,
+                    second << 20
+                );
+                let (samples, _) = bench.stats(&json);
+                seen.extend(samples.iter().map(|(_, value)| (second, *value)));
+            } else {
+                let kernel = Kernel {
+                    memory: memory(second << 20).filter(|_| has_kernel_memory),
+                    ..cpu(second)
+                };
+                let (samples, _) = bench.kernel(second * 1000, &[("w1", kernel)], None);
+                seen.extend(samples.iter().map(|sample| (second, sample.value)));
+            }
+        }
+        let expected = if has_kernel_memory { 35 } else { 3 };
+        assert!((expected..expected + 3).contains(&seen.len()), "{has_kernel_memory}: {seen:?}");
+        for (second, value) in seen {
+            let shown = if has_kernel_memory { second } else { second / 10 * 10 + 1 };
+            #[expect(clippy::cast_precision_loss, reason = "small")]
+            let right = shown as f64 / 10.0;
+            assert!((value - right).abs() < 1e-9, "{has_kernel_memory} {second}: {value}");
+        }
+    }
 }
