@@ -20,7 +20,7 @@ const INTERVALS: u32 = 3;
 /// What the configuration asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// How often the endpoint is asked.
+    /// How often the endpoint is asked, while its rhythm is not known.
     pub sample_interval: Duration,
     /// Within which time `CloudWatch` must have accepted a request; `None`: it
     /// need not.
@@ -32,6 +32,8 @@ pub struct Rules {
 pub struct Record {
     /// When the endpoint last answered with readable stats; at first the start.
     pub sampled: Instant,
+    /// How long after that nothing new was due, so that it was not asked.
+    pub rest: Duration,
     /// When `CloudWatch` last accepted a request; at first the start.
     pub published: Instant,
 }
@@ -40,7 +42,7 @@ impl Record {
     /// That of a sidecar that starts now: what it will do counts as done once.
     #[must_use]
     pub const fn starting(now: Instant) -> Self {
-        Self { sampled: now, published: now }
+        Self { sampled: now, rest: Duration::ZERO, published: now }
     }
 }
 
@@ -99,7 +101,8 @@ impl fmt::Display for Verdict {
 #[must_use]
 pub fn judge(record: Record, rules: Rules, now: Instant) -> Verdict {
     let sampled_ago = now.saturating_duration_since(record.sampled);
-    let limit = rules.sample_interval * INTERVALS + PATIENCE;
+    let rest = record.rest.saturating_sub(rules.sample_interval);
+    let limit = rules.sample_interval * INTERVALS + rest + PATIENCE;
     if sampled_ago > limit {
         return Verdict::NotSampling { sampled_ago, limit };
     }
@@ -155,11 +158,26 @@ mod tests {
             // Both: without samples there is nothing to publish.
             (70, 70, rules(1000, Some(60)), "unhealthy: the task metadata endpoint"),
         ] {
-            let record = Record { sampled: ago(sampled_s), published: ago(published_s) };
+            let record = Record {
+                sampled: ago(sampled_s),
+                published: ago(published_s),
+                ..Record::starting(now)
+            };
             let line = judge(record, rules, now).to_string();
             assert!(line.starts_with(expected), "{line} instead of {expected}");
             assert_eq!(line.lines().count(), 1);
         }
+    }
+
+    #[test]
+    fn while_nothing_new_is_due_the_endpoint_need_not_answer() {
+        let start = Instant::now();
+        let record = Record { rest: Duration::from_secs(10), ..Record::starting(start) };
+        let after =
+            |seconds| judge(record, rules(1000, None), start + Duration::from_secs(seconds));
+        assert!(matches!(after(72), Verdict::Healthy { .. }));
+        let limit = Duration::from_secs(72);
+        assert!(matches!(after(73), Verdict::NotSampling { limit: is, .. } if is == limit));
     }
 
     #[test]

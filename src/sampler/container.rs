@@ -16,6 +16,7 @@ use super::{
     memory::{MEBIBYTE, MemoryRead, percent_of_bytes, with_limits_of, working_set_bytes},
     network::{is_shared, totals},
     poll::Poll,
+    rhythm::Rhythm,
 };
 use crate::{
     endpoint::task::{NetworkMode, TaskContainer},
@@ -61,6 +62,7 @@ pub(super) struct Container {
     pub(super) place: Option<u16>,
     pub(super) described: Described,
     pub(super) fresh: Freshness,
+    pub(super) rhythm: Rhythm,
     /// The number of the last answer that had its id.
     pub(super) visited_in: u64,
     /// Whether the last answer had a reading of it, and the one before did.
@@ -92,6 +94,7 @@ impl Container {
             place: None,
             described: Described::default(),
             fresh: Freshness::new(now),
+            rhythm: Rhythm::default(),
             visited_in: 0,
             has_data: false,
             lost_data: false,
@@ -171,6 +174,7 @@ impl Container {
     /// the kernel was read before it, and the next is read after it.
     pub(super) fn on_step(&mut self, step: Step) -> bool {
         self.fresh.on_step(step);
+        self.rhythm.forget();
         let is_from_kernel = self.cpu.is_from_kernel();
         if is_from_kernel {
             self.cpu.forget();
@@ -204,6 +208,9 @@ impl Container {
             }
             Entry::NoData | Entry::Malformed(_) => {}
         }
+        if self.new_read.is_none() {
+            self.rhythm.on_nothing_new(poll.asked);
+        }
         let silence = self.fresh.on_answer(poll.now.instant, others);
         if is_measured && !self.fresh.is_stopped() {
             let container = || self.name.clone();
@@ -235,6 +242,8 @@ impl Container {
             return;
         }
         self.new_read = Some(reading.read);
+        let is_next = arrival == Arrival::Next;
+        self.rhythm.on_new(reading.read, is_next, poll.is_spared, poll.now);
         self.known.readings = self.known.readings.saturating_add(1);
         if matches!(arrival, Arrival::Alone | Arrival::Undated) {
             self.forget();

@@ -29,6 +29,8 @@ impl Sampler {
         let step = self.take_step(now);
         let Self { containers, limits, wanted, figures, .. } = self;
         let mut poll = Poll {
+            asked: now.instant,
+            is_spared: false,
             now,
             wanted: *wanted,
             limits: *limits,

@@ -6,8 +6,10 @@
 //! What it comes to is decided in a file for each kind of counter (`cpu`, `memory`,
 //! `network`, `block_io`), what 100 % is in `basis`, and what the whole task comes to
 //! in `sums`. Which containers are measured is decided in `places`, and when the task
-//! document has to be read again in `task_pace`.
+//! document has to be read again in `task_pace`. When a container's next reading is due
+//! is learned in `rhythm`, and when the endpoint is asked is decided in `asking`.
 
+pub mod asking;
 pub mod basis;
 mod block_io;
 pub mod cadence;
@@ -24,6 +26,7 @@ mod network;
 mod places;
 mod poll;
 mod renewal;
+mod rhythm;
 mod sums;
 mod task_pace;
 
@@ -36,7 +39,7 @@ use self::{
     basis::Limits, clock::HostClock, container::Container, freshness::CADENCE_ASSUMED,
     network::TaskNetwork, places::Places, poll::Poll, sums::Sums, task_pace::TaskPace,
 };
-pub use self::{event::Event, inspection::Unseen, places::Selection};
+pub use self::{event::Event, inspection::Unseen, places::Selection, rhythm::Rhythm};
 use crate::{
     endpoint::task::{BadField, NetworkMode, TaskContainer, TaskDocument},
     reading::{Entry, Parts},
@@ -72,6 +75,7 @@ pub struct Sampler {
     is_reviewed: bool,
     /// When the next answer was asked for.
     asked_at: Option<Instant>,
+    is_spared: bool,
     /// Answers taken in.
     answers: u64,
     figures: OwnFigures,
@@ -97,6 +101,7 @@ impl Sampler {
             began_at: None,
             is_reviewed: false,
             asked_at: None,
+            is_spared: false,
             answers: 0,
             figures: OwnFigures::default(),
         }
@@ -153,6 +158,8 @@ impl Sampler {
 
         let Self { containers, limits, wanted, figures, .. } = self;
         let mut poll = Poll {
+            asked: now.instant,
+            is_spared: false,
             now,
             wanted: *wanted,
             limits: *limits,
@@ -223,6 +230,8 @@ impl Sampler {
         let step = self.take_step(now);
         let Self { containers, limits, wanted, figures, cadence, pace, .. } = self;
         let mut poll = Poll {
+            asked,
+            is_spared: self.is_spared,
             now,
             wanted: *wanted,
             limits: *limits,

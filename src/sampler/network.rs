@@ -88,6 +88,10 @@ pub(super) struct TaskNetwork {
 }
 
 impl TaskNetwork {
+    pub(super) fn is_from_kernel(&self) -> bool {
+        self.is_from_kernel
+    }
+
     /// Takes in the counters of the kernel; `None` if it gives none.
     pub(super) fn on_kernel(
         &mut self,

@@ -1,6 +1,8 @@
 //! One answer of a source, as it passes through the sampler: when it came, what is
 //! wanted of it, the task's limits, and where samples, events and figures go.
 
+use std::time::Instant;
+
 use super::{basis::Limits, event::Event};
 use crate::{
     sample::{Metric, MetricSet, OwnFigures, Sample, limits},
@@ -10,6 +12,10 @@ use crate::{
 /// The answer under way.
 #[derive(Debug)]
 pub(super) struct Poll<'a> {
+    /// When it was asked for: what it shows was read between then and `now`.
+    pub(super) asked: Instant,
+    /// Most renewals are left out.
+    pub(super) is_spared: bool,
     pub(super) now: Now,
     pub(super) wanted: MetricSet,
     pub(super) limits: Limits,

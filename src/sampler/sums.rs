@@ -120,6 +120,12 @@ fn is_awaited(container: &Container) -> bool {
     is_running.unwrap_or_else(|| container.fresh.read.is_some()) || has_stats
 }
 
+/// Whether stats of it may come at any time: it runs, or nothing says that it does not.
+pub(super) fn may_have_stats(container: &Container) -> bool {
+    !container.fresh.is_stopped()
+        && (container.described.is_running.unwrap_or(true) || container.fresh.read.is_some())
+}
+
 /// Whether its last reading is in no sum yet.
 fn is_renewed(container: &Container) -> bool {
     let in_sum = container.in_sum.map(|in_sum| in_sum.read);

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The longest pause; also the one between readings for what only `/task` says.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// If the endpoint is asked each 10 s, the third time is a little early.
+const SLACK: Duration = Duration::from_millis(500);
 /// After so long without news, the next news are followed at once.
 const CALM: Duration = Duration::from_mins(1);
 
@@ -70,7 +72,12 @@ impl TaskPace {
         }
         (self.has_news && since >= self.news_pause)
             || (self.is_incomplete && since >= self.pause)
-            || (since >= PAUSE_MAX && (self.has_strangers || may_change()))
+            || (since + SLACK >= PAUSE_MAX && (self.has_strangers || may_change()))
+    }
+
+    /// Whether it is to be read as soon as it may be, and not only now and then.
+    pub(super) fn is_pressing(&self) -> bool {
+        self.read_at.is_none() || self.has_failed || self.has_news || self.is_incomplete
     }
 
     /// It could not be read. While one is known it is not asked for at every poll.

@@ -20,7 +20,7 @@ use std::{
     io,
     pin::pin,
     rc::Rc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use smol::{
@@ -44,8 +44,8 @@ use crate::{
     publisher::Publisher,
     report::{self, fatal},
     sample::OwnFigures,
+    sampler::asking::Asking,
     settings::Settings,
-    time::ticker::Ticker,
 };
 
 /// What the tasks share. One thread: nothing is locked.
@@ -60,8 +60,8 @@ struct Shared<W> {
     destination: RefCell<Option<Destination>>,
     /// The sampling task's part of ESP's own figures.
     sampled: Cell<OwnFigures>,
-    /// While a tick is being polled: it, for the ticks that pass meanwhile.
-    polling: Cell<Option<Ticker>>,
+    /// While the endpoint is being asked: for the moments that pass meanwhile.
+    polling: Cell<Option<Asking>>,
     /// What `esp health` is told of.
     health: Cell<Record>,
     stopping: Cell<bool>,
@@ -85,8 +85,8 @@ impl<W: World> Shared<W> {
         let lines = self.lines.as_ref().map(|lines| lines.borrow().figures());
         let publisher = self.publisher.borrow().figures();
         let mut sampled = self.sampled.get();
-        if let Some(ticker) = self.polling.get() {
-            sampled.missed_ticks = ticker.missed(self.world.now().instant);
+        if let Some(asking) = self.polling.get() {
+            sampled.missed_ticks = asking.missed(self.world.now().instant);
         }
         sampled.plus(publisher).plus(lines.unwrap_or_default())
     }
@@ -99,7 +99,12 @@ impl<W: World> Shared<W> {
     }
 
     fn note_sampled(&self, now: Instant) {
-        self.health.set(Record { sampled: now, ..self.health.get() });
+        self.health.set(Record { sampled: now, rest: Duration::ZERO, ..self.health.get() });
+    }
+
+    /// After an answer: so long after it the endpoint is not asked.
+    fn note_rest(&self, rest: Duration) {
+        self.health.set(Record { rest, ..self.health.get() });
     }
 
     fn note_published(&self, now: Instant) {

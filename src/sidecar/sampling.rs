@@ -20,7 +20,8 @@ use crate::{
     endpoint::task::TaskDocument,
     report::{self, Slowness, Trouble, log, own_metrics},
     sample::{OwnFigures, dimension::ResolvedDimensions},
-    time::{reminder::Reminder, ticker::Ticker},
+    sampler::asking::Asking,
+    time::reminder::Reminder,
 };
 
 const SUMMARY_INTERVAL: Duration = Duration::from_mins(1);
@@ -56,40 +57,55 @@ impl<W: World> Sampling<W> {
     pub(super) async fn run(mut self, stopped: Receiver<()>) {
         // As a stream it listens once, and not anew for each tick.
         let mut stopped = pin!(stopped);
-        let mut ticker = Ticker::new(self.instant(), self.shared.settings.sample_interval);
-        let mut summary_at = ticker.next() + SUMMARY_INTERVAL;
+        let mut asking = Asking::new(self.instant(), self.shared.settings.sample_interval);
+        let mut summary_at = asking.next() + SUMMARY_INTERVAL;
         loop {
-            let tick = ticker.next();
-            self.shared.polling.set(Some(ticker));
-            let polled = self.poll_and_count().await;
-            let now = self.instant();
-            self.shared.polling.take();
-            ticker.advance(now);
-            self.figures.missed_ticks = ticker.missed(now);
-            self.note_figures();
-            match polled {
-                Ok(()) => self.trouble.works(now),
-                Err(error) => self.trouble.fails(&error, now),
-            }
-            self.slowness.note(std::mem::take(&mut self.poller.slowest), now);
-            if tick >= summary_at {
-                summary_at += SUMMARY_INTERVAL;
-                self.sum_up();
-            }
-            log::tend();
+            // What is due at the same time is done in this order.
+            let wake = asking.next().min(summary_at);
             let is_stopped = async {
                 let _ = stopped.next().await;
                 true
             };
-            let is_tick = async {
-                self.poller.timer.until(ticker.next()).await;
+            let is_due = async {
+                self.poller.timer.until(wake).await;
                 false
             };
-            if is_stopped.or(is_tick).await {
+            if is_stopped.or(is_due).await {
                 break;
             }
+            if wake == asking.next() {
+                self.ask(&mut asking).await;
+            }
+            if wake >= summary_at {
+                summary_at += SUMMARY_INTERVAL;
+                self.sum_up();
+            }
+            log::tend();
         }
         let _ = self.poll_and_count().await;
+    }
+
+    /// Asks the endpoint, and plans when it is asked next.
+    async fn ask(&mut self, asking: &mut Asking) {
+        self.shared.polling.set(Some(*asking));
+        let polled = self.poll_and_count().await;
+        let now = self.instant();
+        if polled.is_err() {
+            self.poller.sampler.doubt_rhythms();
+        }
+        let rhythms = self.poller.sampler.rhythms().filter(|_| polled.is_ok());
+        asking.plan(now, rhythms);
+        self.shared.polling.take();
+        self.figures.missed_ticks = asking.missed(now);
+        self.note_figures();
+        match polled {
+            Ok(()) => {
+                self.shared.note_rest(asking.gap());
+                self.trouble.works(now);
+            }
+            Err(error) => self.trouble.fails(&error, now),
+        }
+        self.slowness.note(std::mem::take(&mut self.poller.slowest), now);
     }
 
     /// A poll, and the books of it.

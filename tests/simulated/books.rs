@@ -71,7 +71,7 @@ type Script<'a> = (&'static str, &'a dyn Fn(&mut Ledger));
 
 #[test]
 fn the_books_notice_what_must_not_be() {
-    let scripts: [Script<'_>; 15] = [
+    let scripts: [Script<'_>; 18] = [
         ("", &|books| {
             give(books, 1000);
             give(books, 2000);
@@ -124,10 +124,26 @@ fn the_books_notice_what_must_not_be() {
             books.on_request(at(0), &[], false);
             books.on_request(at(5000), &[], false);
         }),
-        ("tick 1 is polled", &|books| {
+        ("asked 20ms after the last time", &|books| {
             books.on_poll(at(0));
             books.on_poll_over(at(2));
-            books.on_poll(at(2000));
+            books.on_poll(at(20));
+        }),
+        ("asked 12.001s after the last time", &|books| {
+            books.on_poll(at(0));
+            books.on_poll_over(at(2));
+            books.on_poll(at(12_001));
+        }),
+        ("asked, at 3.000 s it was due", &|books| {
+            books.on_poll(at(0));
+            books.on_poll_over(at(2900));
+            books.on_poll(at(2950));
+        }),
+        ("asked 23 times, 22 at most", &|books| {
+            for poll in 0..23 {
+                books.on_poll(at(poll * 720));
+                books.on_poll_over(at(poll * 720 + 2));
+            }
         }),
         ("1 lost, 0 accounted for", &|books| {
             give(books, 1000);

@@ -128,8 +128,9 @@ pub(crate) struct Ledger {
     is_silent: bool,
     /// When the first request was accepted after the last fault.
     recovered_at: Option<Duration>,
-    /// The tick that is to be polled next.
-    next_tick: u32,
+    /// When the last request to the endpoint was due, and how many there were.
+    poll_due: Duration,
+    polls: u32,
     is_polling: bool,
     /// Until when the last request to the endpoint was under way.
     polling_until: Duration,
@@ -169,7 +170,8 @@ impl Ledger {
             sent_again: 0,
             is_silent: false,
             recovered_at: None,
-            next_tick: 0,
+            poll_due: Duration::ZERO,
+            polls: 0,
             is_polling: false,
             polling_until: Duration::ZERO,
             polls_until: Duration::MAX,

@@ -161,6 +161,8 @@ pub(crate) struct Task {
     /// The last sample of each container, by id; and the last that ESP got.
     taken: HashMap<String, Taken>,
     shown: HashMap<String, Taken>,
+    /// When the last sample of each was taken, by id.
+    taken_at: HashMap<String, Duration>,
     /// By name.
     times: HashMap<String, u32>,
     /// Of the next samples of each container so many may lack a difference: of a
@@ -206,6 +208,7 @@ impl Task {
             is_stats_next: false,
             taken: HashMap::new(),
             shown: HashMap::new(),
+            taken_at: HashMap::new(),
             times: HashMap::new(),
             doubtful: HashMap::new(),
             stats: Vec::new(),
@@ -223,13 +226,34 @@ impl Task {
         self.is_stats_good = false;
         for (container, reading) in self.samples.current() {
             let read_ms = i64::try_from(unix_ns(reading.read) / 1_000_000).unwrap();
-            let before = self.taken.get(&container.docker_id);
+            let id = &container.docker_id;
+            let before = self.taken.get(id);
             if before.is_none_or(|before| before.read_ms != read_ms) {
                 let time = self.times.get(&container.name).copied().unwrap_or(0);
-                self.taken.insert(container.docker_id.clone(), Taken { read_ms, time });
+                let taken = Taken { read_ms, time };
+                let gone = self.taken.insert(id.clone(), taken);
+                let since = self.taken_at.insert(id.clone(), elapsed);
+                // One that ESP knows, and has not been shown.
+                let shown = self.shown.get(id).copied();
+                if let Some(since) = since.filter(|_| shown.is_some() && shown != gone)
+                    && self.measured.contains(&container.name)
+                    && self.is_honest(since, elapsed)
+                {
+                    let mut ledger = self.ledger.lock().unwrap();
+                    ledger.on_replaced_unseen(elapsed, &container.name, since);
+                }
             }
         }
         elapsed + self.samples.next_due().unwrap().saturating_duration_since(now)
+    }
+
+    /// Whether each request between the two was answered as it should be, and at once.
+    fn is_honest(&self, from: Duration, until: Duration) -> bool {
+        let is_apart = |episode: &Episode<TaskFault>| {
+            // An answer may take its time beyond the end.
+            until < episode.from || from > episode.until + Duration::from_secs(12)
+        };
+        self.script.latency < Duration::from_millis(10) && self.script.faults.iter().all(is_apart)
     }
 
     pub(crate) fn happen(&mut self, event: &TaskEvent) {
@@ -242,7 +266,13 @@ impl Task {
                 self.container(name).docker_id = docker_id;
                 self.restart(name);
             }
-            TaskEvent::Stop(name) => self.container(name).known_status = "STOPPED".into(),
+            TaskEvent::Stop(name) => {
+                let container = self.container(name);
+                container.known_status = "STOPPED".into();
+                let docker_id = container.docker_id.clone();
+                // From now on its last sample is not to be seen.
+                self.taken_at.remove(&docker_id);
+            }
             TaskEvent::Start(name) => {
                 self.container(name).known_status = "RUNNING".into();
                 self.restart(name);

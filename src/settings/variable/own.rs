@@ -166,7 +166,8 @@ pub const SAMPLE_INTERVAL: Variable = Variable {
         also: "at most PUBLISH_INTERVAL",
     },
     example: "1s",
-    help: "How often the endpoint is asked.",
+    help: "How often the endpoint is asked at most, but for one request in ten. It is asked when \
+           a container's next sample is due; until that is known, always after this time.",
 };
 
 /// How often CloudWatch gets a request. One a second cannot throttle an account;

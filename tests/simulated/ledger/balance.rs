@@ -52,7 +52,7 @@ impl Ledger {
             let (ours, theirs) = (self.refused_singly, figures.dropped_refused);
             self.complain(at, format_args!("refused: {ours} in the books, {theirs} by ESP"));
         }
-        self.skip_held_ticks();
+        self.ticks_held += self.passed();
         if self.ticks_held != figures.missed_ticks {
             let (ours, theirs) = (self.ticks_held, figures.missed_ticks);
             self.complain(

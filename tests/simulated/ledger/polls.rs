@@ -1,25 +1,52 @@
-//! The books of what ESP asks of the endpoint: each tick is polled, or passes while
-//! the endpoint keeps ESP waiting.
+//! The books of what ESP asks of the endpoint: never in a hurry, never after too long a
+//! rest, and at fixed distances while the endpoint keeps ESP waiting, so that each moment
+//! is polled or passes meanwhile.
 
 use std::time::Duration;
 
 use super::Ledger;
 
+/// The shortest distance between two requests, as a part of the interval; and how many
+/// more there may be than one an interval: one in so many, and some at first.
+const DISTANCE_PARTS: u32 = 16;
+const EARLY_ONE_IN: u32 = 10;
+const EARLY_FIRST: u32 = 6;
+/// The longest rest.
+const REST_MAX: Duration = Duration::from_secs(12);
+
 impl Ledger {
-    /// ESP asks the endpoint for the first thing that it wants at a tick.
+    /// ESP asks the endpoint for the first thing that it wants at a time.
     pub(crate) fn on_poll(&mut self, at: Duration) {
         self.is_asked = true;
         if self.signalled {
             self.is_last_asked = true;
             return;
         }
-        self.skip_held_ticks();
-        let due = self.tick_at(self.next_tick).max(self.polling_until);
-        if at != due {
-            let (tick, due) = (self.next_tick, due.as_secs_f64());
-            self.complain(at, format_args!("tick {tick} is polled, at {due:.3} s it was due"));
+        let interval = self.terms.sample_interval;
+        if let Some(fixed) = self.held_until() {
+            let due = fixed.max(self.polling_until);
+            if at != due {
+                let due = due.as_secs_f64();
+                self.complain(at, format_args!("asked, at {due:.3} s it was due"));
+            }
+            self.ticks_held += self.passed();
+            self.poll_due = fixed;
+        } else {
+            let rest = at.saturating_sub(self.poll_due);
+            if self.polls > 0 && (rest < interval / DISTANCE_PARTS || rest > REST_MAX.max(interval))
+            {
+                self.complain(at, format_args!("asked {rest:?} after the last time"));
+            }
+            self.poll_due = at;
         }
-        self.next_tick += 1;
+        self.polls += 1;
+        let usual = u32::try_from(at.as_nanos() / interval.as_nanos()).unwrap();
+        let most = usual + usual / EARLY_ONE_IN + EARLY_FIRST;
+        if self.polls > most {
+            let polls = self.polls;
+            self.complain(at, format_args!("asked {polls} times, {most} at most"));
+        }
+        self.polling_until = at;
         self.is_polling = true;
     }
 
@@ -32,16 +59,28 @@ impl Ledger {
         self.is_polling = !self.signalled;
     }
 
-    fn tick_at(&self, tick: u32) -> Duration {
-        self.terms.sample_interval * tick
+    /// A sample of a container that ESP knows was there since `since`, is replaced, and
+    /// was never asked for.
+    pub(crate) fn on_replaced_unseen(&mut self, at: Duration, container: &str, since: Duration) {
+        let lasted = at - since;
+        // To ask at fixed distances shows what lasts for one of them.
+        if !self.signalled && lasted >= self.terms.sample_interval + Duration::from_millis(10) {
+            self.complain(at, format_args!("a sample of {container} passed, after {lasted:?}"));
+        }
     }
 
-    /// Goes past the ticks that were over by half when the answer to an earlier
-    /// one came at last.
-    pub(super) fn skip_held_ticks(&mut self) {
-        while self.polling_until >= self.tick_at(self.next_tick) + self.terms.sample_interval / 2 {
-            self.next_tick += 1;
-            self.ticks_held += 1;
-        }
+    /// When ESP asks next after an endpoint that was slow; `None` if it was not.
+    fn held_until(&self) -> Option<Duration> {
+        let took = self.polling_until.saturating_sub(self.poll_due);
+        let passed = u32::try_from(self.passed()).unwrap();
+        let interval = self.terms.sample_interval;
+        (took * 4 > interval).then(|| self.poll_due + interval * (passed + 1))
+    }
+
+    /// How many moments passed while it was waited for: those over by half.
+    pub(super) fn passed(&self) -> u64 {
+        let took = self.polling_until.saturating_sub(self.poll_due).as_nanos();
+        let interval = self.terms.sample_interval.as_nanos();
+        u64::try_from(took.saturating_sub(interval / 2) / interval).unwrap()
     }
 }
