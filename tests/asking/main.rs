@@ -155,6 +155,7 @@ fn as_esp_does(day: &Day, phase: u64, is_spared: bool) -> Seen {
                             memory: None,
                             network: None,
                             block_io: None,
+                            is_cpu_base: false,
                         })
                     });
                 visit(id, entry);
