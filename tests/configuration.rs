@@ -141,7 +141,7 @@ fn offline_check_needs_no_endpoint_and_says_what_goes_where() {
         "  publishes to      CloudWatch, namespace Shop, Region that of the task's ARN\n",
         "  address           the Region's usual one\n",
         "  proxy             none\n",
-        "  requests          one every 10s\n",
+        "  requests          one every 10s, and more while values change\n",
         "  dimensions        ClusterName (the task's), ServiceName (the task's)\n",
         "  endpoint          not set; ECS sets it in a task\n",
         "Not checked offline: the endpoint, the task, its containers, credentials, CloudWatch.\n",

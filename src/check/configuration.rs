@@ -45,6 +45,7 @@ pub(super) fn of(settings: &Settings, output: Output) -> Findings {
         output: settings.outputs.to_string(),
         sample_interval_ms: ms(settings.sample_interval),
         publish_interval_ms: ms(settings.publish_interval),
+        publish: settings.publish_word(),
     });
     findings.problems.extend(settings.warnings.iter().map(|warning| Problem {
         step: Step::Configuration,
@@ -116,7 +117,8 @@ fn plan(settings: &Settings, offline: &OfflineFinding) -> String {
             line("certificates", &format!("{certificates}; the file is not opened offline"));
         }
         let interval = format_duration(settings.publish_interval);
-        line("requests", &format!("one every {interval}"));
+        let more = if settings.is_adaptive { ", and more while values change" } else { "" };
+        line("requests", &format!("one every {interval}{more}"));
         let samples = offline.buffer_samples.unwrap_or_default();
         let kilobytes = (samples * SAMPLE_BYTES).div_ceil(1000);
         line("keeps unsent", &format!("up to {samples} samples, in {kilobytes} kB"));

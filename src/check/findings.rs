@@ -142,6 +142,8 @@ pub struct ConfigurationFinding {
     pub sample_interval_ms: u64,
     /// `PUBLISH_INTERVAL`.
     pub publish_interval_ms: u64,
+    /// `PUBLISH`.
+    pub publish: &'static str,
 }
 
 /// Where the configuration leads, as far as that is known without the task.

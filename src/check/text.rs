@@ -93,6 +93,7 @@ fn configuration(it: &ConfigurationFinding) -> Vec<String> {
         fact("output", &it.output),
         fact("sample interval", seconds(it.sample_interval_ms)),
         fact("publish interval", seconds(it.publish_interval_ms)),
+        fact("publish", it.publish),
     ]
 }
 

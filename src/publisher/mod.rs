@@ -1,10 +1,11 @@
 //! When to send which samples: a state machine that is told the time and how
 //! the last request ended. It knows nothing of HTTP, of the SDK or of any clock.
 //!
-//! `schedule` decides when a request goes out, `outcome` what follows from how it
-//! ended, `backoff` how long to wait after a failure, and `store` which samples
-//! are sent next and which are dropped when the buffer is full.
+//! `schedule` decides when a request goes out, `adaptive` whether one goes out before,
+//! `outcome` what follows from how it ended, `backoff` how long to wait after a failure,
+//! and `store` which samples are sent next and which are dropped when the buffer is full.
 
+pub mod adaptive;
 mod backoff;
 mod outcome;
 mod schedule;
@@ -13,7 +14,13 @@ mod store;
 use std::time::{Duration, Instant};
 
 pub use self::outcome::{CONNECTION_LOST_SENDS_MAX, NO_ANSWER_SENDS_MAX, OUTCOMES, Outcome};
-use self::{backoff::Backoff, outcome::GivenUp, schedule::Schedule, store::Store};
+use self::{
+    adaptive::{Adaptive, Rule},
+    backoff::Backoff,
+    outcome::GivenUp,
+    schedule::Schedule,
+    store::Store,
+};
 use crate::{
     sample::{
         dropping::{Dropping, DroppingSpell, NamedMetrics},
@@ -68,7 +75,10 @@ pub enum PublisherEvent {
 /// The state machine.
 #[derive(Debug)]
 pub struct Publisher {
+    interval: Duration,
     schedule: Schedule,
+    /// `None`: only the schedule says when.
+    adaptive: Option<Adaptive>,
     store: Store,
     backoff: Backoff,
     samples_per_request: usize,
@@ -89,7 +99,9 @@ impl Publisher {
     #[must_use]
     pub fn new(interval: Duration, capacity: usize, seed: u64) -> Self {
         Self {
+            interval,
             schedule: Schedule::new(interval),
+            adaptive: None,
             store: Store::new(capacity),
             backoff: Backoff::new(RETRY_FIRST, RETRY_MAX, seed),
             samples_per_request: limits::DATUMS_PER_REQUEST,
@@ -102,9 +114,21 @@ impl Publisher {
         }
     }
 
+    /// Sends more often while values leave their recent range, by this rule; or never.
+    pub fn set_rule(&mut self, rule: Option<Rule>) {
+        // Requests that go as often as extra ones would need none.
+        let rule = rule.filter(|rule| rule.spacing < self.interval);
+        self.adaptive = rule.map(|rule| Adaptive::new(rule, self.interval));
+    }
+
     /// Gives the task its own point of the wall clock.
     pub fn set_task_arn(&mut self, task_arn: &str, now: Now) {
         self.schedule.set_task_arn(task_arn, now);
+    }
+
+    /// Puts the task at this point of the wall clock, rather than at that of its ARN.
+    pub fn set_offset(&mut self, offset: Duration) {
+        self.schedule.set_offset(offset);
     }
 
     /// Says how often samples are renewed.
@@ -131,7 +155,18 @@ impl Publisher {
         }
         self.store.push(sample);
         self.note_dropping();
+        self.ask_for_extra(&sample, now.instant);
         self.schedule.on_arrival()
+    }
+
+    /// Makes a request due if the rule wants one and nothing else has its say.
+    fn ask_for_extra(&mut self, sample: &Sample, now: Instant) {
+        let (sent_at, may_send) = (self.schedule.sent_at(), self.schedule.takes_extra());
+        if let Some(adaptive) = &mut self.adaptive
+            && adaptive.on_sample(sample, now, sent_at, may_send)
+        {
+            self.schedule.set_extra_due();
+        }
     }
 
     /// Takes note of a sample that has nowhere to go.

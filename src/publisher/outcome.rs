@@ -140,6 +140,13 @@ impl Publisher {
             Outcome::Unreachable | Outcome::Credentials => was_silent,
             _ => false,
         };
+        if let Some(adaptive) = &mut self.adaptive {
+            match outcome {
+                Outcome::Accepted => {}
+                Outcome::Throttled => adaptive.on_throttled(),
+                _ => adaptive.on_failure(),
+            }
+        }
         let pause = match outcome {
             Outcome::Accepted => {
                 let is_backlog = was_silent

@@ -1,6 +1,7 @@
-//! When a request goes out. While all is well that is at the wall clock's multiples
-//! of the interval or, if samples come as rarely as requests go, when one arrives.
-//! After a failure, and while a backlog is sent, it is when the pause is over.
+//! When a request goes out. While all is well that is once an interval, at a point of the
+//! wall clock that is the task's own, or, if samples come as rarely as requests go, when
+//! one arrives; and at once if an extra one is due. After a failure, and while a backlog
+//! is sent, it is when the pause is over.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +9,6 @@ use crate::{
     sample::rarity::is_as_rare_as,
     time::{Now, Timestamp},
 };
-
-/// How far a task's requests are moved off the wall clock's multiples of the
-/// interval at most: if they came later, an alarm would judge without them.
-const OFFSET_MAX: Duration = Duration::from_secs(2);
 
 /// Between any two requests, unless they are wanted more often.
 const REQUEST_PAUSE: Duration = Duration::from_secs(1);
@@ -54,19 +51,21 @@ impl Schedule {
         }
     }
 
-    /// Spreads the tasks of an account over a fifth of the interval, at most 2 s, by
-    /// the task's ARN: not all at once, and each always at the same point of the
-    /// wall clock.
+    /// Spreads the tasks of an account over the whole interval, by the task's ARN: each
+    /// is always at the same point of the wall clock. An alarm's evaluation comes at any
+    /// moment, so no point is better than another; tasks that all came at one point would
+    /// throttle the account, and would show an evaluation just before it the few alone
+    /// that publish more often.
     pub(super) fn set_task_arn(&mut self, task_arn: &str, now: Now) {
-        let room = (self.interval / 5).min(OFFSET_MAX);
-        let room_ms = u64::try_from(room.as_millis()).unwrap_or(u64::MAX).max(1);
+        let room_ms = u64::try_from(self.interval.as_millis()).unwrap_or(u64::MAX).max(1);
         self.offset = Duration::from_millis(fnv(task_arn) % room_ms);
         self.slot_at = Some(self.next_slot(now));
     }
 
-    #[cfg(test)]
+    /// Moves requests off the wall clock's multiples of the interval by this.
     pub(super) fn set_offset(&mut self, offset: Duration) {
         self.offset = offset;
+        self.slot_at = None;
     }
 
     #[cfg(test)]
@@ -81,7 +80,23 @@ impl Schedule {
     /// A sample has arrived. `true`: that may make a request due.
     pub(super) fn on_arrival(&mut self) -> bool {
         self.is_fresh_due |= self.on_arrival;
-        self.on_arrival
+        self.is_fresh_due
+    }
+
+    /// Whether extra requests have a place: not if each sample is sent when it arrives,
+    /// and not while a failure or a backlog says when the next request goes.
+    pub(super) fn takes_extra(&self) -> bool {
+        !self.on_arrival && self.resume_at.is_none()
+    }
+
+    /// A request is due, whatever the wall clock says.
+    pub(super) fn set_extra_due(&mut self) {
+        self.is_fresh_due = true;
+    }
+
+    /// When the last request went out.
+    pub(super) fn sent_at(&self) -> Option<Instant> {
+        self.sent_at
     }
 
     /// When the next request goes out, `now` or earlier if it is due. Without

@@ -28,6 +28,7 @@ pub fn starting(settings: &Settings) {
         output = %settings.outputs,
         sample_interval = ?settings.sample_interval,
         publish_interval = ?settings.publish_interval,
+        publish = settings.publish_word(),
         endpoint = %settings.endpoint,
         "esp starts"
     );

@@ -34,10 +34,11 @@ use self::{
     reader::Reader,
     together::Intervals,
     url::{EndpointUrl, Proxy},
-    variable::{AWS_SWITCH, SWITCH},
+    variable::{AWS_SWITCH, PUBLISH_WORDS, SWITCH},
 };
 use crate::{
     endpoint::{EndpointUri, arn::ResourceType},
+    publisher::adaptive::Rule,
     sample::{
         dimension::{DimensionOverrides, DimensionSets},
         metric::MetricSet,
@@ -70,6 +71,8 @@ pub struct Settings {
     pub sample_interval: Duration,
     /// `PUBLISH_INTERVAL`.
     pub publish_interval: Duration,
+    /// `PUBLISH`: whether requests go out before their time when values change.
+    pub is_adaptive: bool,
     /// `OUTPUT` and `EMF_RESOLUTION`.
     pub outputs: Outputs,
     /// `BUFFER`.
@@ -121,6 +124,19 @@ pub struct CaBundle {
 }
 
 impl Settings {
+    /// `PUBLISH`, as its word.
+    #[must_use]
+    pub fn publish_word(&self) -> &'static str {
+        let word = PUBLISH_WORDS.iter().find(|(_, is_adaptive)| *is_adaptive == self.is_adaptive);
+        word.map_or("", |(word, _)| word)
+    }
+
+    /// By which rule requests go out before their time.
+    #[must_use]
+    pub fn publish_rule(&self) -> Option<Rule> {
+        self.is_adaptive.then_some(Rule::CHOSEN)
+    }
+
     /// Reads and checks everything.
     ///
     /// # Errors
@@ -176,6 +192,7 @@ impl Settings {
         let service_name = read_name(reader, &variable::SERVICE_NAME, ResourceType::Service);
         let source = reader.choice(&variable::SOURCE, &source::SOURCES);
         let intervals = Intervals::read(reader);
+        let is_adaptive = reader.choice(&variable::PUBLISH, &PUBLISH_WORDS);
         let resolution = reader.duration(&variable::EMF_RESOLUTION).and_then(EmfResolution::of);
         let outputs = reader.value(&variable::OUTPUT, outputs::parse_outputs);
         let outputs = outputs.map(|it| resolution.map_or(it, |to| it.with_resolution(to)));
@@ -204,6 +221,7 @@ impl Settings {
         let health_max_age =
             together::health(reader, health_requires_publish, health_max_age, &intervals, outputs);
         together::way(reader, &way, outputs);
+        together::adaptive(reader, is_adaptive, intervals.publish, outputs);
         together::without_effect(reader, outputs, health_requires_publish);
 
         Some(Self {
@@ -218,6 +236,7 @@ impl Settings {
             source: source?,
             sample_interval: intervals.sample?,
             publish_interval: intervals.publish?,
+            is_adaptive: is_adaptive?,
             outputs: outputs?,
             buffer: buffer?,
             shutdown_grace: shutdown_grace?,

@@ -13,12 +13,12 @@ use super::{
     sdk::SDK_VARIABLES,
     variable::{
         self, AWS_USE_DUALSTACK_ENDPOINT, AWS_USE_FIPS_ENDPOINT, BUFFER, DIMENSIONS,
-        EMF_RESOLUTION, HEALTH_MAX_AGE, HEALTH_REQUIRES_PUBLISH, METRICS, OUTPUT, PUBLISH_INTERVAL,
-        SAMPLE_INTERVAL, SELF_METRICS, Variable,
+        EMF_RESOLUTION, HEALTH_MAX_AGE, HEALTH_REQUIRES_PUBLISH, METRICS, OUTPUT, PUBLISH,
+        PUBLISH_INTERVAL, SAMPLE_INTERVAL, SELF_METRICS, Variable,
     },
 };
 use crate::{
-    publisher::STORE_BYTES_MAX,
+    publisher::{STORE_BYTES_MAX, adaptive::Rule},
     sample::{
         dimension::DimensionSets,
         limits,
@@ -243,6 +243,27 @@ pub(super) fn way(
     }
 }
 
+/// Extra requests that would come no sooner than the ordinary ones.
+pub(super) fn adaptive(
+    reader: &mut Reader<'_, impl Lookup + ?Sized>,
+    is_adaptive: Option<bool>,
+    publish: Option<Duration>,
+    outputs: Option<Outputs>,
+) {
+    if let Some(given) = reader.given(&PUBLISH)
+        && let (Some(true), Some(publish)) = (is_adaptive, publish)
+        && sends_requests(outputs)
+        && publish <= Rule::CHOSEN.spacing
+    {
+        let (name, text) = (&given.name, PUBLISH.shown(&given.text));
+        let (interval, publish) = (PUBLISH_INTERVAL.name, format_duration(publish));
+        reader.warn(SettingsWarning::new(
+            format!("{name}={text:?} has no effect, because {interval} is {publish}"),
+            "leave it out, or publish less often",
+        ));
+    }
+}
+
 /// Variables that were given, but change nothing.
 pub(super) fn without_effect(
     reader: &mut Reader<'_, impl Lookup + ?Sized>,
@@ -257,6 +278,7 @@ pub(super) fn without_effect(
     for (variable, reason) in [
         (&EMF_RESOLUTION, &no_emf),
         (&PUBLISH_INTERVAL, &no_requests),
+        (&PUBLISH, &no_requests),
         (&BUFFER, &no_requests),
         (&HEALTH_MAX_AGE, &no_health),
     ] {

@@ -159,8 +159,9 @@ pub async fn supervise<W: World + 'static>(
     let (lines_changed, line_notices) = bounded(1);
     let (stop, stopped) = bounded(1);
     let outputs = settings.outputs;
-    let publisher =
+    let mut publisher =
         Publisher::new(settings.publish_interval, settings.buffer_samples(), world.seed());
+    publisher.set_rule(settings.publish_rule());
     let health = Cell::new(Record::starting(world.now().instant));
     let lines = outputs.lines.map(|format| RefCell::new(LineOutput::new(format, &settings)));
     let shared = Rc::new(Shared {

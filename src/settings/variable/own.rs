@@ -187,6 +187,23 @@ pub const PUBLISH_INTERVAL: Variable = Variable {
            shortest period of an alarm is 10s.",
 };
 
+/// The words of `PUBLISH`, and whether requests then go out before their time.
+pub const PUBLISH_WORDS: [(&str, bool); 2] = [("adaptive", true), ("fixed", false)];
+
+/// Whether requests go out before their time when values change.
+pub const PUBLISH: Variable = Variable {
+    name: "PUBLISH",
+    // `esp check --publish` is something else.
+    flag: Some("publish-mode"),
+    placeholder: "MODE",
+    default: Default::Value("adaptive"),
+    kind: Kind::Choice(&words(&PUBLISH_WORDS)),
+    example: "fixed",
+    help: "When requests go out. adaptive: every PUBLISH_INTERVAL, and about every 2s for some \
+           seconds after a percentage has left its recent range, so that an alarm sees a step at \
+           once; a busy load makes up to 15% more requests. fixed: every PUBLISH_INTERVAL only.",
+};
+
 /// Where the samples go.
 pub const OUTPUT: Variable = Variable {
     name: "OUTPUT",
@@ -318,7 +335,7 @@ pub const LOG_FORMAT: Variable = Variable {
 };
 
 /// ESP's own variables, in the order of `--help`.
-pub const OWN: [&Variable; 19] = [
+pub const OWN: [&Variable; 20] = [
     &CONTAINER_NAME,
     &NAMESPACE,
     &REGION,
@@ -329,6 +346,7 @@ pub const OWN: [&Variable; 19] = [
     &SOURCE,
     &SAMPLE_INTERVAL,
     &PUBLISH_INTERVAL,
+    &PUBLISH,
     &OUTPUT,
     &EMF_RESOLUTION,
     &BUFFER,
