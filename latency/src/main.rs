@@ -1,0 +1,58 @@
+//! How long it takes from a load to the alarm: a model on a simulated clock, with ESP's real
+//! sampler and real publisher in it.
+//!
+//! A load steps ([`load`]). The container's counter follows; a source shows it ([`source`]);
+//! ESP samples and publishes ([`sidecar`]); CloudWatch takes its time ([`cloudwatch`]); an alarm
+//! is evaluated ([`alarm`]). Others publish the same load ([`rivals`]). What is taken for granted
+//! is in [`assumptions`].
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "seconds and percentages, far from the limits of either type"
+)]
+#![allow(clippy::similar_names, reason = "steps_at_s and steps_at_ns are one moment in two units")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "what it prints is what it is for")]
+
+mod alarm;
+mod arguments;
+mod assumptions;
+mod cloudwatch;
+mod dice;
+mod esp_defaults;
+mod fleet;
+mod load;
+mod moment;
+mod race;
+mod rivals;
+mod show_fleet;
+mod show_race;
+mod show_sweep;
+mod show_week;
+mod sidecar;
+mod source;
+mod stats;
+mod week;
+
+use std::process::ExitCode;
+
+use arguments::{Arguments, Command, USAGE};
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::parse(std::env::args().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            eprintln!("{error}\n\n{USAGE}");
+            return ExitCode::from(64);
+        }
+    };
+    match arguments.command {
+        Command::Race => show_race::show(arguments),
+        Command::Sweep => show_sweep::show(arguments),
+        Command::Week => show_week::show(arguments),
+        Command::Fleet => show_fleet::show(arguments),
+    }
+    ExitCode::SUCCESS
+}

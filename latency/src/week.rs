@@ -1,0 +1,229 @@
+//! A week of load, made from a seed: what the adaptive rule costs, and how soon the week's own
+//! bursts raise the alarm, with the bucket as the week has left it.
+
+use std::f64::consts::TAU;
+
+use esp::publisher::adaptive::Rule;
+
+use crate::{
+    alarm::Window,
+    assumptions::{HOURS_PER_MONTH, USD_PER_1000_REQUESTS},
+    cloudwatch::CloudWatch,
+    dice::{between, scattered},
+    load::Load,
+    moment::{Clock, SECOND_NS, ns},
+    race::{esp_alarm, latency},
+    rivals,
+    sidecar::{self, Publishing, Task},
+    source::Kind,
+    stats::Latencies,
+};
+
+const DAY_S: u64 = 86_400;
+
+/// How a service's load behaves. All have the same day: from `NIGHT` to `NOON` and back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Profile {
+    pub(crate) name: &'static str,
+    /// The scatter of single seconds, points.
+    noise: f64,
+    /// A wave that comes and goes over some minutes, points.
+    wave: f64,
+    /// Bursts a day: up to 70 to 100 % for one to five minutes.
+    bursts: f64,
+    /// Single busy seconds an hour, up to 60 points high: a garbage collector, a cache.
+    spikes_an_hour: f64,
+    /// A job at each full minute, for three seconds, points.
+    job: f64,
+    /// Deployments a day: 25 s of start-up at 100 %.
+    deployments: f64,
+}
+
+const NIGHT: f64 = 12.0;
+const NOON: f64 = 35.0;
+
+/// What services are like. An assumption, stated here: nobody has given the project a week of
+/// theirs.
+pub(crate) const PROFILES: [Profile; 7] = [
+    Profile {
+        name: "calm",
+        noise: 1.0,
+        wave: 2.0,
+        bursts: 0.0,
+        spikes_an_hour: 0.0,
+        job: 0.0,
+        deployments: 1.0,
+    },
+    Profile {
+        name: "usual",
+        noise: 3.0,
+        wave: 4.0,
+        bursts: 20.0,
+        spikes_an_hour: 2.0,
+        job: 0.0,
+        deployments: 3.0,
+    },
+    Profile {
+        name: "bursts",
+        noise: 3.0,
+        wave: 4.0,
+        bursts: 100.0,
+        spikes_an_hour: 2.0,
+        job: 0.0,
+        deployments: 3.0,
+    },
+    Profile {
+        name: "spikes",
+        noise: 3.0,
+        wave: 4.0,
+        bursts: 50.0,
+        spikes_an_hour: 60.0,
+        job: 0.0,
+        deployments: 3.0,
+    },
+    Profile {
+        name: "a job each minute",
+        noise: 3.0,
+        wave: 4.0,
+        bursts: 50.0,
+        spikes_an_hour: 2.0,
+        job: 30.0,
+        deployments: 3.0,
+    },
+    Profile {
+        name: "noise of 12 points",
+        noise: 12.0,
+        wave: 4.0,
+        bursts: 50.0,
+        spikes_an_hour: 2.0,
+        job: 0.0,
+        deployments: 3.0,
+    },
+    Profile {
+        name: "noise of 15 points",
+        noise: 15.0,
+        wave: 4.0,
+        bursts: 100.0,
+        spikes_an_hour: 20.0,
+        job: 0.0,
+        deployments: 3.0,
+    },
+];
+
+/// A week, and when its bursts begin, in seconds.
+#[derive(Debug)]
+pub(crate) struct Week {
+    load: Load,
+    bursts_s: Vec<f64>,
+    days: u64,
+}
+
+impl Week {
+    pub(crate) fn new(profile: Profile, days: u64, seed: u64) -> Self {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let length_s = days * DAY_S;
+        let mut percent: Vec<f64> = (0..length_s)
+            .map(|second| {
+                let hour = (second % DAY_S) as f64 / DAY_S as f64;
+                NIGHT + (NOON - NIGHT) * (1.0 - (TAU * hour).cos()) / 2.0
+            })
+            .collect();
+        let mut wave = 0.0;
+        for (second, it) in percent.iter_mut().enumerate() {
+            // Forgets itself over some minutes.
+            wave += -wave / 200.0 + profile.wave * (2.0_f64 / 200.0).sqrt() * scattered(&mut dice);
+            *it += wave;
+            if dice.f64() < profile.spikes_an_hour / 3600.0 {
+                *it += between((20.0, 60.0), &mut dice);
+            }
+            if second % 60 < 3 {
+                *it += profile.job;
+            }
+        }
+        let mut bursts_s = Vec::new();
+        for (a_day, lasts_s, is_burst) in
+            [(profile.bursts, (60.0, 300.0), true), (profile.deployments, (25.0, 25.0), false)]
+        {
+            for _ in 0..(a_day * days as f64) as u64 {
+                let begins_s = between((600.0, length_s as f64 - 600.0), &mut dice);
+                let ends_s = begins_s + between(lasts_s, &mut dice);
+                let high = if is_burst { between((70.0, 100.0), &mut dice) } else { 100.0 };
+                for second in begins_s as u64..=ends_s as u64 {
+                    let share = (second as f64 + 1.0 - begins_s)
+                        .min(ends_s - second as f64)
+                        .clamp(0.0, 1.0);
+                    let it = &mut percent[second as usize];
+                    *it += (high - *it).max(0.0) * share;
+                }
+                if is_burst {
+                    bursts_s.push(begins_s);
+                }
+            }
+        }
+        bursts_s.sort_by(f64::total_cmp);
+        // Two that touch are one, and nobody waits for the second.
+        bursts_s.dedup_by(|later, earlier| *later - *earlier < 400.0);
+        let noisy: Vec<f64> = percent
+            .into_iter()
+            .map(|it| (it + profile.noise * scattered(&mut dice)).min(100.0))
+            .collect();
+        Self { load: Load::of(noisy.into_iter()), bursts_s, days }
+    }
+
+    /// Plays ESP through the week.
+    pub(crate) fn play(
+        &self,
+        kind: Kind,
+        rule: Option<Rule>,
+        seed: u64,
+        ingest_s: (f64, f64),
+    ) -> Played {
+        let clock = Clock::new();
+        let cloudwatch = CloudWatch { seed, ingest_s };
+        let until_ns = self.days * DAY_S * SECOND_NS - 1;
+        let publishing = Publishing { interval_s: 10.0, offset_s: 1.0, rule };
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let phase = dice.f64();
+        let task = Task { source: kind.source(phase), publishing, asked_from_ns: ns(dice.f64()) };
+        let published = sidecar::play(task, &self.load, &cloudwatch, clock, until_ns);
+        let ideal =
+            rivals::ideal(Kind::Endpoint.source(phase), &self.load, &cloudwatch, true, until_ns);
+        let mut played =
+            Played { requests: published.requests_ns.len() as u64, ..Played::default() };
+        for begins_s in &self.bursts_s {
+            let begins_ns = ns(*begins_s);
+            for evaluation in 0..10 {
+                let of = |data| {
+                    let evaluation = (f64::from(evaluation) + 0.5) / 10.0;
+                    latency(
+                        data,
+                        esp_alarm(),
+                        Window::Sliding,
+                        evaluation,
+                        begins_ns,
+                        begins_ns + 60 * SECOND_NS,
+                    )
+                };
+                played.esp.add(of(&published.data));
+                played.ideal.add(of(&ideal));
+            }
+        }
+        played.esp.sort();
+        played.ideal.sort();
+        played
+    }
+}
+
+/// What came of a week.
+#[derive(Debug, Default)]
+pub(crate) struct Played {
+    pub(crate) requests: u64,
+    /// Of the week's bursts.
+    pub(crate) esp: Latencies,
+    pub(crate) ideal: Latencies,
+}
+
+/// What so many requests a second cost a month.
+pub(crate) fn usd_a_month(requests_per_s: f64) -> f64 {
+    requests_per_s * HOURS_PER_MONTH * 3600.0 / 1000.0 * USD_PER_1000_REQUESTS
+}
