@@ -43,7 +43,7 @@ const UNUSABLE: &str = "check that AWS_CONTAINER_CREDENTIALS_FULL_URI or AWS_END
     set, points to a source of credentials";
 const UNREACHABLE: &str = "check the address, and the variable that names it: \
     AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_STS; a role that a profile \
-    assumes needs a way to STS";
+    or a web identity assumes needs a way to STS in the Region";
 const ROLE_REFUSED: &str = "allow sts:AssumeRole: in the trust policy of the role that is assumed, and in \
     the policy of the one that assumes it";
 const KEY_EXPIRED: &str = "renew the key or the token that asks for the role: that of source_profile or of \

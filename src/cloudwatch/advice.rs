@@ -57,7 +57,7 @@ pub(super) const fn cause_advice(cause: Cause) -> &'static str {
         Cause::Unreachable => {
             "check the address, and the variable that names it: \
                  AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_STS; a role \
-                 that a profile assumes needs a way to STS"
+                 that a profile or a web identity assumes needs a way to STS in the Region"
         }
         Cause::NoAnswer => "retry; if it lasts, check that the source can be reached",
         Cause::Other => "correct what the error names",
@@ -100,6 +100,21 @@ pub(super) fn advice(outcome: Outcome, subject: &Subject<'_>) -> String {
     }
 }
 
+/// For an address whose name cannot be looked up.
+pub(super) fn name_advice(subject: &Subject<'_>) -> String {
+    let Subject { variable, region, region_from, .. } = subject;
+    let servers = "check that the name servers of the subnet can be reached";
+    match variable {
+        Some(variable) => {
+            format!("check {variable}, which names the address; if it is right, {servers}")
+        }
+        None => format!(
+            "check that {region}, which is from {region_from}, is the name of a Region; if it is, \
+             {servers}"
+        ),
+    }
+}
+
 /// For a signature that was refused because of the host's clock.
 pub(super) fn clock_advice(ahead_seconds: i64) -> String {
     if ahead_seconds.abs() < CLOCK_SKEW_SECONDS {
@@ -124,8 +139,15 @@ mod tests {
             address: "https://monitoring.internal".to_owned(),
             variable,
             region: "eu-west-1",
+            region_from: "AWS_REGION",
             namespace: "Shop",
         };
+        for (variable, named) in
+            [(None, "eu-west-1, which is from AWS_REGION"), (Some("X"), "check X,")]
+        {
+            let said = name_advice(&subject(variable));
+            assert!(said.contains(named) && said.contains("name servers"), "{said}");
+        }
         for outcome in OUTCOMES {
             let [own, custom] = [None, Some("AWS_ENDPOINT_URL")]
                 .map(|variable| advice(outcome, &subject(variable)));

@@ -6,6 +6,7 @@ use std::{error::Error, fmt, net::SocketAddr};
 
 use aws_smithy_runtime_api::client::result::ConnectorError;
 
+use super::names::LookupError;
 use crate::publisher::Outcome;
 
 /// Where a request ended that got no answer.
@@ -47,6 +48,11 @@ impl ConnectionError {
     /// Whether the connection ended after the request was sent.
     pub(super) fn is_lost(&self) -> bool {
         self.kind == ConnectionErrorKind::Broken
+    }
+
+    /// Whether a name has no address, or it cannot be told.
+    pub(super) fn is_of_name(&self) -> bool {
+        self.cause.is::<LookupError>()
     }
 
     /// Whether the request was sent, and nothing came back.

@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::Dispatc
 use aws_smithy_types::date_time::{DateTime, Format};
 
 use super::{
-    advice::{REQUEST_NOT_MADE, advice, cause_advice, clock_advice},
+    advice::{REQUEST_NOT_MADE, advice, cause_advice, clock_advice, name_advice},
     connection::ConnectionError,
     credentials::NoCredentials,
     exchange::Answer,
@@ -60,6 +60,8 @@ pub(super) struct Subject<'cloudwatch> {
     pub(super) variable: Option<&'cloudwatch str>,
     /// The Region.
     pub(super) region: &'cloudwatch str,
+    /// The variable that named it, or the task's ARN.
+    pub(super) region_from: &'cloudwatch str,
     /// `NAMESPACE`.
     pub(super) namespace: &'cloudwatch str,
 }
@@ -69,7 +71,8 @@ impl fmt::Display for Subject<'_> {
         f.write_str(&self.address)?;
         match self.variable {
             Some(variable) => write!(f, " (from {variable})"),
-            None => Ok(()),
+            // The address is made of it.
+            None => write!(f, " (Region {} from {})", self.region, self.region_from),
         }
     }
 }
@@ -98,13 +101,16 @@ impl PutError {
                 // The header is there also where the body cannot be read.
                 let code = service.err().code().or_else(|| code_in_header(service.raw()));
                 if let (None, Some(Answer::Strange(what))) = (code, answer) {
-                    let outcome = by_code("unknown", status);
+                    let outcome = without_protocol(by_code("unknown", status));
                     return Self { outcome, ..Self::strange(subject, what) };
                 }
                 let nothing_said = format!("status {status} without a message that can be read");
                 let said = service.err().message().unwrap_or(&nothing_said);
                 let code = code.unwrap_or("unknown");
-                let outcome = by_code(code, status);
+                let outcome = match answer {
+                    Some(Answer::Strange(_)) => without_protocol(by_code(code, status)),
+                    _ => by_code(code, status),
+                };
                 let is_of_signature = matches!(outcome, Outcome::Credentials | Outcome::Denied);
                 match clock.filter(|clock| is_of_signature && clock.spoilt_signature()) {
                     Some(clock) => {
@@ -117,7 +123,10 @@ impl PutError {
             SdkError::ConstructionFailure(_) => return Self::not_made(error),
             SdkError::DispatchFailure(failure) => match connection_error(failure) {
                 // In its own words, without what the SDK says before them.
-                Some(said) => (said.outcome(), format!("{subject}: {}", chain(said)), None),
+                Some(said) => {
+                    let advice = said.is_of_name().then(|| name_advice(subject));
+                    (said.outcome(), format!("{subject}: {}", chain(said)), advice)
+                }
                 None => match by_connector(failure) {
                     Outcome::Unreachable => return Self::not_made(error),
                     outcome => (outcome, format!("{subject}: {}", chain(error)), None),
@@ -206,6 +215,12 @@ fn by_code(code: &str, status: u16) -> Outcome {
     }
 }
 
+/// What follows from an answer that does not carry CloudWatch's protocol: a proxy's own,
+/// or that of another server. No samples are dropped for it.
+fn without_protocol(outcome: Outcome) -> Outcome {
+    if outcome == Outcome::Invalid { Outcome::ServerError } else { outcome }
+}
+
 /// Whether the code says that a datum breaks a rule. Samples are dropped for it, so
 /// it has to be one of these and not one that only looks like them.
 fn is_of_datum(code: &str) -> bool {
@@ -277,7 +292,8 @@ mod tests {
     fn subject() -> Subject<'static> {
         let address = "https://cloudwatch.example".to_owned();
         let variable = Some("AWS_ENDPOINT_URL");
-        Subject { address, variable, region: "eu-west-1", namespace: "Shop" }
+        let (region, region_from) = ("eu-west-1", "AWS_REGION");
+        Subject { address, variable, region, region_from, namespace: "Shop" }
     }
 
     #[test]
@@ -373,6 +389,21 @@ mod tests {
             assert_eq!(by_code(&format!("{code}Exception"), 400), Outcome::Invalid, "{code}");
         }
         assert_eq!(by_code("unknown", 413), Outcome::Invalid);
+        // A proxy's own 413, or a code in an answer that is none of CloudWatch's.
+        for (code, status) in [(None, 413), (Some("InvalidParameterValue"), 400), (None, 400)] {
+            let meta = code
+                .map_or_else(ErrorMetadata::builder, |code| ErrorMetadata::builder().code(code));
+            let raw = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+            let error = SdkError::service_error(PutMetricDataError::generic(meta.build()), raw);
+            let outcome = |answer| PutError::new(&error, &subject(), Some(&answer), None).outcome;
+            assert_eq!(outcome(Answer::Strange("a page".to_owned())), Outcome::ServerError);
+            let is_of_datum = code.is_some() || status == 413;
+            assert_eq!(
+                outcome(Answer::Error) == Outcome::Invalid,
+                is_of_datum,
+                "{code:?} {status}"
+            );
+        }
         for code in [
             "InvalidAction",
             "InvalidSecurity",

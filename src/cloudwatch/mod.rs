@@ -68,6 +68,8 @@ pub struct CloudWatch {
     credentials: SharedCredentialsProvider,
     sources: Sources,
     region: String,
+    /// What named the Region.
+    region_from: String,
     /// Which variable named CloudWatch's address, if one did.
     endpoint_variable: Option<String>,
     namespace: String,
@@ -88,7 +90,7 @@ impl CloudWatch {
         dimensions: ResolvedDimensions,
     ) -> Self {
         let exchange = Exchange::new(means.clock.clone());
-        let sources = Sources::default();
+        let sources = Sources::of(service);
         let with = |http_client| Means { http_client, ..means.clone() };
         let chain = with(sources.client(means.http_client.clone())).credentials(service);
         let credentials = sources.provider(chain);
@@ -101,6 +103,7 @@ impl CloudWatch {
             clock: means.clock.clone(),
             exchange,
             region: service.region.clone(),
+            region_from: service.region_from.clone(),
             endpoint_variable: service.endpoint_url.as_ref().map(|given| given.variable.clone()),
             namespace,
             dimensions,
@@ -136,6 +139,7 @@ impl CloudWatch {
             address: self.exchange.address(),
             variable: self.endpoint_variable.as_deref(),
             region: &self.region,
+            region_from: &self.region_from,
             namespace: &self.namespace,
         };
         match (result, &answer) {

@@ -62,6 +62,8 @@ pub struct Means {
 pub struct Service {
     /// The Region.
     pub region: String,
+    /// The variable that named it, or the task's ARN.
+    pub region_from: String,
     /// Its address, if it is not the Region's own.
     pub endpoint_url: Option<EndpointUrl>,
     /// The addresses that profiles name do not count, also of STS.

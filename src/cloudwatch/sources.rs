@@ -22,6 +22,7 @@ use aws_smithy_runtime_api::client::{
 use super::{
     credentials::{Cause, NoCredentials},
     failure::one_line_chain,
+    setup::Service,
 };
 use crate::secrets;
 
@@ -30,8 +31,12 @@ use crate::secrets;
 const INSTANCE_METADATA: [&str; 2] = ["/latest/api/token", "/latest/meta-data/"];
 
 /// Notes about the sources of one client; clones are the same.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sources(Arc<Mutex<Notes>>);
+#[derive(Clone, Debug)]
+pub(super) struct Sources {
+    notes: Arc<Mutex<Notes>>,
+    /// The Region, of which the address of STS is made, and what named it.
+    region: Arc<(String, String)>,
+}
 
 #[derive(Debug, Default)]
 struct Notes {
@@ -67,8 +72,32 @@ pub(super) enum SourceAnswer {
 }
 
 impl Sources {
+    pub(super) fn of(service: &Service) -> Self {
+        let region = Arc::new((service.region.clone(), service.region_from.clone()));
+        Self { notes: Arc::default(), region }
+    }
+
     fn notes(&self) -> MutexGuard<'_, Notes> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whom a request to `uri` asks, for a person.
+    fn address(&self, uri: &str) -> String {
+        let address = uri.split('?').next().unwrap_or(uri);
+        let (region, from) = &*self.region;
+        let is_of_region = address.contains(".amazonaws.") || address.contains(".api.aws");
+        if is_of_region && address.contains(&format!(".{region}.")) {
+            return format!("{address} (Region {region} from {from})");
+        }
+        address.to_owned()
+    }
+
+    /// A source is asked: so it stays if nobody waits for its answer any longer.
+    fn on_request(&self, address: &str) {
+        let mut notes = self.notes();
+        if let Some(NoCredentials { cause: Cause::NoAnswer, what }) = &mut notes.failure {
+            *what = format!("{address} has not answered in time");
+        }
     }
 
     /// Forgets the last failure: there is a new request.
@@ -140,7 +169,8 @@ impl HttpConnector for WatchedConnector {
         }
         let Some(sources) = self.sources.clone() else { return self.connector.call(request) };
         let uri = request.uri();
-        let address = uri.split('?').next().unwrap_or(uri).to_owned();
+        let address = sources.address(uri);
+        sources.on_request(&address);
         let body = request.body().bytes().unwrap_or_default();
         let is_for_role = body.starts_with(b"Action=AssumeRole");
         if is_for_role {

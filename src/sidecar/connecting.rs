@@ -75,6 +75,7 @@ impl Connecting {
         };
         let service = Service {
             region: destination.region.name.clone(),
+            region_from: destination.region.from.clone(),
             endpoint_url: settings.endpoint_url.clone(),
             ignores_endpoint_urls: settings.ignores_endpoint_urls.unwrap_or(false),
             use_fips: settings.use_fips.unwrap_or(false),

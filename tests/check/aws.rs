@@ -155,3 +155,28 @@ fn the_source_of_the_credentials_is_named() {
     }
     assert!(role.requests() > 0);
 }
+
+#[test]
+fn a_captive_portal_has_accepted_nothing() {
+    let page = "<html><title>Sign in to continue</title>";
+    for (fault, shown) in [
+        (Fault::Page(200, page.to_owned()), format!("answered 200 with \"{page}\"")),
+        (Fault::Page(202, String::new()), "answered 202 with an empty body".to_owned()),
+        (Fault::Page(302, page.to_owned()), format!("answered 302 with \"{page}\"")),
+        (Fault::Page(413, page.to_owned()), format!("answered 413 with \"{page}\"")),
+        (Fault::Page(511, page.to_owned()), format!("answered 511 with \"{page}\"")),
+    ] {
+        let (metadata, cloudwatch) = (ec2(), CloudWatch::start());
+        cloudwatch.always(Some(fault.clone()));
+        let said = check(&metadata.uri(), &cloudwatch.url(), &["--publish"], &[]);
+        assert_eq!(said.code, 75, "{fault:?}: {}", said.text);
+        said.expect(&[
+            "Publish: FAILED\n",
+            &format!("failed   {} (from AWS_ENDPOINT_URL) {shown}", cloudwatch.url()),
+            "which is not CloudWatch's answer: a proxy, a login page or another server may be in between",
+            "do       ESP retries by itself; if it lasts, check AWS_ENDPOINT_URL, which names the address\n",
+        ]);
+        assert!(!said.text.contains("accepted by"), "{}", said.text);
+        assert_eq!(cloudwatch.requests().len(), 1, "one try");
+    }
+}
