@@ -141,6 +141,52 @@ fn what_cargo_installs_is_pinned() {
 }
 
 #[test]
+fn compilers_are_pinned() {
+    let mut count = 0;
+    let mut nightlies = Vec::new();
+    for (file, text) in workflows() {
+        for line in text.lines().filter(|line| line.contains("rustup toolchain install")) {
+            let (_, named) = line.split_once("install ").unwrap();
+            let is_pinned =
+                ["\"$version\" ", "\"$FUZZ_TOOLCHAIN\" "].iter().any(|it| named.starts_with(it));
+            assert!(is_pinned, "{file}: {line}");
+            count += 1;
+        }
+        let named = text.lines().filter_map(|line| line.trim().strip_prefix("FUZZ_TOOLCHAIN: "));
+        nightlies.extend(named.map(str::to_owned));
+    }
+    assert!(count >= 5, "{count}");
+    assert_eq!(nightlies.len(), 2, "{nightlies:?}");
+    assert_eq!(nightlies[0], nightlies[1]);
+    let date: Vec<_> = nightlies[0].strip_prefix("nightly-").unwrap().split('-').collect();
+    assert_eq!(date.iter().map(|part| part.len()).collect::<Vec<_>>(), [4, 2, 2]);
+}
+
+#[test]
+fn what_is_published_is_joined_and_signed_by_digest() {
+    let jobs = Job::all();
+    let commands = |name: &str| jobs.iter().find(|job| job.name == name).unwrap().commands();
+    let manifest = commands("release.yml/manifest");
+    let create = manifest.lines().find(|line| line.contains("imagetools create")).unwrap();
+    assert!(create.ends_with("\"$image@$amd64\" \"$image@$arm64\""), "{create}");
+    assert!(commands("release.yml/publish").contains(">\"digest-$ARCH\""));
+}
+
+#[test]
+fn no_check_of_a_release_may_leave_something_out() {
+    for job in Job::all().iter().filter(|job| job.name.starts_with("ci.yml/")) {
+        let checks = job.steps().iter().filter(|step| {
+            step["run"].as_str().is_some_and(|run| run.lines().any(|line| line.starts_with(".ci/")))
+        });
+        for step in checks {
+            // It alone looks at the variable.
+            assert!(step["run"].as_str().unwrap().starts_with(".ci/run"), "{}", job.name);
+            assert_eq!(step["env"]["REQUIRE_ALL"], "${{ inputs.require_all }}", "{}", job.name);
+        }
+    }
+}
+
+#[test]
 fn root_installs_packages_and_nothing_else() {
     // Cargo as root leaves files that the runner's user cannot replace.
     for job in Job::all() {
