@@ -139,6 +139,9 @@ fn publishing_resumes_within_a_minute_of_any_fault() {
             service(Fault::Throttle),
             service(Fault::Status(503)),
             service(Fault::GarbageBody(500)),
+            // A login page, and a proxy's own limit.
+            service(Fault::Page(200, "<html>Sign in".to_owned())),
+            service(Fault::Page(413, "<html>too large".to_owned())),
             service(Fault::HangBeforeHead(NEVER)),
             service(Fault::HangInBody(NEVER)),
             answer_lost(),
@@ -159,7 +162,9 @@ fn publishing_resumes_within_a_minute_of_any_fault() {
                     slowest = slowest.max(played.ledger.recovery().unwrap());
                     assert_eq!(played.figures.dropped(Scope::Cloudwatch), 0, "{fault:?}");
                 }
-                for fault in [KeyFault::Status(500), KeyFault::Garbage, KeyFault::Silent] {
+                let statuses = [400, 429, 500, 503].map(KeyFault::Status);
+                let others = [KeyFault::Garbage, KeyFault::Silent, KeyFault::Refused];
+                for fault in statuses.into_iter().chain(others) {
                     let calm = outage(seed, lasts, &[]);
                     let until = FROM + lasts;
                     let keys =
