@@ -24,7 +24,7 @@ impl Kernel {
     }
 
     /// Finds nothing.
-    pub fn look<'a>(&mut self, _docker_ids: impl Iterator<Item = &'a str>) {}
+    pub fn look<'a>(&mut self, _docker_ids: impl Iterator<Item = &'a str> + Clone) {}
 
     /// Visits nothing.
     pub fn read(&mut self, _with_memory: bool, _visit: &mut dyn FnMut(&str, &KernelReading)) {}

@@ -27,7 +27,8 @@ pub struct ProcessStat {
 pub fn process_stat(bytes: &[u8]) -> Option<ProcessStat> {
     let name_end = bytes.iter().rposition(|byte| *byte == b')')?;
     let (before, after) = (&bytes[..name_end], &bytes[name_end + 1..]);
-    let pid = before.split(|byte| *byte == b' ').next().and_then(process_id)?;
+    let pid_end = before.windows(2).position(|two| two == b" (")?;
+    let pid = process_id(&before[..pid_end])?;
     let line = after.split(|byte| *byte == b'\n').next()?;
     let mut fields = words(line);
     // Field 3.

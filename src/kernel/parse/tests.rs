@@ -118,10 +118,20 @@ fn a_programs_name_may_hold_anything() {
     }
     let zombie = process_stat(format!("42 (sh) Z{}\n", &rest[1..]).as_bytes()).unwrap();
     assert!(zombie.has_exited);
-    for bad in ["", "42", "42 (sh", "42 (sh)", "42 (sh) S 1", "x (sh) S 17 1", "99999999999 (sh) S"]
-    {
+    for bad in [
+        "",
+        "42",
+        "42 (sh",
+        "42 (sh)",
+        "42 (sh) S 1",
+        "x (sh) S 17 1",
+        "42) S",
+        "99999999999 (sh) S",
+    ] {
         assert_eq!(process_stat(bad.as_bytes()), None, "{bad}");
     }
+    let no_name = format!("42){}\n", &rest[1..]);
+    assert_eq!(process_stat(no_name.as_bytes()), None, "fuzzed: no name at all");
     for cut in 0..40 {
         let line = format!("42 (sh) {rest}");
         assert_eq!(process_stat(&line.as_bytes()[..cut]), None, "cut after {cut}");
