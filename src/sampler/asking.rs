@@ -229,10 +229,11 @@ impl Pauses {
         let is_late = containers.clone().any(|rhythm| rhythm.late() > 0);
         let soonest = self.asked + self.interval * if is_late { 1 } else { 3 } / 4;
         let earliest = gone.map_or(earliest, |gone| earliest.min(gone.max(soonest)));
-        let first = visible().min().unwrap_or(earliest).max(earliest);
-        let last = gone.unwrap_or(first + self.interval).min(first + self.interval);
-        let first = first.min(last.max(earliest));
-        let last = last.max(first);
+        // No reading waits for another for longer than an interval.
+        let newest = visible().min().unwrap_or(earliest);
+        let last = newest + self.interval;
+        let last = gone.map_or(last, |gone| gone.min(last)).max(earliest);
+        let first = newest.clamp(earliest, last);
         let cost = |at: Instant| {
             let age = |visible: Instant| {
                 let asked_at = if visible <= at { at } else { at + self.interval };

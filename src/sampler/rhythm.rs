@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::time::{Now, Timestamp};
 
+/// What is older, or further apart, has no rhythm: a day, which also keeps sums of a few
+/// of them far from overflowing.
+const AGE_MAX_NS: u64 = 86_400_000_000_000;
 /// So many intervals in a row have to agree before they are a period.
 const INTERVALS: usize = 3;
 const INTERVALS_I64: i64 = 3;
@@ -14,6 +17,8 @@ const INTERVALS_I64: i64 = 3;
 const UNWATCHED_MAX_NS: i64 = 1_500_000_000;
 /// The latest differences between when a renewal was due and its `read`.
 const RESIDUALS: usize = 16;
+/// A renewal that may be later is asked for by then, and again.
+const RESERVE_MAX_NS: i64 = 500_000_000;
 /// Intervals agree if they differ by at most one part of this many.
 const AGREE_PARTS: i64 = 8;
 /// A renewal is on time if it is off by at most this, or by some times what is usual.
@@ -58,13 +63,18 @@ impl Rhythm {
     /// the last one and this, and `is_spared` that renewals in between were left out.
     pub(super) fn on_new(&mut self, read: Timestamp, is_next: bool, is_spared: bool, now: Now) {
         let age_ns = now.wall.unix_ns().wrapping_sub(read.unix_ns()).cast_signed();
-        let last = self.seen.replace(Seen { at: now.instant, age_ns, read });
+        let last = self.seen.take();
         let unseen_at = self.unseen_at.take();
         self.late = 0;
-        let interval = last.filter(|_| is_next).and_then(|last| read.ns_since(last.read));
-        let Some(interval_ns) = interval.and_then(|ns| i64::try_from(ns).ok()) else {
+        if age_ns.unsigned_abs() > AGE_MAX_NS {
             self.forget();
-            self.seen = Some(Seen { at: now.instant, age_ns, read });
+            return;
+        }
+        self.seen = Some(Seen { at: now.instant, age_ns, read });
+        let interval = last.filter(|_| is_next).and_then(|last| read.ns_since(last.read));
+        let interval = interval.filter(|ns| *ns <= AGE_MAX_NS);
+        let Some(interval_ns) = interval.and_then(|ns| i64::try_from(ns).ok()) else {
+            (self.period, self.delay) = Default::default();
             return;
         };
         self.period.on_interval(interval_ns, unseen_at.is_some(), is_spared);
@@ -177,9 +187,11 @@ impl Period {
         let spread_ns = self.known_residuals().map(i64::abs).max().unwrap_or(0);
         let most_ns = period_ns / if periods > 1 { AGREE_PARTS / 2 } else { AGREE_PARTS };
         let on_time_ns = ON_TIME_NS.max(ON_TIME_SPREADS * spread_ns).min(most_ns);
-        // Late is only late, if somebody looked. Early may be another rhythm.
+        // Late is only late, if somebody looked. Early may be another rhythm, and so may
+        // several periods if somebody looked in between.
         let is_late = is_watched && residual_ns <= period_ns / 4;
-        if residual_ns < -on_time_ns || (residual_ns > on_time_ns && !is_late) {
+        let is_left_out = is_watched && periods > 1;
+        if is_left_out || residual_ns < -on_time_ns || (residual_ns > on_time_ns && !is_late) {
             // It cannot be learned anew now. A stream that starts over mostly keeps it.
             self.strikes += 1;
             if !is_spared || self.strikes >= STRIKES {
@@ -190,7 +202,8 @@ impl Period {
         }
         self.strikes = 0;
         self.known_ns = Some(period_ns + residual_ns / periods / SMOOTHING);
-        self.note(residual_ns);
+        // One that was very late says little of the next ones.
+        self.note(residual_ns.min(on_time_ns));
     }
 
     fn learn(&mut self, interval_ns: i64, is_watched: bool) {
@@ -230,7 +243,8 @@ impl Period {
             second_ns = second_ns.max(ns.min(latest_ns));
             latest_ns = latest_ns.max(ns);
         }
-        if self.residuals < RESIDUALS / 2 { latest_ns } else { second_ns }
+        let usual_ns = if self.residuals < RESIDUALS / 2 { latest_ns } else { second_ns };
+        usual_ns.min(RESERVE_MAX_NS)
     }
 
     /// How early it is, as a negative number.
@@ -312,3 +326,7 @@ fn moved(at: Instant, by_ns: i64) -> Option<Instant> {
 fn ns(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX / 4)
 }
+
+#[cfg(test)]
+#[path = "rhythm/tests.rs"]
+mod tests;

@@ -229,6 +229,10 @@ impl Day {
         is_within(at, &self.outages)
     }
 
+    pub(crate) fn is_away_between(&self, from: u64, until: u64) -> bool {
+        self.outages.iter().any(|(begin, over)| *begin < until && from < *over)
+    }
+
     /// Whether a renewal can be seen for a second without a break.
     pub(crate) fn is_there_for_a_second(&self, container: usize, place: usize) -> bool {
         let renewals = &self.renewals[container];

@@ -30,6 +30,7 @@ use esp_endpoints::random::Random;
 
 use day::{AGENTS, Agent, Day, SECOND};
 
+const METRICS: [Metric; 2] = [Metric::CpuUtilization, Metric::TaskCpuUtilization];
 /// An answer takes this long, µs.
 pub(crate) const LATENCY: u64 = 1500;
 
@@ -40,12 +41,14 @@ struct Seen {
     requests: u64,
     /// Requests without anything new.
     empty: u64,
+    /// How many values there were, of each of [`METRICS`].
+    values: [usize; 2],
 }
 
 impl Seen {
     fn new(day: &Day) -> Self {
         let at = day.renewals.iter().map(|renewals| vec![None; renewals.len()]).collect();
-        Self { at, requests: 0, empty: 0 }
+        Self { at, requests: 0, empty: 0, values: [0; 2] }
     }
 
     /// An answer that shows what there is at `shown_at` and comes at `at`.
@@ -89,16 +92,14 @@ impl Seen {
     }
 }
 
-/// Asks at fixed distances.
-fn each_second(day: &Day, phase: u64) -> Seen {
-    let mut seen = Seen::new(day);
-    for at in (phase..day.hours * 3600 * SECOND).step_by(usize::try_from(SECOND).unwrap()) {
-        seen.requests += 1;
-        if !day.is_away(at) {
-            seen.on_answer(day, at + LATENCY / 2, at + LATENCY);
-        }
-    }
-    seen
+/// When the endpoint is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    EachSecond,
+    /// As ESP does.
+    Learned,
+    /// As ESP does beside a proven source.
+    Spared,
 }
 
 fn document(containers: usize) -> TaskDocument {
@@ -114,10 +115,10 @@ fn document(containers: usize) -> TaskDocument {
     TaskDocument::parse(&mut text.into_bytes()).unwrap()
 }
 
-/// ESP's sampler and what it decides.
-fn as_esp_does(day: &Day, phase: u64, is_spared: bool) -> Seen {
+/// What ESP's sampler sees of a day.
+fn asked(day: &Day, phase: u64, how: How) -> Seen {
     let mut seen = Seen::new(day);
-    let wanted: MetricSet = [Metric::CpuUtilization].into_iter().collect();
+    let wanted: MetricSet = METRICS.into_iter().collect();
     let mut sampler = Sampler::new(Selection::All, wanted);
     let (mut made, mut events) = (Vec::new(), Vec::new());
     let start = Instant::now();
@@ -131,7 +132,7 @@ fn as_esp_does(day: &Day, phase: u64, is_spared: bool) -> Seen {
         let due = u64::try_from((asking.next() - start).as_nanos().div_ceil(1000)).unwrap();
         seen.requests += 1;
         // A source is proven by some renewals.
-        let is_spared = is_spared && due > 120 * SECOND;
+        let is_spared = how == How::Spared && due > 120 * SECOND;
         asking.set_spared(is_spared);
         sampler.set_spared(is_spared);
         if day.is_away(due) {
@@ -167,9 +168,13 @@ fn as_esp_does(day: &Day, phase: u64, is_spared: bool) -> Seen {
         if sampler.wants_task(now(came).instant) {
             sampler.on_task(&task, now(came), &mut made, &mut events);
         }
+        for (metric, values) in METRICS.into_iter().zip(&mut seen.values) {
+            *values += made.iter().filter(|it| it.metric.metric() == Some(metric)).count();
+        }
         made.clear();
         events.clear();
-        asking.plan(now(came).instant, sampler.rhythms());
+        let rhythms = sampler.rhythms().filter(|_| how != How::EachSecond);
+        asking.plan(now(came).instant, rhythms);
     }
     seen
 }
@@ -208,13 +213,13 @@ fn no_renewal_is_missed_that_asking_each_second_would_have_seen() {
     let mut wrong = Vec::new();
     for (number, agent) in (1_u64..).zip(AGENTS) {
         let (day, phase) = played(number, agent, hours(24));
-        let (before, after) = (each_second(&day, phase), as_esp_does(&day, phase, false));
+        let [before, after] = [How::EachSecond, How::Learned].map(|how| asked(&day, phase, how));
         let (unseen_before, unseen_after) = (unseen(&before), unseen(&after));
         let by_chance = unseen_after.iter().filter(|(n, place)| before.at[*n][*place].is_some());
         let by_chance = by_chance.count();
-        let (before, after) = (before.line(&day), after.line(&day));
-        println!("{:<34} each second  {before}  {}", agent.name, unseen_before.len());
-        println!("{:<34} as ESP does  {after}  {} ({by_chance})", "", unseen_after.len());
+        let lines = (before.line(&day), after.line(&day));
+        println!("{:<34} each second  {}  {}", agent.name, lines.0, unseen_before.len());
+        println!("{:<34} as ESP does  {}  {} ({by_chance})", "", lines.1, unseen_after.len());
         // What is there for a second is seen whatever the phase.
         let surely = |(n, place): &&(usize, usize)| day.is_there_for_a_second(*n, *place);
         let missed = unseen_after.iter().filter(surely).count();
@@ -229,8 +234,31 @@ fn no_renewal_is_missed_that_asking_each_second_would_have_seen() {
             let (ours, theirs) = (unseen_after.len(), unseen_before.len());
             wrong.push(format!("{}: {ours} unseen in place of {theirs}", agent.name));
         }
+        let later = later(&day, &before, &after);
+        if later > 0 {
+            wrong.push(format!("{}: {later} seen later than each second", agent.name));
+        }
+        // A step of the clock, or a restart between two requests, costs a value or two.
+        for (metric, (before, after)) in METRICS.iter().zip(before.values.iter().zip(after.values))
+        {
+            println!("{:<34} {metric:?}: {before} values, and {after}", "");
+            if after + 20 < *before {
+                wrong.push(format!("{}: {after} of {metric:?} in place of {before}", agent.name));
+            }
+        }
     }
     assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// How many renewals were seen more than a second later than by asking each second,
+/// though the endpoint could be asked.
+fn later(day: &Day, before: &Seen, after: &Seen) -> usize {
+    let both = before.at.iter().flatten().zip(after.at.iter().flatten());
+    let both = both.filter_map(|(before, after)| Some(((*before)?, (*after)?)));
+    both.filter(|(before, after)| {
+        *after > before + SECOND + 100_000 && !day.is_away_between(*before, *after)
+    })
+    .count()
 }
 
 #[test]
@@ -238,7 +266,7 @@ fn beside_a_proven_source_the_endpoint_is_asked_once_in_ten_seconds() {
     for (number, agent) in (1_u64..).zip(AGENTS) {
         let agent = Agent { outages: 0, ..agent };
         let (day, phase) = played(number, agent, 1);
-        let seen = as_esp_does(&day, phase, true);
+        let seen = asked(&day, phase, How::Spared);
         println!("{:<34} spared       {}", agent.name, seen.line(&day));
         let most = 120 + 3480 / 10 * 101 / 100 + 2;
         assert!(seen.requests <= most, "{}: {} requests", agent.name, seen.requests);
