@@ -3,6 +3,7 @@
 
 use std::{fmt, time::Duration};
 
+use esp_endpoints::agent::Cadence;
 use serde_json::{Value, json};
 
 use crate::{SLICE, endpoints::Seen, process::Reading, scenarios::Backlog};
@@ -122,8 +123,11 @@ impl Report {
         ratios
     }
 
+    /// Each renewal of the endpoint's is to be polled.
     fn missed_polls(&self, program: &Measured) -> u64 {
-        self.seconds.saturating_sub(program.seen.polls)
+        let seconds = Duration::from_secs(self.seconds);
+        let renewals = seconds.as_nanos() / Cadence::STREAMING.period.as_nanos();
+        u64::try_from(renewals).unwrap_or(u64::MAX).saturating_sub(program.seen.polls)
     }
 
     fn goals(&self) -> Vec<Goal> {

@@ -140,10 +140,16 @@ impl LineOutput {
     }
 
     /// Makes lines of the samples whose time has come. To be called after each
-    /// poll, whether or not it brought any.
+    /// poll, whether or not it brought any, and some seconds after it.
     pub fn advance(&mut self, now: Now) {
         self.write_windows(|windows| windows.take_closed(now));
         self.note_dropping();
+    }
+
+    /// Whether samples wait for the end of their time.
+    #[must_use]
+    pub fn has_waiting(&self) -> bool {
+        matches!(&self.format, Format::Emf { windows, .. } if windows.samples() > 0)
     }
 
     /// Makes lines of all samples. For the end.

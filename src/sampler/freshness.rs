@@ -46,6 +46,7 @@ pub(super) enum Arrival {
 
 /// What is known of when a container's readings come.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub(super) struct Freshness {
     /// When the counters of the last new reading were read.
     pub(super) read: Option<Timestamp>,
@@ -56,6 +57,8 @@ pub(super) struct Freshness {
     answered_at: Instant,
     /// For how long answers have come without a new reading.
     unrenewed: Duration,
+    /// Whether there was such an answer between the last two readings.
+    is_watched: bool,
     /// The step that the readings have not left behind yet, and whether there was
     /// another before it.
     step: Option<Step>,
@@ -78,6 +81,7 @@ impl Freshness {
             renewed_at: now,
             answered_at: now,
             unrenewed: Duration::ZERO,
+            is_watched: false,
             step: None,
             is_tangled: false,
             min_age_ns: 0,
@@ -141,7 +145,7 @@ impl Freshness {
                 None => return Arrival::Undated,
             }
             let Some(interval_ns) = read.ns_since(previous) else { return Arrival::Alone };
-            self.cadence.observe(interval_ns);
+            self.observe(interval_ns);
             return Arrival::Next;
         }
         // Our clock was not set; the endpoint's was if it is another one.
@@ -153,8 +157,17 @@ impl Freshness {
             self.min_age_ns = age_ns;
             return Arrival::Alone;
         }
-        self.cadence.observe(interval_ns);
+        self.observe(interval_ns);
         Arrival::Next
+    }
+
+    /// Takes in the interval to the last reading. A long one within which nobody looked
+    /// may be several.
+    fn observe(&mut self, interval_ns: u64) {
+        let is_long = |usual: Duration| u128::from(interval_ns) * 2 > usual.as_nanos() * 3;
+        if self.is_watched || !self.cadence.estimate().is_some_and(is_long) {
+            self.cadence.observe(interval_ns);
+        }
     }
 
     fn renew(&mut self, read: Timestamp, now: Now) {
@@ -162,6 +175,7 @@ impl Freshness {
         self.is_stopped = false;
         self.read = Some(read);
         self.renewed_at = now.instant;
+        self.is_watched = !self.unrenewed.is_zero();
         self.unrenewed = Duration::ZERO;
     }
 
@@ -390,6 +404,30 @@ mod tests {
             (5000, 15_000, 34_500),
         ];
         assert_eq!(arrivals(&rows), [First, Next, Alone, Next, Alone, Next]);
+    }
+
+    #[test]
+    fn a_long_interval_within_which_nobody_looked_is_no_cadence() {
+        let start = Instant::now();
+        for (asked_each_s, expected_s) in [(1_usize, 10), (10, 1)] {
+            let mut freshness = Freshness::new(start);
+            // Renewed each second at first, and then seen each 10 s only.
+            let reads = (0..10).chain((20..100).step_by(10));
+            let reads: Vec<u64> = reads.collect();
+            let looks = (0..10).chain((20..100).step_by(asked_each_s));
+            for second in looks {
+                let now = Now {
+                    instant: start + Duration::from_secs(second),
+                    wall: Timestamp::from_unix_ns((1_000_000 + second) * 1_000_000_000),
+                };
+                let read = *reads.iter().rfind(|read| **read <= second).unwrap();
+                let read = Timestamp::from_unix_ns((1_000_000 + read) * 1_000_000_000);
+                freshness.on_reading(read, now);
+                freshness.on_answer(now.instant, None);
+            }
+            let expected = Some(Duration::from_secs(expected_s));
+            assert_eq!(freshness.cadence.estimate(), expected, "{asked_each_s}");
+        }
     }
 
     #[test]

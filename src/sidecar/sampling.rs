@@ -34,6 +34,8 @@ pub(super) struct Sampling<W: World> {
     slowness: Slowness,
     /// While the Region is not known: when that is logged.
     no_region: Option<Reminder>,
+    /// While samples wait for the end of their window: when to look at them again.
+    lines_at: Option<Instant>,
     /// What the sampler does not count.
     figures: OwnFigures,
     /// What the last samples about ESP itself had.
@@ -47,6 +49,7 @@ impl<W: World> Sampling<W> {
             trouble: Trouble::new("the task metadata endpoint"),
             slowness: Slowness::default(),
             no_region: None,
+            lines_at: None,
             figures: OwnFigures::default(),
             summed_up: OwnFigures::default(),
             shared,
@@ -60,8 +63,10 @@ impl<W: World> Sampling<W> {
         let mut asking = Asking::new(self.instant(), self.shared.settings.sample_interval);
         let mut summary_at = asking.next() + SUMMARY_INTERVAL;
         loop {
-            // What is due at the same time is done in this order.
+            // The first of all that has a time of its own. What is due at the same time is
+            // done in this order.
             let wake = asking.next().min(summary_at);
+            let wake = self.lines_at.map_or(wake, |lines_at| wake.min(lines_at));
             let is_stopped = async {
                 let _ = stopped.next().await;
                 true
@@ -75,6 +80,9 @@ impl<W: World> Sampling<W> {
             }
             if wake == asking.next() {
                 self.ask(&mut asking).await;
+            }
+            if self.lines_at.is_some_and(|lines_at| wake >= lines_at) {
+                self.hand_to_lines();
             }
             if wake >= summary_at {
                 summary_at += SUMMARY_INTERVAL;
@@ -214,7 +222,7 @@ impl<W: World> Sampling<W> {
         self.poller.samples.clear();
     }
 
-    fn hand_to_lines(&self) {
+    fn hand_to_lines(&mut self) {
         let Some(lines) = &self.shared.lines else { return };
         let mut lines = lines.borrow_mut();
         let now = self.shared.world.now();
@@ -224,6 +232,9 @@ impl<W: World> Sampling<W> {
         }
         lines.advance(now);
         lines.events().for_each(report::line_event);
+        // If the endpoint is asked in time, that is not needed.
+        let later = now.instant + self.shared.settings.sample_interval * 2;
+        self.lines_at = lines.has_waiting().then_some(later);
         if lines.has_lines() {
             self.shared.notify_writing();
         }
