@@ -1,12 +1,17 @@
 //! What this program does in the containers.
 
 use std::{
+    alloc::System,
     process::{Command, ExitCode},
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use esp::kernel::Kernel;
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Plays the role that the command line names; `None` if it names none.
 pub(crate) fn run() -> Option<ExitCode> {
@@ -36,17 +41,24 @@ fn read(ids: &[String]) {
             finding.docker_id, finding.processes
         );
     }
+    let mut read = Vec::with_capacity(ids.len());
     loop {
         thread::sleep(Duration::from_secs(1));
+        read.clear();
+        let region = Region::new(ALLOCATOR);
         let (start, before) = (Instant::now(), unix_ns());
-        let mut read = Vec::new();
-        kernel.read(true, &mut |id, reading| read.push((id.to_owned(), *reading)));
+        kernel.read(true, &mut |id, reading| {
+            let place = ids.iter().position(|known| known == id).unwrap();
+            read.push((place, *reading));
+        });
         let took = start.elapsed();
-        for (id, reading) in read {
+        let allocations = region.change().allocations + region.change().reallocations;
+        for (place, reading) in &read {
             // By the clock that the watching test has as well.
             let at = |instant: Instant| before + (instant - start).as_nanos();
             println!(
-                "read {id} {:?} {} {} {} {} {} {}",
+                "read {} {:?} {} {} {} {} {} {} {allocations}",
+                ids[*place],
                 reading.tier,
                 reading.generation,
                 at(reading.before),

@@ -20,6 +20,7 @@ pub(crate) struct Line {
     pub(crate) total_ns: u64,
     pub(crate) memory_bytes: u64,
     pub(crate) took_ns: u64,
+    pub(crate) allocations: u64,
 }
 
 /// The readings in what was printed. The last line may be cut off.
@@ -37,6 +38,7 @@ pub(crate) fn lines(printed: &str) -> impl Iterator<Item = Line> {
             total_ns: number()?,
             memory_bytes: number()?,
             took_ns: number()?,
+            allocations: number()?,
         })
     })
 }
