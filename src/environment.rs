@@ -15,6 +15,9 @@ use std::{
 /// What the AWS SDK copies into a header of each request.
 const IN_A_HEADER: &str = "AWS_EXECUTION_ENV";
 
+/// A longer one makes a request that servers refuse.
+pub const HEADER_BYTES_MAX: usize = 256;
+
 /// If true, the next two are not for the SDK either, which would use them for STS.
 const IGNORES_ADDRESSES: &str = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
 const ADDRESSES: [&str; 2] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"];
@@ -84,7 +87,9 @@ pub fn without_misread_variables() -> io::Result<()> {
 }
 
 fn fate(name: &OsStr, value: &OsStr, ignores_addresses: bool) -> Fate {
-    let is_sendable = |text: &str| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let is_sendable = |text: &str| {
+        text.len() <= HEADER_BYTES_MAX && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+    };
     let Some(name) = name.to_str().filter(|name| name.starts_with("AWS_")) else {
         return Fate::Stays;
     };
@@ -111,6 +116,7 @@ mod tests {
             ("AWS_EXECUTION_ENV", "AWS_ECS_FARGATE", Fate::Stays),
             ("AWS_EXECUTION_ENV", "x\u{1}y", Fate::Hidden),
             ("AWS_EXECUTION_ENV", "größe", Fate::Hidden),
+            ("AWS_EXECUTION_ENV", &"x".repeat(257), Fate::Hidden),
             ("AWS_SESSION_TOKEN", "größe", Fate::Stays),
             ("AWS_ENDPOINT_URL_STS", "https://sts.internal", Fate::Stays),
             ("NAMESPACE", "", Fate::Stays),

@@ -190,6 +190,31 @@ fn each_answer_of_sts_has_its_advice_and_exit_code() {
 }
 
 #[test]
+fn file_that_a_source_cannot_read_is_named() {
+    let server = server(200, "application/json", "{}");
+    let uri = format!("http://{}/credentials", server.address());
+    for variables in [
+        [("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token"), ("AWS_ROLE_ARN", ROLE)],
+        [
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/nowhere/token"),
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.as_str()),
+        ],
+    ] {
+        let (code, text) = check(&[&NO_KEYS[..], &variables].concat());
+        assert_eq!(code, 64, "{text}");
+        let warning = format!(
+            "warning  the file in {}=\"/nowhere/token\" cannot be read: No such",
+            variables[0].0
+        );
+        assert!(text.contains(&warning), "{text}");
+        let said =
+            "a file that a source of credentials needs cannot be read: No such file or directory";
+        assert_told(&text, said, MISCONFIGURED);
+        assert!(text.contains(variables[0].0), "{text}");
+    }
+}
+
+#[test]
 fn endpoint_that_cannot_be_used_is_not_blamed_on_the_role() {
     let (code, text) = check(&[("AWS_USE_FIPS_ENDPOINT", "true")]);
     assert_eq!(code, 64, "{text}");

@@ -378,9 +378,11 @@ fn file_that_is_named_and_cannot_be_read_is_said() {
     let cloudwatch = CloudWatch::start();
     let key = [("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", "secret")];
     for name in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
-        let more = [(name, "/nowhere/at-all"), ("AWS_ENDPOINT_URL", &cloudwatch.url())];
-        let (code, text) = check(&[&key[..], &more].concat());
-        assert_eq!(code, 0, "{text}");
-        assert!(text.contains(&format!("{name}=\"/nowhere/at-all\" is ignored: ")), "{text}");
+        for path in ["/nowhere/at-all", "/", "/dev/zero"] {
+            let more = [(name, path), ("AWS_ENDPOINT_URL", &cloudwatch.url())];
+            let (code, text) = check(&[&key[..], &more].concat());
+            assert_eq!(code, 0, "{text}");
+            assert!(text.contains(&format!("{name}={path:?} is ignored: ")), "{text}");
+        }
     }
 }

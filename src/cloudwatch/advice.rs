@@ -115,6 +115,18 @@ pub(super) fn name_advice(subject: &Subject<'_>) -> String {
     }
 }
 
+/// For a certificate that is not trusted.
+pub(super) fn trust_advice(subject: &Subject<'_>) -> String {
+    let whose = match subject.variable {
+        Some(variable) => format!("check {variable}, which names the address, and"),
+        None => "if a proxy or a firewall in between has certificates of its own,".to_owned(),
+    };
+    format!(
+        "{whose} name the file of the authority in AWS_CA_BUNDLE; also check that the host's clock is \
+         right"
+    )
+}
+
 /// For a signature that was refused because of the host's clock.
 pub(super) fn clock_advice(ahead_seconds: i64) -> String {
     if ahead_seconds.abs() < CLOCK_SKEW_SECONDS {

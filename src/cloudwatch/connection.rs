@@ -5,6 +5,7 @@
 use std::{error::Error, fmt, net::SocketAddr};
 
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use isahc::error::ErrorKind;
 
 use super::names::LookupError;
 use crate::publisher::Outcome;
@@ -53,6 +54,12 @@ impl ConnectionError {
     /// Whether a name has no address, or it cannot be told.
     pub(super) fn is_of_name(&self) -> bool {
         self.cause.is::<LookupError>()
+    }
+
+    /// Whether the other side could not prove that it is whom it should be.
+    pub(super) fn is_of_trust(&self) -> bool {
+        let error = self.cause.downcast_ref::<isahc::Error>();
+        error.is_some_and(|error| *error.kind() == ErrorKind::BadServerCertificate)
     }
 
     /// Whether the request was sent, and nothing came back.

@@ -1,7 +1,7 @@
 //! Whose credentials requests are signed with, and why there are none, for a person.
 //! The key itself is not looked at.
 
-use std::{error::Error, fmt, iter, time::SystemTime};
+use std::{error::Error, fmt, io, iter, time::SystemTime};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_cloudwatch::config::{Credentials, ProvideCredentials as _, SharedCredentialsProvider};
@@ -87,6 +87,14 @@ impl NoCredentials {
         let heard = heard.filter(|heard| !heard.is_of_instance());
         match (error, heard) {
             _ if is_of_configuration(error) => Self { cause: Cause::Misconfigured, what: line },
+            (_, None) if let Some(error) = cause_in::<io::Error>(error) => Self {
+                cause: Cause::Misconfigured,
+                what: format!(
+                    "a file that a source of credentials needs cannot be read: {error}; it is the one \
+                     in AWS_WEB_IDENTITY_TOKEN_FILE, in web_identity_token_file of a profile, or in \
+                     AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
+                ),
+            },
             // The instance is asked last, if the task has none of its own.
             (CredentialsError::CredentialsNotLoaded(_), _) => {
                 Self { cause: Cause::NoSource, what: line }
@@ -100,11 +108,24 @@ impl NoCredentials {
 
 /// Whether it is one, or what another source that a profile names says is one.
 fn is_of_configuration(error: &CredentialsError) -> bool {
-    let first: &(dyn Error + 'static) = error;
-    let causes = iter::successors(Some(first), |error| (*error).source());
-    causes
-        .filter_map(|cause| cause.downcast_ref())
-        .any(|cause| matches!(cause, CredentialsError::InvalidConfiguration(_)))
+    matches!(error, CredentialsError::InvalidConfiguration(_))
+        || error.source().is_some_and(|source| {
+            causes(source)
+                .filter_map(<dyn Error>::downcast_ref)
+                .any(|cause| matches!(cause, CredentialsError::InvalidConfiguration(_)))
+        })
+}
+
+/// The first of this type among the causes of an error.
+fn cause_in<'error, T: Error + 'static>(error: &'error (dyn Error + 'static)) -> Option<&'error T> {
+    causes(error).find_map(<dyn Error>::downcast_ref)
+}
+
+/// The error, what it comes from, and so on.
+fn causes<'error>(
+    error: &'error (dyn Error + 'static),
+) -> impl Iterator<Item = &'error (dyn Error + 'static)> {
+    iter::successors(Some(error), |error| (*error).source())
 }
 
 fn cause_of(Heard { is_for_role, answer, .. }: &Heard) -> Cause {

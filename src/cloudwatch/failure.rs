@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::Dispatc
 use aws_smithy_types::date_time::{DateTime, Format};
 
 use super::{
-    advice::{REQUEST_NOT_MADE, advice, cause_advice, clock_advice, name_advice},
+    advice::{REQUEST_NOT_MADE, advice, cause_advice, clock_advice, name_advice, trust_advice},
     connection::ConnectionError,
     credentials::NoCredentials,
     exchange::Answer,
@@ -124,7 +124,11 @@ impl PutError {
             SdkError::DispatchFailure(failure) => match connection_error(failure) {
                 // In its own words, without what the SDK says before them.
                 Some(said) => {
-                    let advice = said.is_of_name().then(|| name_advice(subject));
+                    let advice = match () {
+                        () if said.is_of_name() => Some(name_advice(subject)),
+                        () if said.is_of_trust() => Some(trust_advice(subject)),
+                        () => None,
+                    };
                     (said.outcome(), format!("{subject}: {}", chain(said)), advice)
                 }
                 None => match by_connector(failure) {

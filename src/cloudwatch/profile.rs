@@ -6,7 +6,11 @@
 //! addresses in them as they are: it panics on an empty one. So it is given their text
 //! with nothing in it that was not checked.
 
-use std::{env, fs, path::PathBuf};
+use std::{
+    env, fs,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
 
 use aws_config::profile::{Profile, ProfileSet, load};
 use aws_runtime::env_config::{
@@ -44,6 +48,13 @@ const KEYS: [(&str, &str); 3] = [
 /// What the SDK does not know, before a key that it shall not see.
 const HIDDEN: &str = "esp_hidden_";
 
+/// The longest file that is read.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// The variables that name files with tokens. What is in them may change.
+const TOKEN_FILES: [&str; 2] =
+    ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
+
 /// How many profiles may name one another as their source.
 const MAX_SOURCES: usize = 16;
 
@@ -55,6 +66,7 @@ const MAX_SOURCES: usize = 16;
 pub fn complete(mut settings: Settings) -> Result<Settings, SettingsErrors> {
     let files = [File::config(), File::credentials()];
     settings.warnings.extend(files.iter().filter_map(File::warning));
+    settings.warnings.extend(TOKEN_FILES.into_iter().filter_map(unreadable));
     let text = files.each_ref().map(|file| hiding(&file.text, |_, value| !value.is_empty()));
     let loaded = smol::block_on(load(&Fs::real(), &Env::real(), &sources(&text), None));
     let profiles = match loaded {
@@ -115,7 +127,7 @@ impl File {
             Some(path) => path.strip_prefix("~").map_or(path.clone(), |rest| home().join(rest)),
             None => home().join(".aws").join(default),
         };
-        let (text, problem) = match fs::read(&path).map(String::from_utf8) {
+        let (text, problem) = match read(&path).map(String::from_utf8) {
             Ok(Ok(text)) => (text, None),
             Ok(Err(_)) => (String::new(), Some("it is not UTF-8 text".to_owned())),
             Err(error) => (String::new(), Some(error.to_string())),
@@ -146,6 +158,27 @@ impl File {
 fn is_readable(file: &File) -> bool {
     let files = sources(&[file.text.clone(), String::new()]);
     smol::block_on(load(&Fs::real(), &Env::real(), &files, None)).is_ok()
+}
+
+/// That the file in this variable cannot be read, if that is so.
+fn unreadable(variable: &str) -> Option<SettingsWarning> {
+    let path = env::var_os(variable).filter(|path| !path.is_empty())?;
+    let error = fs::File::open(&path).err()?;
+    let path = path.to_string_lossy();
+    Some(SettingsWarning::new(
+        format!("the file in {variable}={path:?} cannot be read: {error}"),
+        format!("correct {variable}, or leave it out"),
+    ))
+}
+
+/// The bytes of a file of a sensible length.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut file = fs::File::open(path)?.take(MAX_BYTES + 1);
+    if file.read_to_end(&mut bytes)? as u64 > MAX_BYTES {
+        return Err(io::Error::other("it is longer than 1 MiB"));
+    }
+    Ok(bytes)
 }
 
 /// What the SDK reads instead of the files: the text of each.

@@ -11,6 +11,8 @@
 //! The table has every `AWS_*` variable that the SDK's sources name; a test compares
 //! it with them. ESP's documented ones are in `variable` and only listed here.
 
+use crate::environment::HEADER_BYTES_MAX;
+
 use super::{
     Given, Kind, Lookup, SettingsWarning, Shown, Variable,
     kind::words,
@@ -49,17 +51,18 @@ const fn row(name: &'static str, treatment: Treatment) -> SdkVariable {
     SdkVariable { name, treatment }
 }
 
-/// A part of a key. It becomes part of a header, and blanks in it are a mistake.
+/// A part of a key. It becomes part of a header, and blanks in it are a mistake. AWS's
+/// have at most 128 characters.
 const KEY: Kind = Kind::Text {
-    expected: || "visible ASCII characters without blanks or line ends".to_owned(),
-    accepts: |text| is_visible(text),
+    expected: || "at most 1024 visible ASCII characters without blanks or line ends".to_owned(),
+    accepts: |text| is_visible(text) && text.len() <= 1024,
     shown: Shown::Nothing,
 };
 
 /// The SDK itself trims it.
 const TOKEN: Kind = Kind::Text {
-    expected: || "visible ASCII characters without blanks between them".to_owned(),
-    accepts: |text| is_visible(text.trim()),
+    expected: || "at most 16384 visible ASCII characters without blanks between them".to_owned(),
+    accepts: |text| is_visible(text.trim()) && text.len() <= 16 << 10,
     shown: Shown::Nothing,
 };
 
@@ -72,8 +75,8 @@ const HEADER: Kind = Kind::Text {
 
 /// The same of what is no secret.
 const PRINTABLE: Kind = Kind::Text {
-    expected: || "printable ASCII characters".to_owned(),
-    accepts: is_printable,
+    expected: || format!("at most {HEADER_BYTES_MAX} printable ASCII characters"),
+    accepts: |text| is_printable(text) && text.len() <= HEADER_BYTES_MAX,
     shown: Shown::Whole,
 };
 
@@ -297,6 +300,10 @@ mod tests {
             ("AWS_SDK_UA_APP_ID", "shop web", true, true),
             ("AWS_EXECUTION_ENV", "AWS_ECS_FARGATE", true, false),
             ("AWS_EXECUTION_ENV", "Fargate ü", true, true),
+            ("AWS_EXECUTION_ENV", &"x".repeat(300), true, true),
+            ("AWS_ACCESS_KEY_ID", &"x".repeat(1025), false, false),
+            ("AWS_SESSION_TOKEN", &"x".repeat(16385), false, false),
+            ("AWS_SESSION_TOKEN", &"x".repeat(16384), true, false),
             ("AWS_SESSION_TOKEN", "abc=\n", true, false),
             ("AWS_SESSION_TOKEN", "abc\u{e9}", false, false),
             ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", true, false),

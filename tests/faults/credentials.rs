@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use esp_endpoints::{
     cloudwatch::{Authorization, CloudWatch, Fault},
     credentials::CredentialsEndpoint,
+    sts::Sts,
 };
 
 use crate::run::{PATIENCE, Run};
@@ -158,6 +159,54 @@ fn refusals_of_every_kind_are_said_once_and_cost_nothing_once_they_end() {
                 assert_eq!(ended.log.at("ERROR").count(), 0, "{}", ended.log.text);
                 ended.assert_one_trouble(PUBLISHING);
                 ended.assert_all_published();
+            });
+        }
+    });
+}
+
+#[test]
+fn role_that_sts_does_not_give_is_said_once_and_costs_nothing_once_it_does() {
+    let profile = "[default]\nrole_arn = arn:aws:iam::111122223333:role/x\nsource_profile = base\n\
+                   [profile base]\naws_access_key_id = AKIDBASE\naws_secret_access_key = secret-base\n";
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults-credentials-role");
+    std::fs::write(&file, profile).unwrap();
+    let refusals = [
+        (403, "AccessDenied", "trust policy"),
+        (403, "ExpiredToken", "renew the key"),
+        (400, "Throttling", "limits requests"),
+        (503, "ServiceUnavailable", "if it lasts"),
+        (400, "ValidationError", "correct role_arn"),
+    ];
+    std::thread::scope(|scope| {
+        for (status, code, advice) in refusals {
+            let file = &file;
+            scope.spawn(move || {
+                let sts = Sts::start("ASIAOFROLE");
+                sts.refuse(status, code, "for a reason");
+                let url = sts.url();
+                let more = [
+                    ("AWS_ACCESS_KEY_ID", ""),
+                    ("AWS_SECRET_ACCESS_KEY", ""),
+                    ("AWS_CONFIG_FILE", file.to_str().unwrap()),
+                    ("AWS_ENDPOINT_URL_STS", url.as_str()),
+                ];
+                let run = Run::start(CloudWatch::start(), &more);
+                run.until("tries", |_| sts.asked().len() >= 3);
+                run.polls(3);
+                assert!(run.cloudwatch.requests().is_empty());
+                sts.accept();
+                let ended_at = Instant::now();
+                run.goes_through(4);
+                assert!(ended_at.elapsed() < Duration::from_mins(1));
+                let ended = run.end();
+                assert_eq!(keys(&ended.cloudwatch), ["ASIAOFROLE"]);
+                assert_eq!(ended.ledger.copies, 0);
+                assert_eq!(ended.log.at("ERROR").count(), 0, "{}", ended.log.text);
+                ended.assert_one_trouble(PUBLISHING);
+                ended.assert_all_published();
+                let error = ended.log.expect("publishing to CloudWatch fails");
+                let error = error["error"].as_str().unwrap();
+                assert!(error.contains(code) && error.contains(advice), "{error}");
             });
         }
     });

@@ -40,6 +40,9 @@ fn refused(run: Run, why: &str) {
     assert_eq!(ended.ledger.figure("unsent"), ended.ledger.figure("taken"));
     let error = ended.log.expect("publishing to CloudWatch fails")["error"].as_str().unwrap();
     assert!(error.contains(why), "{error}");
+    let advice = "; check AWS_ENDPOINT_URL, which names the address, and name the file of the authority in \
+                  AWS_CA_BUNDLE; also check that the host's clock is right";
+    assert!(error.ends_with(advice), "{error}");
 }
 
 #[test]

@@ -64,6 +64,11 @@ impl Sts {
         self.state.lock().unwrap().refusal = Some((status, code.to_owned(), message.to_owned()));
     }
 
+    /// From now on keys again.
+    pub fn accept(&self) {
+        self.state.lock().unwrap().refusal = None;
+    }
+
     /// From now on this session token, written as it is into the XML.
     pub fn set_token(&self, token: &str) {
         token.clone_into(&mut self.state.lock().unwrap().token);
