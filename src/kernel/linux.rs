@@ -14,7 +14,7 @@ use self::{
     files::{ProcessPath, read_once},
     group::Group,
     host::{Interface, Machine},
-    processes::{LISTED_MOST, Listing, ProcessList, RealProbe, clock},
+    processes::{LISTED_MOST, Listing, Look, ProcessList, RealProbe, clock, is_gone},
 };
 use super::{
     Finding, KernelReading, MachineReading, NoFile, NoInterface, NoProcesses, Tier,
@@ -202,12 +202,14 @@ impl Kernel {
     fn list_processes(&mut self) -> bool {
         let Self { list: Some(list), containers, buffer, .. } = self else { return true };
         self.listing = list.look(buffer, |proc, pid, buffer| {
-            let path = ProcessPath::new(pid, "cgroup");
-            let Ok(bytes) = read_once(proc, path.as_bytes(), buffer) else { return false };
+            let bytes = match read_once(proc, ProcessPath::new(pid, "cgroup").as_bytes(), buffer) {
+                Ok(bytes) => bytes,
+                Err(error) if is_gone(&error) => return Look::Elsewhere,
+                Err(_) => return Look::Failed,
+            };
             let ids = containers.iter().map(|container| container.docker_id.as_str());
-            let Some((place, _)) = container_of(bytes, &ids) else { return false };
-            containers[place].add(pid, proc, buffer);
-            true
+            let Some((place, _)) = container_of(bytes, &ids) else { return Look::Elsewhere };
+            containers[place].add(pid, proc, buffer)
         });
         if matches!(self.listing, Listing::TooMany | Listing::Failed) {
             // Not again before the next look.
@@ -288,21 +290,24 @@ impl Container {
         self.account = new_account();
     }
 
-    fn add(&mut self, pid: i32, proc: &OwnedFd, buffer: &mut [u8]) {
+    /// One of its processes was found.
+    fn add(&mut self, pid: i32, proc: &OwnedFd, buffer: &mut [u8]) -> Look {
         if self.has_too_many {
-            return;
+            return Look::Belongs;
         }
         let mut probe = RealProbe { proc, buffer };
-        let (Seen::Stat(stat), Some(clock)) = (probe.stat(pid), clock(pid)) else { return };
-        if stat.pid != pid {
-            return;
-        }
+        let (stat, clock) = match (probe.stat(pid), clock(pid)) {
+            (Seen::Unknown, _) => return Look::Failed,
+            (Seen::Stat(stat), Some(clock)) if stat.pid == pid => (stat, clock),
+            _ => return Look::Belongs,
+        };
         self.account.add(clock, stat, &mut probe);
         self.is_own |= u32::try_from(pid) == Ok(process::id());
         if self.account.len() > FOLLOWED_MOST {
             self.give_up();
             self.has_too_many = true;
         }
+        Look::Belongs
     }
 
     /// Its processes are not followed any more.

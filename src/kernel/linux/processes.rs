@@ -1,13 +1,16 @@
 //! Which processes there are: the list of `/proc`, read anew only when the kernel has
 //! given out a process id since, which one short file tells (`loadavg`).
 
-use std::{fs::File, mem::MaybeUninit, os::fd::OwnedFd, path::Path};
+use std::{fs::File, io, mem::MaybeUninit, os::fd::OwnedFd, path::Path};
 
 use nix::{
     time::{ClockId, clock_getcpuclockid},
     unistd::Pid,
 };
-use rustix::fs::{CWD, Mode, OFlags, RawDir, SeekFrom, openat, seek};
+use rustix::{
+    fs::{CWD, Mode, OFlags, RawDir, SeekFrom, openat, seek},
+    io::Errno,
+};
 
 use super::files::{ProcessPath, open_file, read_again, read_once};
 use crate::kernel::{
@@ -49,6 +52,17 @@ struct Known {
     looks_left: u8,
 }
 
+/// What a look at a process has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Which container it belongs to, for good.
+    Belongs,
+    /// It belongs to none, so far.
+    Elsewhere,
+    /// It could not be looked at.
+    Failed,
+}
+
 /// How the list is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Listing {
@@ -76,12 +90,11 @@ impl ProcessList {
         self.last_pid = None;
     }
 
-    /// Calls `visit` with each process that is new, or not looked at often enough;
-    /// that says whether it belongs to a container, and then it is not visited again.
+    /// Calls `visit` with each process that is new, or not looked at often enough.
     pub(super) fn look(
         &mut self,
         buffer: &mut [u8],
-        mut visit: impl FnMut(&OwnedFd, i32, &mut [u8]) -> bool,
+        mut visit: impl FnMut(&OwnedFd, i32, &mut [u8]) -> Look,
     ) -> Listing {
         // Before the list: whoever comes later moves it on.
         let last_pid =
@@ -101,9 +114,11 @@ impl ProcessList {
         }
         for known in &mut self.known {
             if known.looks_left > 0 {
-                known.looks_left -= 1;
-                if visit(&self.proc, known.pid, buffer) {
-                    known.looks_left = 0;
+                match visit(&self.proc, known.pid, buffer) {
+                    Look::Belongs => known.looks_left = 0,
+                    Look::Elsewhere => known.looks_left -= 1,
+                    // For want of descriptors, perhaps: its time would be missing.
+                    Look::Failed => {}
                 }
             }
         }
@@ -146,6 +161,11 @@ impl ProcessList {
     }
 }
 
+/// Whether that is how a file of a process fails that has ended.
+pub(super) fn is_gone(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::SRCH))
+}
+
 /// The kernel itself.
 pub(super) struct RealProbe<'a> {
     pub(super) proc: &'a OwnedFd,
@@ -170,15 +190,8 @@ impl Probe for RealProbe<'_> {
     fn stat(&mut self, pid: i32) -> Seen {
         match read_once(self.proc, ProcessPath::new(pid, "stat").as_bytes(), self.buffer) {
             Ok(bytes) => process_stat(bytes).map_or(Seen::Unknown, Seen::Stat),
-            Err(error) => match error.raw_os_error() {
-                Some(code)
-                    if code == rustix::io::Errno::NOENT.raw_os_error()
-                        || code == rustix::io::Errno::SRCH.raw_os_error() =>
-                {
-                    Seen::Gone
-                }
-                _ => Seen::Unknown,
-            },
+            Err(error) if is_gone(&error) => Seen::Gone,
+            Err(_) => Seen::Unknown,
         }
     }
 }

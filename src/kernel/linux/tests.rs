@@ -158,6 +158,38 @@ fn only_the_own_container_is_no_shared_namespace() {
 }
 
 #[test]
+fn of_more_processes_than_are_listed_none_is_followed() {
+    let mut tree = Tree::new();
+    tree.process(&format!("/docker/{ONE}"));
+    let mut kernel = tree.kernel(&[ONE]);
+    assert_eq!(read(&mut kernel).len(), 1);
+    for pid in 0..LISTED_MOST {
+        fs::create_dir(tree.proc().join((10_000_000 + pid).to_string())).unwrap();
+    }
+    tree.new_pid();
+    assert_eq!(read(&mut kernel), []);
+    let sum = kernel.findings().next().unwrap().sum;
+    assert_eq!(sum, Err(NoProcesses::TooMany { limit: LISTED_MOST }));
+}
+
+#[test]
+fn a_process_that_cannot_be_looked_at_is_looked_at_again() {
+    let mut tree = Tree::new();
+    tree.process(&format!("/docker/{TWO}"));
+    let pid = tree.process("/");
+    let path = tree.proc().join(pid.to_string()).join("cgroup");
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let mut kernel = tree.kernel(&[ONE, TWO]);
+    for _ in 0..5 {
+        assert_eq!(read(&mut kernel).len(), 1);
+    }
+    fs::remove_dir(&path).unwrap();
+    fs::write(&path, format!("0::/docker/{ONE}\n")).unwrap();
+    assert_eq!(read(&mut kernel).len(), 2);
+}
+
+#[test]
 fn a_file_that_only_looks_like_a_counter_is_not_read() {
     let mut tree = Tree::new();
     let pid = tree.process(&format!("/docker/{ONE}"));
