@@ -2,10 +2,9 @@
 //! what the tests of real processes share.
 
 #![allow(dead_code, reason = "each test uses some of it")]
-#![allow(clippy::print_stderr, reason = "a test that was skipped must say so")]
 
 pub(crate) mod ledger;
-pub(crate) mod namespace;
+pub(crate) mod run;
 
 use std::{
     io::Read as _,
@@ -20,6 +19,7 @@ use esp_endpoints::{
     counters::{CounterReading, Steady},
     metadata::MetadataEndpoint,
 };
+use rustix::process::{Pid, Signal, kill_process};
 
 /// For what comes in a second or two, on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -70,8 +70,14 @@ impl Esp {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+        let signal = match name {
+            "TERM" => Signal::TERM,
+            "INT" => Signal::INT,
+            "HUP" => Signal::HUP,
+            "PIPE" => Signal::PIPE,
+            _ => panic!("no signal {name}"),
+        };
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Ends it by a signal and gives the log, after at most 2 s.

@@ -7,13 +7,13 @@ use esp::{publisher::Outcome, sample::own_figures::Scope};
 use esp_endpoints::service::Fault;
 
 use crate::{
+    random::wrong,
     simulated::{
         aws::{AwsScript, CloudWatchFault, KeyFault},
         environment,
         scenario::{Played, Scenario},
         script::Episode,
     },
-    wrong,
 };
 
 const FROM: Duration = Duration::from_secs(95);
