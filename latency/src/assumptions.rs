@@ -85,6 +85,10 @@ pub(crate) const ONE_STEP: (f64, f64) = (10.0, 100.0);
 /// known and for the adaptive rule to know its noise.
 pub(crate) const WARM_UP_S: f64 = 130.0;
 
+/// For how long a new task uses all the CPU that it may, seconds. An assumption: a runtime
+/// that loads its classes and fills its caches.
+pub(crate) const START_UP_S: f64 = 25.0;
+
 /// What a thousand requests cost in USD, in us-east-1; and the hours of a month.
 pub(crate) const USD_PER_1000_REQUESTS: f64 = 0.01;
 pub(crate) const HOURS_PER_MONTH: f64 = 730.0;

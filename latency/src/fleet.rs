@@ -1,107 +1,263 @@
-//! A service of many tasks: what its average looks like to the alarm while some tasks
-//! publish more often than others.
+//! A service of many tasks in one account: what its average, its maximum and its p90 look like
+//! to the alarm, beside the truth, and what the account's limit does to it.
+
+use std::{cmp::Reverse, collections::BinaryHeap};
 
 use crate::{
-    alarm::{Alarm, Datum, Window},
-    assumptions::WARM_UP_S,
+    alarm::{Datum, Window},
+    assumptions::{ACCOUNT_REQUESTS_PER_S, START_UP_S},
     cloudwatch::CloudWatch,
     dice::between,
     load::{Load, Step},
-    moment::{Clock, SECOND_NS, ns},
+    moment::{Clock, SECOND_NS, ns, seconds},
     race::{Offset, esp_alarm, latency},
-    sidecar::{self, Publishing, Task},
+    sidecar::{Player, Publishing, Task},
     source::Kind,
     stats::Latencies,
 };
 
-/// A service, some of whose tasks turn hot at one moment.
+/// When it happens; by then the tasks know what is usual.
+const AT_S: f64 = 90.0;
+/// For so long the service is watched after that.
+const WATCHED_S: u64 = 70;
+/// For so long what is seen is compared with the truth: as long as it can matter.
+const COMPARED_S: u64 = 40;
+
+/// At so many phases the alarm is evaluated.
+const PHASES: u32 = 50;
+
+const CALM: f64 = 30.0;
+const HOT: f64 = 100.0;
+/// How far single seconds scatter.
+const NOISE: (f64, f64) = (2.0, 4.0);
+
+/// What happens to a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// So many tasks turn hot at one moment.
+    TurnHot(u64),
+    /// Half of the tasks are new, and use all the CPU that they may for a while. Those that
+    /// they replace end a minute later.
+    Deployment,
+    /// All tasks start within a second, after an outage.
+    AllStart,
+}
+
+/// A service.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fleet {
     pub(crate) tasks: u64,
-    pub(crate) hot: u64,
-    pub(crate) calm: f64,
-    pub(crate) heat: f64,
-    pub(crate) kind: Kind,
+    pub(crate) event: Event,
+    /// So many of a hundred requests are throttled whatever the account asks.
+    pub(crate) throttled_percent: u8,
+    /// Of the tasks on Fargate, so many of a hundred read the kernel; the others have the
+    /// endpoint's sample each 10 s.
+    pub(crate) kernel_percent: u8,
+    pub(crate) interval_s: f64,
     pub(crate) offset: Offset,
     pub(crate) rule: Option<esp::publisher::adaptive::Rule>,
-    pub(crate) interval_s: f64,
 }
 
-/// What the alarm sees of it, over all phases of its evaluation.
+/// How far what is seen of the newest period is above the truth, points.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Above {
+    pub(crate) most: f64,
+    /// The mean distance, whichever side.
+    pub(crate) distance: f64,
+}
+
+/// What the alarm sees, over all phases of its evaluation.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// How far the newest period's average is above the truth at most, in points, and the
-    /// mean distance, over the 30 s after the step.
-    pub(crate) above_most: f64,
-    pub(crate) distance: f64,
-    /// The share of phases in which the alarm fires, and how soon.
+    pub(crate) average: Above,
+    pub(crate) p90: Above,
+    pub(crate) maximum: Above,
+    /// In which share of the phases the alarm fires, and how soon.
     pub(crate) fires: f64,
     pub(crate) latency: Latencies,
-    /// The most requests of any second.
+    /// The most requests of any second after it happened.
     pub(crate) requests_most: u64,
+    /// The share of requests that were throttled from then on.
+    pub(crate) throttled: f64,
+}
+
+/// One task and its load.
+struct Member {
+    load: Load,
+    player: Player,
+    begins_ns: u64,
+    ends_ns: u64,
+}
+
+/// Requests that the account may still make: as many as in a second at most.
+struct Account {
+    left: f64,
+    filled_ns: u64,
+}
+
+impl Account {
+    fn accepts(&mut self, at_ns: u64) -> bool {
+        let since_s = seconds(at_ns.saturating_sub(self.filled_ns));
+        self.left = (self.left + since_s * ACCOUNT_REQUESTS_PER_S).min(ACCOUNT_REQUESTS_PER_S);
+        self.filled_ns = self.filled_ns.max(at_ns);
+        let is_accepted = self.left >= 1.0;
+        self.left -= f64::from(u8::from(is_accepted));
+        is_accepted
+    }
 }
 
 impl Fleet {
     pub(crate) fn look(&self, seed: u64, ingest_s: (f64, f64)) -> Seen {
         let mut dice = fastrand::Rng::with_seed(seed);
-        let clock = Clock::new();
-        let steps_at_s = WARM_UP_S + between((0.0, 60.0), &mut dice);
-        let steps_at_ns = ns(steps_at_s);
-        let until_ns = steps_at_ns + 70 * SECOND_NS;
-        let (mut data, mut truth): (Vec<Datum>, Vec<f64>) = (Vec::new(), vec![0.0; 300]);
-        let mut requests = vec![0_u64; 400];
-        for number in 0..self.tasks {
-            let is_hot = number < self.hot;
-            let after = if is_hot { self.heat } else { self.calm };
-            let step =
-                Step { before: (self.calm, self.calm), after: (after, after), noise: (2.0, 4.0) };
-            let load = Load::step_at(step, steps_at_s, 290, &mut dice);
-            let offset_s = match self.offset {
-                Offset::At(seconds) => seconds,
-                Offset::Within(most) => between((0.0, most), &mut dice),
-                Offset::BeforeEvaluation(_) => 0.0,
-            };
-            let task = Task {
-                source: self.kind.source(dice.f64()),
-                publishing: Publishing { interval_s: self.interval_s, offset_s, rule: self.rule },
-                asked_from_ns: ns(dice.f64()),
-            };
-            let cloudwatch = CloudWatch { seed: dice.u64(..), ingest_s };
-            let published = sidecar::play(task, &load, &cloudwatch, clock, until_ns);
-            data.extend(published.data);
-            for at_ns in published.requests_ns {
-                requests[(at_ns / SECOND_NS) as usize] += 1;
+        let (at_ns, clock) = (ns(AT_S), Clock::new());
+        let until_ns = at_ns + WATCHED_S * SECOND_NS;
+        let mut members: Vec<_> = self.members(ingest_s, clock, &mut dice);
+        self.play(&mut members, until_ns, &mut dice);
+
+        let mut seen = Seen::default();
+        let (mut data, mut requests) = (Vec::new(), [0_u64; WATCHED_S as usize]);
+        let (mut all, mut throttled) = (0, 0);
+        let mut loads = Vec::with_capacity(members.len());
+        for member in members {
+            let published = member.player.finish();
+            data.extend(published.data.into_iter().filter(|datum| datum.second + 60 > AT_S as u64));
+            for since_ns in published.requests_ns.iter().filter_map(|it| it.checked_sub(at_ns)) {
+                all += 1;
+                requests[(since_ns / SECOND_NS) as usize] += 1;
             }
-            for (second, sum) in truth.iter_mut().take(280).enumerate() {
-                let begin_ns = second as u64 * SECOND_NS;
-                *sum += load.mean(begin_ns, begin_ns + SECOND_NS) / self.tasks as f64;
-            }
+            throttled += published.throttled_ns.iter().filter(|it| **it >= at_ns).count();
+            loads.push((member.load, member.begins_ns, member.ends_ns));
         }
         data.sort_by_key(|datum| datum.second);
-        let alarm = esp_alarm();
-        let mut seen = Seen {
-            requests_most: requests.into_iter().skip(60).max().unwrap_or(0),
-            ..Seen::default()
-        };
-        let mut looks = 0.0;
-        for tenth in 0..300 {
-            let at_ns = steps_at_ns + tenth * SECOND_NS / 10;
-            if let Some(average) = (Alarm { look_back: 0, ..alarm }).points(&data, at_ns)[0] {
-                let end = (at_ns / SECOND_NS) as usize;
-                let true_average = truth[end - 10..end].iter().sum::<f64>() / 10.0;
-                seen.above_most = seen.above_most.max(average - true_average);
-                seen.distance += (average - true_average).abs();
-                looks += 1.0;
-            }
-        }
-        seen.distance /= looks;
-        for phase in 0..50 {
-            let evaluation = (f64::from(phase) + 0.5) / 50.0;
-            let at = latency(&data, alarm, Window::Sliding, evaluation, steps_at_ns, until_ns);
-            seen.fires += f64::from(u8::from(at.is_some())) / 50.0;
-            seen.latency.add(at);
+        seen.requests_most = requests.into_iter().max().unwrap_or(0);
+        seen.throttled = throttled as f64 / f64::from(all.max(1));
+        compare(&data, &loads, at_ns, &mut seen);
+        for phase in 0..PHASES {
+            let evaluation = (f64::from(phase) + 0.5) / f64::from(PHASES);
+            let alarm = esp_alarm();
+            let fires = latency(&data, alarm, Window::Sliding, evaluation, at_ns, until_ns);
+            seen.fires += f64::from(u8::from(fires.is_some())) / f64::from(PHASES);
+            seen.latency.add(fires);
         }
         seen.latency.sort();
         seen
+    }
+
+    fn members(&self, ingest_s: (f64, f64), clock: Clock, dice: &mut fastrand::Rng) -> Vec<Member> {
+        let is_deployment = self.event == Event::Deployment;
+        let new = if is_deployment { self.tasks.div_ceil(2) } else { 0 };
+        (0..self.tasks + new)
+            .map(|number| {
+                // During a deployment the first half of the old ones is replaced.
+                let is_new = number >= self.tasks || self.event == Event::AllStart;
+                let is_replaced = is_deployment && number < new;
+                let is_hot = matches!(self.event, Event::TurnHot(hot) if number < hot);
+                let begins_s = if is_new { AT_S + dice.f64() } else { dice.f64() };
+                let length_s = AT_S as u64 + WATCHED_S + 2;
+                let load = if is_new && is_deployment {
+                    Load::start_up(CALM, begins_s, START_UP_S, NOISE, length_s, dice)
+                } else {
+                    let after = if is_hot { HOT } else { CALM };
+                    let step = Step { before: (CALM, CALM), after: (after, after), noise: NOISE };
+                    Load::step_at(step, AT_S, length_s, dice)
+                };
+                let kind = if dice.u8(..100) < self.kernel_percent {
+                    Kind::Kernel
+                } else {
+                    Kind::Endpoint10
+                };
+                let offset_s = match self.offset {
+                    Offset::At(seconds) => seconds,
+                    Offset::Within(most) => between((0.0, most), dice),
+                    Offset::BeforeEvaluation(_) => 0.0,
+                };
+                let publishing =
+                    Publishing { interval_s: self.interval_s, offset_s, rule: self.rule };
+                let begins_ns = ns(begins_s);
+                let task =
+                    Task { source: kind.source(dice.f64()), publishing, asked_from_ns: begins_ns };
+                let cloudwatch = CloudWatch { seed: dice.u64(..), ingest_s };
+                let ends_ns = if is_replaced { ns(AT_S + 60.0) } else { u64::MAX };
+                Member { load, player: Player::new(task, cloudwatch, clock), begins_ns, ends_ns }
+            })
+            .collect()
+    }
+
+    /// All of them at once, in the order in which things happen: they share the account.
+    fn play(&self, members: &mut [Member], until_ns: u64, dice: &mut fastrand::Rng) {
+        let mut account = Account { left: ACCOUNT_REQUESTS_PER_S, filled_ns: 0 };
+        let next = |(place, member): (usize, &Member)| Reverse((member.player.next_ns(), place));
+        let mut queue: BinaryHeap<_> = members.iter().enumerate().map(next).collect();
+        while let Some(Reverse((at_ns, place))) = queue.pop() {
+            let member = &mut members[place];
+            if at_ns >= until_ns {
+                break;
+            }
+            if at_ns >= member.ends_ns {
+                continue;
+            }
+            let is_unlucky = dice.u8(..100) < self.throttled_percent;
+            member.player.step(&member.load, |at_ns| account.accepts(at_ns) && !is_unlucky);
+            queue.push(next((place, member)));
+        }
+    }
+}
+
+/// Compares what has arrived of the newest ten seconds with what they were, each half second.
+fn compare(data: &[Datum], loads: &[(Load, u64, u64)], at_ns: u64, seen: &mut Seen) {
+    let period_s = esp_alarm().period_s;
+    let mut looks = 0.0;
+    for half in 0..2 * COMPARED_S {
+        let look_ns = at_ns + half * SECOND_NS / 2;
+        let end_s = look_ns / SECOND_NS;
+        let begin_s = end_s - period_s;
+        let from = data.partition_point(|datum| datum.second < begin_s);
+        let until = data.partition_point(|datum| datum.second < end_s);
+        let arrived = data[from..until].iter().filter(|datum| datum.arrived_ns <= look_ns);
+        let shown: Vec<f64> = arrived.map(|datum| datum.sum).collect();
+        let true_values = loads.iter().flat_map(|(load, begins_ns, ends_ns)| {
+            (begin_s..end_s).filter_map(move |second| {
+                let second_ns = second * SECOND_NS;
+                let is_there = (*begins_ns..*ends_ns).contains(&second_ns);
+                is_there.then(|| load.mean(second_ns, second_ns + SECOND_NS))
+            })
+        });
+        let truth: Vec<f64> = true_values.collect();
+        let (Some(shown), Some(truth)) = (Statistics::of(shown), Statistics::of(truth)) else {
+            continue;
+        };
+        looks += 1.0;
+        seen.average.note(shown.average - truth.average);
+        seen.p90.note(shown.p90 - truth.p90);
+        seen.maximum.note(shown.maximum - truth.maximum);
+    }
+    for above in [&mut seen.average, &mut seen.p90, &mut seen.maximum] {
+        above.distance /= looks;
+    }
+}
+
+impl Above {
+    fn note(&mut self, above: f64) {
+        self.most = self.most.max(above);
+        self.distance += above.abs();
+    }
+}
+
+/// What an alarm can be set on.
+struct Statistics {
+    average: f64,
+    p90: f64,
+    maximum: f64,
+}
+
+impl Statistics {
+    fn of(mut values: Vec<f64>) -> Option<Self> {
+        values.sort_by(f64::total_cmp);
+        let place = (values.len() as f64 * 0.9).ceil() as usize;
+        Some(Self {
+            maximum: *values.last()?,
+            p90: values[place.saturating_sub(1)],
+            average: values.iter().sum::<f64>() / values.len() as f64,
+        })
     }
 }

@@ -62,6 +62,25 @@ impl Load {
         Self { steps_at_s, ..Self::of(percentages.into_iter()) }
     }
 
+    /// Nothing until it begins, all the CPU that there is for a while, and then `calm`.
+    pub(crate) fn start_up(
+        calm: f64,
+        begins_s: f64,
+        lasts_s: f64,
+        noise: (f64, f64),
+        length_s: u64,
+        dice: &mut fastrand::Rng,
+    ) -> Self {
+        let noise = between(noise, dice);
+        let percentages = (0..length_s).map(|second| {
+            let since_s = second as f64 + 1.0 - begins_s;
+            let begun = since_s.clamp(0.0, 1.0);
+            let steady = (since_s - lasts_s).clamp(0.0, 1.0);
+            (100.0 + (calm - 100.0) * steady + noise * scattered(dice)).min(100.0) * begun
+        });
+        Self { steps_at_s: begins_s, ..Self::of(percentages) }
+    }
+
     /// The counter at this moment, in nanoseconds of a task of one CPU. Never 0, which would
     /// mean that there is none.
     pub(crate) fn counter_ns(&self, at_ns: u64) -> u64 {

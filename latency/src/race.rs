@@ -144,7 +144,7 @@ fn one_run(course: Course, number: u64, runners: &[Runner], clock: Clock, result
                 };
                 let publishing = Publishing { interval_s, offset_s, rule };
                 let task = Task { source: kind.source(phase), publishing, asked_from_ns };
-                let published = sidecar::play(task, &load, &cloudwatch, clock, until_ns);
+                let published = sidecar::play(task, &load, cloudwatch, clock, until_ns);
                 let minute_ns = 60 * SECOND_NS;
                 for at_ns in published.requests_ns {
                     if let Some(since) = (at_ns + minute_ns).checked_sub(steps_at_ns)

@@ -55,7 +55,7 @@ pub(crate) fn show(arguments: Arguments) {
     let Arguments { runs, seed, ingest_s, .. } = arguments;
     let runners: Vec<_> = rows.iter().map(|row| row.1).collect();
     let results = race::run(Course { runs, seed, step, ingest_s }, &runners);
-    println!("| requests | sliding: p50 | p99 | aligned: p50 | p99 | USD a task-month, calm |");
+    println!("| requests | sliding: p50 | p99 | aligned: p50 | p99 | USD a task-month |");
     println!("|---|--:|--:|--:|--:|--:|");
     for ((name, runner), result) in rows.iter().zip(&results) {
         let [sliding, aligned] = [&result.sliding, &result.aligned]

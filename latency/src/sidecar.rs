@@ -1,14 +1,18 @@
-//! ESP itself, on the model's clock: the real sampler and the real publisher, connected as the
-//! sidecar connects them. What the sidecar's own tasks decide is repeated here in a few lines:
-//! when the source is asked, and that the publisher is asked after each change.
+//! ESP itself, on the model's clock: the real sampler, which also says when the endpoint is
+//! asked, and the real publisher, connected as the sidecar connects them. What the sidecar's
+//! own tasks decide is repeated here in a few lines: that the publisher is asked after each
+//! change, and that one request is under way at a time.
 
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
 use esp::{
     endpoint::task::TaskDocument,
     publisher::{Action, Outcome, Publisher, adaptive::Rule},
     sample::{Metric, Sample},
-    sampler::{Event, Sampler, Selection},
+    sampler::{Event, Sampler, Selection, asking::Asking},
 };
 
 use crate::{
@@ -20,8 +24,8 @@ use crate::{
     source::Source,
 };
 
-/// What the store holds at most: an hour of one metric.
-const CAPACITY: usize = 3600;
+/// What the store holds at most: ten minutes of one metric, which no run here fills.
+const CAPACITY: usize = 600;
 
 const TASK: &str = r#"{"Cluster": "shop", "TaskARN":
     "arn:aws:ecs:eu-west-1:111122223333:task/shop/0af3", "Limits": {"CPU": 1.0},
@@ -52,99 +56,130 @@ pub(crate) struct Published {
     pub(crate) data: Vec<Datum>,
     /// When requests went out.
     pub(crate) requests_ns: Vec<u64>,
-}
-
-/// When the source is asked: the one place to change if ESP asks otherwise.
-fn next_ask(asked_ns: u64) -> u64 {
-    asked_ns + ns(ASK_EVERY_S)
+    /// Those of them that CloudWatch throttled.
+    pub(crate) throttled_ns: Vec<u64>,
 }
 
 /// Plays ESP beside `load` until a moment.
 pub(crate) fn play(
     task: Task,
     load: &Load,
-    cloudwatch: &CloudWatch,
+    cloudwatch: CloudWatch,
     clock: Clock,
     until_ns: u64,
 ) -> Published {
-    let mut esp = Esp::new(task, clock);
-    let mut published = Published::default();
-    let mut ask_at = task.asked_from_ns;
-    // The publisher's answer; and, while a request is under way, when it ends.
-    let mut wake_at = ask_at;
-    let mut ends_at: Option<u64> = None;
-    loop {
-        let at_ns = ask_at.min(ends_at.unwrap_or(wake_at));
-        if at_ns >= until_ns {
-            published.data.sort_by_key(|datum| datum.second);
-            return published;
-        }
-        let now = clock.now(at_ns);
-        if ends_at.is_some_and(|ends_at| ends_at <= at_ns) {
-            ends_at = None;
-            esp.publisher.on_outcome(Outcome::Accepted, now);
-            wake_at = at_ns;
-        }
-        if ask_at <= at_ns {
-            ask_at = next_ask(ask_at);
-            if esp.ask(task.source, load, at_ns, clock) {
-                wake_at = at_ns;
-            }
-        }
-        if ends_at.is_none() && wake_at <= at_ns {
-            match esp.publisher.poll(now) {
-                Action::WaitUntil(at) => wake_at = clock.ns(at).max(at_ns + 1),
-                Action::Send(samples) => {
-                    published.requests_ns.push(at_ns);
-                    let accepted_at = at_ns + cloudwatch.accepts_after(at_ns);
-                    ends_at = Some(accepted_at);
-                    let arrived_ns = accepted_at + cloudwatch.sees_after(at_ns);
-                    published.data.extend(samples.iter().map(|sample| Datum {
-                        second: second_of(sample.read),
-                        sum: sample.value,
-                        count: 1.0,
-                        arrived_ns,
-                    }));
-                }
-            }
-        }
+    let mut player = Player::new(task, cloudwatch, clock);
+    while player.next_ns() < until_ns {
+        player.step(load, |_| true);
     }
+    player.finish()
 }
 
-/// The state machines.
-struct Esp {
+/// One ESP, from one thing that happens to the next.
+pub(crate) struct Player {
+    source: Source,
+    cloudwatch: CloudWatch,
+    clock: Clock,
     sampler: Sampler,
     publisher: Publisher,
+    asking: Asking,
     samples: Vec<Sample>,
     events: Vec<Event>,
+    /// When the publisher wants to be asked again; and, while a request is under way, when
+    /// it ends, and how.
+    wakes_ns: u64,
+    under_way: Option<(u64, Outcome)>,
+    published: Published,
 }
 
-impl Esp {
-    #[expect(clippy::expect_used, reason = "both texts are constants of this file")]
-    fn new(task: Task, clock: Clock) -> Self {
-        let now = clock.now(0);
-        let interval = std::time::Duration::from_secs_f64(task.publishing.interval_s);
-        let mut publisher = Publisher::new(interval, CAPACITY, 1);
-        publisher.set_rule(task.publishing.rule);
-        publisher.set_offset(std::time::Duration::from_secs_f64(task.publishing.offset_s));
+impl Player {
+    #[expect(clippy::expect_used, reason = "the text is a constant of this file")]
+    pub(crate) fn new(task: Task, cloudwatch: CloudWatch, clock: Clock) -> Self {
+        let Publishing { interval_s, offset_s, rule } = task.publishing;
+        let mut publisher =
+            Publisher::new(Duration::from_secs_f64(interval_s), CAPACITY, cloudwatch.seed);
+        publisher.set_rule(rule);
+        publisher.set_offset(Duration::from_secs_f64(offset_s));
         let selection = Selection::Named(vec!["web".to_owned()]);
         let mut sampler = Sampler::new(selection, [Metric::CpuUtilization].into_iter().collect());
         let document = TaskDocument::parse(&mut TASK.as_bytes().to_vec()).expect("a task document");
+        let begins = clock.now(task.asked_from_ns);
         let (mut samples, mut events) = (Vec::new(), Vec::new());
-        sampler.on_task(&document, now, &mut samples, &mut events);
-        Self { sampler, publisher, samples, events }
+        sampler.on_task(&document, begins, &mut samples, &mut events);
+        Self {
+            source: task.source,
+            cloudwatch,
+            clock,
+            sampler,
+            publisher,
+            asking: Asking::new(begins.instant, Duration::from_secs_f64(ASK_EVERY_S)),
+            samples,
+            events,
+            wakes_ns: task.asked_from_ns,
+            under_way: None,
+            published: Published::default(),
+        }
     }
 
-    /// Asks the source, and hands on what is new. Whether the publisher is to be asked.
-    fn ask(&mut self, source: Source, load: &Load, at_ns: u64, clock: Clock) -> bool {
-        self.sampler.on_asked(clock.now(at_ns).instant);
-        let entry = source.ask(load, at_ns);
-        let answered = clock.now(at_ns + ns(ANSWER_S));
+    /// When the next thing happens.
+    pub(crate) fn next_ns(&self) -> u64 {
+        let ends_ns = self.under_way.map(|(ends_ns, _)| ends_ns);
+        self.clock.ns(self.asking.next()).min(ends_ns.unwrap_or(self.wakes_ns))
+    }
+
+    /// Does it. `accepts` says whether CloudWatch takes a request that reaches it then.
+    pub(crate) fn step(&mut self, load: &Load, accepts: impl FnOnce(u64) -> bool) {
+        let at_ns = self.next_ns();
+        let now = self.clock.now(at_ns);
+        if let Some((ends_ns, outcome)) = self.under_way
+            && ends_ns <= at_ns
+        {
+            self.under_way = None;
+            self.publisher.on_outcome(outcome, now);
+            self.wakes_ns = at_ns;
+        }
+        if self.asking.next() <= now.instant && self.ask(load, at_ns) {
+            self.wakes_ns = at_ns;
+        }
+        if self.under_way.is_some() || self.wakes_ns > at_ns {
+            return;
+        }
+        match self.publisher.poll(now) {
+            Action::WaitUntil(at) => self.wakes_ns = self.clock.ns(at).max(at_ns + 1),
+            Action::Send(samples) => self.send(&samples, at_ns, accepts),
+        }
+    }
+
+    fn send(&mut self, samples: &[Sample], at_ns: u64, accepts: impl FnOnce(u64) -> bool) {
+        self.published.requests_ns.push(at_ns);
+        let ends_ns = at_ns + self.cloudwatch.accepts_after(at_ns);
+        if !accepts(ends_ns) {
+            self.published.throttled_ns.push(at_ns);
+            self.under_way = Some((ends_ns, Outcome::Throttled));
+            return;
+        }
+        self.under_way = Some((ends_ns, Outcome::Accepted));
+        let arrived_ns = ends_ns + self.cloudwatch.sees_after(at_ns);
+        self.published.data.extend(samples.iter().map(|sample| Datum {
+            second: second_of(sample.read),
+            sum: sample.value,
+            count: 1.0,
+            arrived_ns,
+        }));
+    }
+
+    /// Asks the source, plans when it is asked next, and hands on what is new. Whether the
+    /// publisher is to be asked.
+    fn ask(&mut self, load: &Load, at_ns: u64) -> bool {
+        self.sampler.on_asked(self.asking.next());
+        let entry = self.source.ask(load, at_ns);
+        let answered = self.clock.now(at_ns + ns(ANSWER_S));
         let read = |visit: &mut dyn FnMut(&str, _)| -> Result<(), Infallible> {
             visit("0af3", entry);
             Ok(())
         };
         let Ok(()) = self.sampler.on_readings(read, answered, &mut self.samples, &mut self.events);
+        self.plan(answered.instant);
         self.publisher.set_cadence(self.sampler.cadence());
         let mut is_changed = false;
         for sample in self.samples.drain(..) {
@@ -152,6 +187,21 @@ impl Esp {
         }
         self.events.clear();
         is_changed
+    }
+
+    /// When the source is asked next: the endpoint when it has something new, by the
+    /// sampler's own rule, and the kernel at fixed distances.
+    fn plan(&mut self, answered: Instant) {
+        let rhythms = match self.source {
+            Source::Endpoint { .. } => self.sampler.rhythms(),
+            Source::Kernel => None,
+        };
+        self.asking.plan(answered, rhythms);
+    }
+
+    pub(crate) fn finish(mut self) -> Published {
+        self.published.data.sort_by_key(|datum| datum.second);
+        self.published
     }
 }
 

@@ -6,12 +6,12 @@ use std::f64::consts::TAU;
 use esp::publisher::adaptive::Rule;
 
 use crate::{
-    alarm::Window,
+    alarm::{Datum, State, Window},
     assumptions::{HOURS_PER_MONTH, USD_PER_1000_REQUESTS},
     cloudwatch::CloudWatch,
     dice::{between, scattered},
     load::Load,
-    moment::{Clock, SECOND_NS, ns},
+    moment::{Clock, SECOND_NS, ns, seconds},
     race::{esp_alarm, latency},
     rivals,
     sidecar::{self, Publishing, Task},
@@ -115,6 +115,8 @@ pub(crate) const PROFILES: [Profile; 7] = [
 pub(crate) struct Week {
     load: Load,
     bursts_s: Vec<f64>,
+    /// Bursts and deployments, until an alarm must have forgotten them.
+    busy_s: Vec<(f64, f64)>,
     days: u64,
 }
 
@@ -140,7 +142,7 @@ impl Week {
                 *it += profile.job;
             }
         }
-        let mut bursts_s = Vec::new();
+        let (mut bursts_s, mut busy_s) = (Vec::new(), Vec::new());
         for (a_day, lasts_s, is_burst) in
             [(profile.bursts, (60.0, 300.0), true), (profile.deployments, (25.0, 25.0), false)]
         {
@@ -158,16 +160,23 @@ impl Week {
                 if is_burst {
                     bursts_s.push(begins_s);
                 }
+                busy_s.push((begins_s, ends_s + 60.0));
             }
         }
         bursts_s.sort_by(f64::total_cmp);
+        busy_s.sort_by(|one: &(f64, f64), other| one.0.total_cmp(&other.0));
+        busy_s.dedup_by(|later, earlier| {
+            let is_joined = later.0 <= earlier.1;
+            earlier.1 = if is_joined { earlier.1.max(later.1) } else { earlier.1 };
+            is_joined
+        });
         // Two that touch are one, and nobody waits for the second.
         bursts_s.dedup_by(|later, earlier| *later - *earlier < 400.0);
         let noisy: Vec<f64> = percent
             .into_iter()
             .map(|it| (it + profile.noise * scattered(&mut dice)).min(100.0))
             .collect();
-        Self { load: Load::of(noisy.into_iter()), bursts_s, days }
+        Self { load: Load::of(noisy.into_iter()), bursts_s, busy_s, days }
     }
 
     /// Plays ESP through the week.
@@ -185,42 +194,69 @@ impl Week {
         let mut dice = fastrand::Rng::with_seed(seed);
         let phase = dice.f64();
         let task = Task { source: kind.source(phase), publishing, asked_from_ns: ns(dice.f64()) };
-        let published = sidecar::play(task, &self.load, &cloudwatch, clock, until_ns);
+        let published = sidecar::play(task, &self.load, cloudwatch, clock, until_ns);
         let ideal =
             rivals::ideal(Kind::Endpoint.source(phase), &self.load, &cloudwatch, true, until_ns);
-        let mut played =
-            Played { requests: published.requests_ns.len() as u64, ..Played::default() };
-        for begins_s in &self.bursts_s {
-            let begins_ns = ns(*begins_s);
-            for evaluation in 0..10 {
-                let of = |data| {
-                    let evaluation = (f64::from(evaluation) + 0.5) / 10.0;
-                    latency(
-                        data,
-                        esp_alarm(),
-                        Window::Sliding,
-                        evaluation,
-                        begins_ns,
-                        begins_ns + 60 * SECOND_NS,
-                    )
-                };
-                played.esp.add(of(&published.data));
-                played.ideal.add(of(&ideal));
-            }
+        let requests = published.requests_ns.len() as u64;
+        let mut played = Played { requests, ..Played::default() };
+        for (data, seen) in [(&published.data, &mut played.esp), (&ideal, &mut played.ideal)] {
+            self.watch(data, until_ns, seen);
         }
-        played.esp.sort();
-        played.ideal.sort();
         played
     }
+
+    /// What an alarm makes of the week, evaluated at each of [`PHASES`].
+    fn watch(&self, data: &[Datum], until_ns: u64, seen: &mut Seen) {
+        for phase in 0..PHASES {
+            let evaluation = (f64::from(phase) + 0.5) / f64::from(PHASES);
+            for begins_s in &self.bursts_s {
+                let from_ns = ns(*begins_s);
+                let patience_ns = from_ns + 60 * SECOND_NS;
+                let alarm = esp_alarm();
+                let at = latency(data, alarm, Window::Sliding, evaluation, from_ns, patience_ns);
+                seen.latencies.add(at);
+            }
+            let false_alarms = self.false_alarms(data, evaluation, until_ns);
+            seen.false_a_day += false_alarms as f64 / self.days as f64 / f64::from(PHASES);
+        }
+        seen.latencies.sort();
+    }
+
+    /// How often the alarm goes to ALARM while nothing is the matter.
+    fn false_alarms(&self, data: &[Datum], evaluation: f64, until_ns: u64) -> usize {
+        let alarm = esp_alarm();
+        let each_ns = ns(alarm.evaluated_each_s);
+        let (mut state, mut count) = (State::Ok, 0);
+        let mut busy = self.busy_s.iter().peekable();
+        for at_ns in (ns(evaluation * alarm.evaluated_each_s)..until_ns).step_by(each_ns as usize) {
+            let before = state;
+            state = alarm.judge(&alarm.points(data, at_ns), state);
+            let at_s = seconds(at_ns);
+            while busy.next_if(|(_, ends_s)| *ends_s < at_s).is_some() {}
+            let is_busy = busy.peek().is_some_and(|(begins_s, _)| *begins_s <= at_s);
+            count += usize::from(state == State::Alarm && before != State::Alarm && !is_busy);
+        }
+        count
+    }
+}
+
+/// At so many phases the alarm is evaluated.
+const PHASES: u32 = 10;
+
+/// What an alarm saw.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// From the beginning of the week's bursts.
+    pub(crate) latencies: Latencies,
+    pub(crate) false_a_day: f64,
 }
 
 /// What came of a week.
 #[derive(Debug, Default)]
 pub(crate) struct Played {
     pub(crate) requests: u64,
-    /// Of the week's bursts.
-    pub(crate) esp: Latencies,
-    pub(crate) ideal: Latencies,
+    pub(crate) esp: Seen,
+    pub(crate) ideal: Seen,
 }
 
 /// What so many requests a second cost a month.
