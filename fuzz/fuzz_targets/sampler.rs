@@ -23,7 +23,7 @@ use esp::{
         metric::{Metric, MetricSet, Sample},
         own_figures::OwnFigures,
     },
-    sampler::{Event, Sampler, Selection},
+    sampler::{Event, Sampler, Selection, asking::Asking},
     time::{Now, Timestamp},
 };
 use libfuzzer_sys::fuzz_target;
@@ -187,11 +187,24 @@ impl Machine {
         self.last_document = body.to_vec();
         let entries = self.entries(body);
         self.check_figures(before, after);
+        self.check_asking();
         for sample in &self.samples {
             self.check_moment(sample, &entries);
         }
         self.take();
         self.check_memory();
+    }
+
+    /// Whatever the documents say, the endpoint is not asked in a hurry and not left alone.
+    fn check_asking(&self) {
+        let second = Duration::from_secs(1);
+        for is_spared in [false, true] {
+            let mut asking = Asking::new(self.now, second);
+            asking.set_spared(is_spared);
+            asking.plan(self.now, self.sampler.rhythms());
+            let rest = asking.next() - self.now;
+            assert!((second / 16..=second * 30).contains(&rest), "{rest:?}");
+        }
     }
 
     /// What a document has under each id, the first of which counts.

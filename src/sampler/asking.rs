@@ -152,6 +152,7 @@ impl Asking {
             let rest = SPARE.max(self.interval);
             let soonest = asked + rest.saturating_sub(SPARE_SLACK);
             let next = is_known.then(|| best_of_any(soonest, containers)).flatten();
+            let next = next.filter(|next| *next <= asked + rest * 2);
             return Some(next.unwrap_or(asked + rest));
         }
         if !is_known {
@@ -160,7 +161,7 @@ impl Asking {
         let pauses = Pauses { asked, interval: self.interval };
         let shortest = containers.clone().filter_map(Rhythm::period).min()?;
         // Faster renewals are sampled, not followed.
-        if shortest * 20 < self.interval * 19 {
+        if shortest * 100 < self.interval * 99 {
             return None;
         }
         let (mut next, cost) = pauses.best(asked + self.interval, containers);
@@ -178,6 +179,7 @@ impl Asking {
         let wait = next.saturating_duration_since(asked);
         if wait > ALONE_MAX {
             let parts = wait.as_nanos().div_ceil(ALONE_MAX.as_nanos());
+            let parts = parts.min(wait.as_nanos() / self.interval.as_nanos().max(1)).max(1);
             return asked + wait / u32::try_from(parts).unwrap_or(u32::MAX);
         }
         if wait < self.interval * LONG_INTERVALS {

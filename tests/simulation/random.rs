@@ -27,6 +27,7 @@ use esp::{
     sample::own_figures::{OwnFigures, Scope},
     sidecar::Ended,
 };
+use esp_endpoints::agent::Cadence;
 
 /// Runs that show all that may happen, and those that are played without
 /// optimisation, which makes each ten times as long.
@@ -238,5 +239,27 @@ fn a_clock_that_jumps_forwards_and_backwards_costs_a_sample_and_a_request_each()
         // Of the six, each is further than a signature may be off.
         let refused = Outcome::ClockSkew.requests(&figures);
         assert!((1..=6).contains(&refused), "{refused} refused");
+    });
+}
+
+#[test]
+fn the_endpoint_is_asked_when_there_is_something_new() {
+    let name = "random::the_endpoint_is_asked_when_there_is_something_new";
+    environment::with_keys(name, || {
+        // In 20 minutes: renewals, and requests besides while they are learned.
+        for (cadence, renewals, besides) in
+            [(Cadence::STREAMING, 1196, 8), (Cadence::FARGATE, 120, 70)]
+        {
+            let calm = Scenario::calm(Duration::from_mins(20));
+            let scenario = Scenario { cadence, ..calm };
+            let played = scenario.clone().play(|_| {});
+            assert_eq!(wrong(&scenario, &played), Vec::<String>::new());
+            let OwnFigures { polls, missed_ticks, duplicates, samples, .. } = played.figures;
+            assert!((renewals..=renewals + besides).contains(&polls), "{cadence:?}: {polls}");
+            assert!(duplicates <= besides, "{cadence:?}: {duplicates}");
+            assert_eq!(missed_ticks, 0);
+            // Two metrics, of all but the first.
+            assert!(samples >= 2 * (renewals - 2), "{cadence:?}: {samples}");
+        }
     });
 }

@@ -128,6 +128,23 @@ fn a_renewal_that_is_faster_is_sampled() {
 }
 
 #[test]
+fn long_rests_are_cut_but_not_below_the_interval() {
+    for (interval, period_ms) in [(SECOND, 60_000), (10 * SECOND, 60_000), (30 * SECOND, 60_000)] {
+        let mut bench = Bench::new(interval, vec![Container::new(period_ms, 70)]);
+        bench.until(1_200_000);
+        let asked = bench.until(2_400_000);
+        let distances = asked.windows(2).map(|two| Duration::from_millis(two[1].0 - two[0].0));
+        let distances: Vec<_> = distances.collect();
+        let longest = distances.iter().max().unwrap();
+        assert!(*longest <= ALONE_MAX.max(interval * 2) + SECOND, "{distances:?}");
+        let early = distances.iter().filter(|distance| **distance < interval).count();
+        assert!(early <= distances.len() / 10, "{distances:?}");
+        let seen = asked.iter().filter(|(_, ages)| ages[0].is_some()).count();
+        assert_eq!(seen, 20, "{asked:?}");
+    }
+}
+
+#[test]
 fn after_an_answer_that_fails_or_is_slow_the_distances_are_fixed() {
     let mut bench = Bench::new(SECOND, vec![Container::new(10_000, 570)]);
     bench.until(120_000);

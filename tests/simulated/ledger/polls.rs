@@ -11,7 +11,7 @@ use super::Ledger;
 const DISTANCE_PARTS: u32 = 16;
 const EARLY_ONE_IN: u32 = 10;
 const EARLY_FIRST: u32 = 6;
-/// The longest rest.
+/// The longest rest, unless two intervals are longer.
 const REST_MAX: Duration = Duration::from_secs(12);
 
 impl Ledger {
@@ -33,7 +33,8 @@ impl Ledger {
             self.poll_due = fixed;
         } else {
             let rest = at.saturating_sub(self.poll_due);
-            if self.polls > 0 && (rest < interval / DISTANCE_PARTS || rest > REST_MAX.max(interval))
+            if self.polls > 0
+                && (rest < interval / DISTANCE_PARTS || rest > REST_MAX.max(interval * 2))
             {
                 self.complain(at, format_args!("asked {rest:?} after the last time"));
             }
