@@ -6,25 +6,21 @@
 //! addresses in them as they are: it panics on an empty one. So it is given their text
 //! with nothing in it that was not checked.
 
-use std::{
-    env, fs,
-    io::{self, Read as _},
-    path::{Path, PathBuf},
-};
+mod files;
+
+use std::env;
 
 use aws_config::profile::{Profile, ProfileSet, load};
-use aws_runtime::env_config::{
-    file::{EnvConfigFileKind, EnvConfigFiles},
-    property::PropertiesKey,
-};
+use aws_runtime::env_config::property::PropertiesKey;
 use aws_types::os_shim_internal::{Env, Fs};
 
+pub(super) use self::files::checked_files;
+use self::files::{File, KEYS, TOKEN_FILES, hiding, is_readable, sources, unreadable, variable_of};
 use crate::{
     secrets,
     settings::{
         Settings, SettingsError, SettingsErrors, SettingsWarning, Variable,
-        sdk::SDK_VARIABLES,
-        url::{EndpointUrl, is_endpoint_url},
+        url::EndpointUrl,
         variable::{
             AWS_ENDPOINT_URL, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS, AWS_USE_DUALSTACK_ENDPOINT,
             AWS_USE_FIPS_ENDPOINT,
@@ -37,23 +33,10 @@ const ENDPOINT_URL: &str = "endpoint_url";
 const FIPS: &str = "use_fips_endpoint";
 const DUAL_STACK: &str = "use_dualstack_endpoint";
 const IGNORE: &str = "ignore_configured_endpoint_urls";
+const METADATA: &str = "ec2_metadata_service_endpoint";
 
-/// Parts of a key, and the variables that hold the same.
-const KEYS: [(&str, &str); 3] = [
-    ("aws_access_key_id", "AWS_ACCESS_KEY_ID"),
-    ("aws_secret_access_key", "AWS_SECRET_ACCESS_KEY"),
-    ("aws_session_token", "AWS_SESSION_TOKEN"),
-];
-
-/// What the SDK does not know, before a key that it shall not see.
-const HIDDEN: &str = "esp_hidden_";
-
-/// The longest file that is read.
-const MAX_BYTES: u64 = 1 << 20;
-
-/// The variables that name files with tokens. What is in them may change.
-const TOKEN_FILES: [&str; 2] =
-    ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
+/// What `credential_source` may say.
+const CREDENTIAL_SOURCES: [&str; 3] = ["Environment", "EcsContainer", "Ec2InstanceMetadata"];
 
 /// How many profiles may name one another as their source.
 const MAX_SOURCES: usize = 16;
@@ -83,157 +66,30 @@ pub fn complete(mut settings: Settings) -> Result<Settings, SettingsErrors> {
             "correct AWS_PROFILE, AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE",
         ));
     }
-    complete_from(settings, &profiles)
+    let has_key = is_given("AWS_ACCESS_KEY_ID")
+        && (is_given("AWS_SECRET_ACCESS_KEY") || is_given("SECRET_ACCESS_KEY"));
+    complete_from(settings, &profiles, has_key)
 }
 
-/// The files as the SDK may read them. `ignores_addresses`: without those in them.
-pub(super) fn checked_files(ignores_addresses: bool) -> EnvConfigFiles {
-    let text = [File::config(), File::credentials()].map(|file| {
-        hiding(&file.text, |key, value| match key {
-            ENDPOINT_URL => !ignores_addresses && is_endpoint_url(value),
-            _ => variable_of(key).is_none_or(|variable| variable.accepts(value)),
-        })
-    });
-    sources(&text)
+fn is_given(variable: &str) -> bool {
+    env::var_os(variable).is_some_and(|value| !value.is_empty())
 }
 
-/// One of the two shared files.
-#[derive(Default)]
-struct File {
-    /// `AWS_CONFIG_FILE` or `AWS_SHARED_CREDENTIALS_FILE`.
-    variable: &'static str,
-    path: PathBuf,
-    /// The variable names it, and it is not there by default.
-    is_named: bool,
-    text: String,
-    /// Why it cannot be read.
-    problem: Option<String>,
-}
-
-impl File {
-    fn config() -> Self {
-        Self::read("AWS_CONFIG_FILE", "config")
-    }
-
-    fn credentials() -> Self {
-        Self::read("AWS_SHARED_CREDENTIALS_FILE", "credentials")
-    }
-
-    fn read(variable: &'static str, default: &str) -> Self {
-        let home = || PathBuf::from(env::var_os("HOME").unwrap_or_else(|| "~".into()));
-        let given = env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
-        let is_named = given.is_some();
-        let path = match given {
-            Some(path) => path.strip_prefix("~").map_or(path.clone(), |rest| home().join(rest)),
-            None => home().join(".aws").join(default),
-        };
-        let (text, problem) = match read(&path).map(String::from_utf8) {
-            Ok(Ok(text)) => (text, None),
-            Ok(Err(_)) => (String::new(), Some("it is not UTF-8 text".to_owned())),
-            Err(error) => (String::new(), Some(error.to_string())),
-        };
-        Self { variable, path, is_named, text, problem }
-    }
-
-    /// That a file is not read which somebody named.
-    fn warning(&self) -> Option<SettingsWarning> {
-        let problem = self.problem.as_ref().filter(|_| self.is_named)?;
-        let (variable, path) = (self.variable, self.path.display().to_string());
-        let next = format!("correct {variable}, or leave it out");
-        Some(SettingsWarning::new(format!("{variable}={path:?} is ignored: {problem}"), next))
-    }
-
-    /// That what it says is no profile.
-    fn error(&self, problem: &str) -> SettingsError {
-        // In two lines.
-        let problem = problem.split_whitespace().collect::<Vec<_>>().join(" ");
-        SettingsError::Invalid {
-            name: self.variable.to_owned(),
-            value: self.path.display().to_string(),
-            expected: format!("a file of AWS's profiles, but: {problem}"),
-        }
-    }
-}
-
-fn is_readable(file: &File) -> bool {
-    let files = sources(&[file.text.clone(), String::new()]);
-    smol::block_on(load(&Fs::real(), &Env::real(), &files, None)).is_ok()
-}
-
-/// That the file in this variable cannot be read, if that is so.
-fn unreadable(variable: &str) -> Option<SettingsWarning> {
-    let path = env::var_os(variable).filter(|path| !path.is_empty())?;
-    let error = fs::File::open(&path).err()?;
-    let path = path.to_string_lossy();
-    Some(SettingsWarning::new(
-        format!("the file in {variable}={path:?} cannot be read: {error}"),
-        format!("correct {variable}, or leave it out"),
-    ))
-}
-
-/// The bytes of a file of a sensible length.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut file = fs::File::open(path)?.take(MAX_BYTES + 1);
-    if file.read_to_end(&mut bytes)? as u64 > MAX_BYTES {
-        return Err(io::Error::other("it is longer than 1 MiB"));
-    }
-    Ok(bytes)
-}
-
-/// What the SDK reads instead of the files: the text of each.
-fn sources([config, credentials]: &[String; 2]) -> EnvConfigFiles {
-    EnvConfigFiles::builder()
-        .with_contents(EnvConfigFileKind::Config, config)
-        .with_contents(EnvConfigFileKind::Credentials, credentials)
-        .build()
-}
-
-/// The text with another key wherever `keeps` says no to a key, in lower case, and its
-/// value. A line stays a line: the next ones may go on with it.
-fn hiding(text: &str, keeps: impl Fn(&str, &str) -> bool) -> String {
-    let mut hidden = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
-        let parts = line.split_once('=').filter(|_| !line.starts_with(['#', ';']));
-        let is_kept = parts.is_none_or(|(key, value)| {
-            let key = key.trim().to_ascii_lowercase();
-            let is_ours = key == ENDPOINT_URL || variable_of(&key).is_some();
-            !is_ours || keeps(&key, without_comment(value))
-        });
-        let (blank, rest) = line.split_at(line.len() - line.trim_start().len());
-        hidden.push_str(blank);
-        if !is_kept {
-            hidden.push_str(HIDDEN);
-        }
-        hidden.push_str(rest);
-    }
-    hidden
-}
-
-/// A value as the SDK takes it from its line: a comment begins after a blank.
-fn without_comment(value: &str) -> &str {
-    let is_comment = |(at, c): &(usize, char)| {
-        matches!(c, '#' | ';') && value[..*at].ends_with(char::is_whitespace)
-    };
-    let end = value.char_indices().find(is_comment).map_or(value.len(), |(at, _)| at);
-    value[..end].trim()
-}
-
-/// What a part of a key has to be.
-fn variable_of(key: &str) -> Option<Variable> {
-    let (_, name) = KEYS.iter().find(|(known, _)| *known == key)?;
-    SDK_VARIABLES.iter().find(|row| row.name == *name)?.checked()
-}
-
+/// `has_key`: that of the environment is used, and the profile's sources are not.
 fn complete_from(
     mut settings: Settings,
     profiles: &ProfileSet,
+    has_key: bool,
 ) -> Result<Settings, SettingsErrors> {
     let Some(profile) = profiles.get_profile(profiles.selected_profile()) else {
         return Ok(settings);
     };
     let mut reading = Reading { profiles, profile, errors: Vec::new() };
     reading.keys();
+    if !has_key {
+        reading.sources();
+    }
+    reading.instance_metadata();
     let (fips, dual_stack) = (
         reading.switch(FIPS, &AWS_USE_FIPS_ENDPOINT),
         reading.switch(DUAL_STACK, &AWS_USE_DUALSTACK_ENDPOINT),
@@ -283,7 +139,7 @@ struct Reading<'files> {
     errors: Vec<SettingsError>,
 }
 
-impl Reading<'_> {
+impl<'files> Reading<'files> {
     /// Notes that a value cannot be used. `service`: it is that of its services.
     fn invalid(&mut self, key: &str, value: String, service: Option<&str>, expected: String) {
         let place = place(self.profile.name(), service);
@@ -337,11 +193,68 @@ impl Reading<'_> {
         Some(self.profiles.other_sections().get(&key.ok()?)?.trim().to_owned())
     }
 
+    /// Where the metadata of the EC2 instance are, which the SDK asks for credentials.
+    fn instance_metadata(&mut self) {
+        let Some(text) = self.profile.get(METADATA).map(str::trim) else { return };
+        if !text.is_empty() && !AWS_ENDPOINT_URL.accepts(text) {
+            let (shown, expected) = (AWS_ENDPOINT_URL.shown(text), AWS_ENDPOINT_URL.expected());
+            self.invalid(METADATA, shown, None, expected);
+        }
+    }
+
+    /// The profile, and those that it and they name as their source.
+    fn chain(&self) -> Vec<&'files Profile> {
+        let mut chain = vec![self.profile];
+        for _ in 0..MAX_SOURCES {
+            let profile = chain[chain.len() - 1];
+            let source = profile.get("source_profile").filter(|name| *name != profile.name());
+            chain.extend(source.and_then(|name| self.profiles.get_profile(name)));
+        }
+        chain
+    }
+
+    /// Who signs for the role, if the profile assumes one.
+    fn sources(&mut self) {
+        for profile in self.chain() {
+            let Some(role) = profile.get("role_arn") else { break };
+            let (key, value, expected) = match [
+                profile.get("source_profile"),
+                profile.get("credential_source"),
+                profile.get("web_identity_token_file"),
+            ] {
+                [Some(name), ..] if self.profiles.get_profile(name).is_none() => {
+                    ("source_profile", name, "the name of a profile in the shared files")
+                }
+                [_, Some(source), _]
+                    if !CREDENTIAL_SOURCES
+                        .iter()
+                        .any(|known| known.eq_ignore_ascii_case(source)) =>
+                {
+                    (
+                        "credential_source",
+                        source,
+                        "Environment, EcsContainer or Ec2InstanceMetadata",
+                    )
+                }
+                [None, None, None] => {
+                    let expected =
+                        "source_profile, credential_source or web_identity_token_file beside it";
+                    ("role_arn", role, expected)
+                }
+                _ => continue,
+            };
+            self.errors.push(SettingsError::InvalidInFile {
+                key: key.to_owned(),
+                value: AWS_ENDPOINT_URL.shown(value),
+                place: place(profile.name(), None),
+                expected: expected.to_owned(),
+            });
+        }
+    }
+
     /// The keys of the profile and of those that it names as its source.
     fn keys(&mut self) {
-        let mut next = Some(self.profile);
-        for _ in 0..MAX_SOURCES {
-            let Some(profile) = next else { break };
+        for profile in self.chain() {
             for (key, _) in KEYS {
                 let Some((text, variable)) = profile.get(key).zip(variable_of(key)) else {
                     continue;
@@ -357,8 +270,6 @@ impl Reading<'_> {
                     });
                 }
             }
-            let source = profile.get("source_profile").filter(|name| *name != profile.name());
-            next = source.and_then(|name| self.profiles.get_profile(name));
         }
     }
 }

@@ -133,11 +133,16 @@ fn role_without_a_key_to_ask_for_it_is_a_wrong_configuration() {
         .concat(),
     );
     assert_eq!(code, 64, "{text}");
-    assert_told(
-        &text,
-        "the credentials provider was not properly configured: ProfileFile provider could not be built: ",
-        MISCONFIGURED,
-    );
+    let said = "failed   credential_source=\"Nowhere\" in the profile default is not valid: expected \
+                Environment, EcsContainer or Ec2InstanceMetadata\n";
+    assert!(text.contains(said), "{text}");
+    // What this program cannot do is known when it is asked.
+    let profile = file("process", "[default]\ncredential_process = /x\n");
+    let (code, text) = check(&[&NO_KEYS[..], &[("AWS_CONFIG_FILE", &profile)]].concat());
+    assert_eq!(code, 64, "{text}");
+    let said = "the credentials provider was not properly configured: ProfileFile provider could not \
+                be built: ";
+    assert_told(&text, said, MISCONFIGURED);
     assert_eq!(sts.asked(), []);
 }
 

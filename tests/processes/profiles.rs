@@ -166,6 +166,10 @@ fn wrong_value_of_a_profile_is_a_wrong_configuration_of_check_and_of_the_sidecar
         ("[default]\nendpoint_url = monitoring.internal\n", "endpoint_url=\"monitoring.internal\""),
         ("[default]\nendpoint_url = https://a:99999\n", "endpoint_url=\"https://a:99999\""),
         ("[default]\nuse_fips_endpoint = 1\n", "use_fips_endpoint=\"1\""),
+        (
+            "[default]\nec2_metadata_service_endpoint = 169.254.169.254\n",
+            "ec2_metadata_service_endpoint=\"169.254.169.254\" in the profile default",
+        ),
         ("[default]\nuse_dualstack_endpoint = on\n", "use_dualstack_endpoint=\"on\""),
         (
             "[default]\nignore_configured_endpoint_urls = x\n",

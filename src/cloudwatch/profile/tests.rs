@@ -1,6 +1,7 @@
 //! Profiles as text, and the settings that come of them. No file and no variable is read.
 
-use super::*;
+use super::{files::without_comment, *};
+use crate::settings::url::is_endpoint_url;
 
 fn profiles(text: &str) -> ProfileSet {
     let text = [text.to_owned(), String::new()];
@@ -9,6 +10,9 @@ fn profiles(text: &str) -> ProfileSet {
         .unwrap()
 }
 
+/// Stands for a key in the environment.
+const HAS_KEY: (&str, &str) = ("LOG_LEVEL", "debug");
+
 fn complete(text: &str, more: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
     let required = [
         ("CONTAINER_NAME", "web"),
@@ -16,7 +20,7 @@ fn complete(text: &str, more: &[(&str, &str)]) -> Result<Settings, Vec<String>> 
         ("ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/0af3"),
     ];
     let settings = Settings::read(&[more, &required].concat()[..]).unwrap();
-    complete_from(settings, &profiles(text))
+    complete_from(settings, &profiles(text), more.contains(&HAS_KEY))
         .map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
 
@@ -97,6 +101,30 @@ fn all_that_is_wrong_is_told_at_once() {
         assert_eq!(errors.iter().filter(|it| it.starts_with(&begin)).count(), 1, "{errors:?}");
     }
     assert_eq!(errors.len(), 5, "{errors:?}");
+}
+
+#[test]
+fn role_has_somebody_who_signs_for_it() {
+    let base = "[profile base]\naws_access_key_id = A\naws_secret_access_key = s\n";
+    for (lines, said) in [
+        ("source_profile = base", None),
+        ("credential_source = ecscontainer", None),
+        ("web_identity_token_file = /token", None),
+        ("source_profile = nobody", Some("source_profile=\"nobody\"")),
+        ("credential_source = Lambda", Some("credential_source=\"Lambda\"")),
+        ("", Some("role_arn=\"arn:x\"")),
+    ] {
+        let text = format!("[default]\nrole_arn = arn:x\n{lines}\n{base}");
+        match (complete(&text, &[]), said) {
+            (Ok(_), None) => {}
+            (Err(errors), Some(said)) => {
+                let begin = format!("{said} in the profile default is not valid: expected ");
+                assert!(errors.len() == 1 && errors[0].starts_with(&begin), "{errors:?}");
+            }
+            (complete, _) => panic!("{lines}: {complete:?}"),
+        }
+        assert!(complete(&text, &[HAS_KEY]).is_ok(), "{lines}");
+    }
 }
 
 #[test]
