@@ -77,7 +77,7 @@ pub struct ContainerNetwork {
 }
 
 /// How a container is connected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NetworkMode {
     /// All containers of the task share one interface, and each of them is told
     /// the same, the task's, counters.

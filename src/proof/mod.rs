@@ -4,6 +4,7 @@
 //! moment. Until that was so often enough, and after it was not once, the endpoint's
 //! values are handed on and the kernel's are not. Pure: the time is told, not read.
 
+mod containers;
 mod estimate;
 mod event;
 mod exact;
@@ -14,16 +15,17 @@ mod task;
 
 use std::time::{Duration, Instant};
 
+pub use self::{
+    containers::{ContainerEvent, ContainerValue, Proofs},
+    event::{Event, Handed, Outcome, State},
+    history::KernelValue,
+    task::{COMPARISONS_NEEDED, TaskEstimate, TaskEvent},
+};
 use self::{
     estimate::Estimate,
     exact::{Run, Verdict},
     handing::Handing,
     history::{History, Pushed},
-};
-pub use self::{
-    event::{Event, Handed, Outcome, State},
-    history::KernelValue,
-    task::{COMPARISONS_NEEDED, TaskEstimate, TaskEvent},
 };
 use crate::{
     reading::{CpuReading, Tier},

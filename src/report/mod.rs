@@ -1,10 +1,11 @@
 //! What ESP tells its operator. Each kind of log line has a file: `start`,
-//! `events`, `summary`, `slowness` and `trouble`; the last two decide how often a
+//! `events`, `kernel`, `summary`, `slowness` and `trouble`; the last two decide how often a
 //! lasting problem is repeated. [`own_metrics`] makes samples of ESP's own figures;
 //! [`log`] is where lines go and what they look like. Nothing is logged each second.
 
 mod events;
 pub mod fatal;
+pub mod kernel;
 pub mod log;
 pub mod own_metrics;
 mod slowness;

@@ -12,17 +12,17 @@ const STEP_MIN_NS: u64 = 10_000_000;
 
 /// The two clocks, as they were at the last answer.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct HostClock {
+pub(crate) struct HostClock {
     last: Option<Now>,
 }
 
 /// The wall clock was set between two answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Step {
+pub(crate) struct Step {
     /// How far, ns: positive means ahead.
-    pub(super) by_ns: i64,
+    pub(crate) by_ns: i64,
     /// What it said at the first answer after that.
-    pub(super) wall: Timestamp,
+    pub(crate) wall: Timestamp,
     /// How long before that the last answer was, ns.
     gap_ns: u64,
 }
@@ -36,7 +36,7 @@ pub(super) enum Side {
 
 impl HostClock {
     /// Takes in the time of an answer.
-    pub(super) fn on_answer(&mut self, now: Now) -> Option<Step> {
+    pub(crate) fn on_answer(&mut self, now: Now) -> Option<Step> {
         let last = self.last.replace(now)?;
         let elapsed = now.instant.saturating_duration_since(last.instant);
         let elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);

@@ -9,19 +9,17 @@ use super::{
 };
 use crate::{
     reading::{NetworkReading, Reading},
-    sample::{Metric, Sample},
+    sample::Sample,
     time::Now,
 };
 
 impl Sampler {
     /// Takes in what was read from the kernel `now`, and appends what is new to
     /// `samples`. `read` is handed a function and calls it with each container's id and
-    /// reading. `network` are the counters of the network that all containers share,
-    /// `None` if the kernel does not give them; the endpoint's count then.
+    /// reading.
     pub fn on_kernel(
         &mut self,
         read: impl FnOnce(&mut dyn FnMut(&str, Reading)),
-        network: Option<NetworkReading>,
         now: Now,
         samples: &mut Vec<Sample>,
         events: &mut Vec<Event>,
@@ -44,15 +42,33 @@ impl Sampler {
                 containers[position].on_kernel(reading, &mut poll);
             }
         });
-        let outcome = self.network.on_kernel(network, now);
-        if wanted.iter().any(Metric::is_of_network) {
-            self.seen = self.seen.or(outcome.give(&mut poll));
-        }
         self.seen = self.seen.or(self.sums.on_answer(containers, &mut poll));
         if poll.clock_set && self.clock_set.is_due(now.instant) {
             let by_ms = step.map(super::StepTaken::by_ms);
             events.push(Event::ClockSet { by_ms });
         }
+    }
+
+    /// Takes in the counters of the network that all containers share, `None` if the
+    /// kernel does not give them; the endpoint's count then.
+    pub fn on_kernel_network(
+        &mut self,
+        network: Option<NetworkReading>,
+        now: Now,
+        samples: &mut Vec<Sample>,
+    ) {
+        let mut poll = Poll {
+            asked: now.instant,
+            is_spared: false,
+            now,
+            wanted: self.wanted,
+            limits: self.limits,
+            samples,
+            events: &mut Vec::new(),
+            figures: &mut self.figures,
+            clock_set: false,
+        };
+        self.seen = self.seen.or(self.network.on_kernel(network, now).give(&mut poll));
     }
 }
 

@@ -7,13 +7,14 @@
 //! `network`, `block_io`), what 100 % is in `basis`, and what the whole task comes to
 //! in `sums`. Which containers are measured is decided in `places`, and when the task
 //! document has to be read again in `task_pace`. When a container's next reading is due
-//! is learned in `rhythm`, and when the endpoint is asked is decided in `asking`.
+//! is learned in `rhythm`; when the endpoint is asked is decided in `asking`, and when
+//! the kernel is read in `watching`.
 
 pub mod asking;
 pub mod basis;
 mod block_io;
 pub mod cadence;
-mod clock;
+pub(crate) mod clock;
 mod container;
 pub mod cpu;
 mod event;
@@ -29,6 +30,7 @@ mod renewal;
 mod rhythm;
 mod sums;
 mod task_pace;
+pub mod watching;
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},

@@ -6,6 +6,7 @@
 
 pub(crate) mod connecting;
 pub(crate) mod destination;
+pub(crate) mod kernel_source;
 mod listening;
 pub(crate) mod polling;
 mod publishing;

@@ -6,9 +6,13 @@ use std::time::{Duration, Instant};
 
 use smol::future::FutureExt as _;
 
-use super::world::{Endpoint, Timer as _, World};
+use super::{
+    kernel_source::KernelSource,
+    world::{Endpoint, Timer as _, World},
+};
 use crate::{
     endpoint::{Resource, stats::StatsParser, task::TaskDocument},
+    reading::Entry,
     sample::metric::Sample,
     sampler::{Event, Sampler, parts_of},
     settings::Settings,
@@ -25,6 +29,8 @@ pub(crate) struct Poller<W: World> {
     client: W::Endpoint,
     parser: StatsParser,
     pub(crate) sampler: Sampler,
+    /// The other source of counters; `None` if it is not to be used.
+    pub(crate) kernel: Option<KernelSource>,
     /// The task's one timer: for the next tick, and for a poll's time-out.
     pub(crate) timer: W::Timer,
     /// What the polls brought; for the caller to take out.
@@ -32,6 +38,8 @@ pub(crate) struct Poller<W: World> {
     pub(crate) events: Vec<Event>,
     /// The longest time that an answer took; for the caller to take out.
     pub(crate) slowest: Duration,
+    /// The kernel was looked at anew; for the caller to take out.
+    pub(crate) has_looked: bool,
 }
 
 /// What came of a poll.
@@ -66,10 +74,12 @@ impl<W: World> Poller<W> {
             client: world.endpoint(settings.endpoint.clone()),
             parser: StatsParser::new(parts_of(settings.metrics)),
             sampler: Sampler::new(settings.containers.clone(), settings.metrics),
+            kernel: KernelSource::new(world.kernel(), settings),
             timer: world.timer(),
             samples: Vec::new(),
             events: Vec::new(),
             slowest: Duration::ZERO,
+            has_looked: false,
         }
     }
 
@@ -106,6 +116,20 @@ impl<W: World> Poller<W> {
         polled
     }
 
+    /// Whether reading the kernel gives anything.
+    pub(crate) fn reads_kernel(&self) -> bool {
+        self.kernel.as_ref().is_some_and(KernelSource::is_of_use)
+    }
+
+    /// Reads the kernel, if that gives anything. Only at a tick, values that are believed
+    /// become samples.
+    pub(crate) fn read_kernel(&mut self, world: &W, is_tick: bool) {
+        if let Some(kernel) = self.kernel.as_mut().filter(|kernel| kernel.is_of_use()) {
+            let now = world.now();
+            kernel.read(now, &mut self.sampler, &mut self.samples, &mut self.events, is_tick);
+        }
+    }
+
     /// The task again. If there is no answer, what is known of it stays valid.
     pub(crate) async fn poll_task(&mut self, world: &W) -> Result<TaskDocument, PollError> {
         let read = self.read_task(world).await;
@@ -122,6 +146,9 @@ impl<W: World> Poller<W> {
             return Err(PollError("GET /task: the document lists no containers".to_owned()));
         }
         self.sampler.on_task(&task, answer.arrived, &mut self.samples, &mut self.events);
+        if let Some(kernel) = &mut self.kernel {
+            self.has_looked |= kernel.on_task(&task, self.sampler.names());
+        }
         Ok(task)
     }
 
@@ -129,9 +156,22 @@ impl<W: World> Poller<W> {
         self.sampler.on_asked(world.now().instant);
         let answer = get(&mut self.client, Resource::Stats, world, &mut self.timer).await?;
         self.slowest = self.slowest.max(answer.took);
-        let Self { parser, sampler, samples, events, .. } = self;
+        let Self { parser, sampler, kernel, samples, events, .. } = self;
+        let arrived = answer.arrived;
+        if let Some(kernel) = kernel {
+            kernel.note_clock(arrived);
+        }
+        let read = |visit: &mut dyn FnMut(&str, Entry)| {
+            parser.parse(answer.body, |docker_id, entry| {
+                let entry = match kernel {
+                    Some(kernel) => kernel.on_entry(docker_id, entry, arrived),
+                    None => entry,
+                };
+                visit(docker_id, entry);
+            })
+        };
         sampler
-            .on_readings(|visit| parser.parse(answer.body, visit), answer.arrived, samples, events)
+            .on_readings(read, arrived, samples, events)
             .map_err(|error| PollError(error.to_string()))?;
         Ok(answer.arrived.instant)
     }

@@ -13,6 +13,7 @@ use smol::{channel::Receiver, future::FutureExt as _, stream::StreamExt as _};
 use super::{
     Shared,
     destination::{self, Destination},
+    kernel_source::KernelSource,
     polling::{PollError, Poller},
     world::{Timer as _, World},
 };
@@ -20,7 +21,8 @@ use crate::{
     endpoint::task::TaskDocument,
     report::{self, Slowness, Trouble, log, own_metrics},
     sample::{OwnFigures, dimension::ResolvedDimensions},
-    sampler::asking::Asking,
+    sampler::{asking::Asking, watching::Watching},
+    settings::SourceChoice,
     time::reminder::Reminder,
 };
 
@@ -61,12 +63,14 @@ impl<W: World> Sampling<W> {
         // As a stream it listens once, and not anew for each tick.
         let mut stopped = pin!(stopped);
         let mut asking = Asking::new(self.instant(), self.shared.settings.sample_interval);
+        let mut watching = Watching::new(asking.next(), self.shared.settings.sample_interval);
         let mut summary_at = asking.next() + SUMMARY_INTERVAL;
         loop {
+            let watch_at = self.poller.reads_kernel().then(|| watching.next());
             // The first of all that has a time of its own. What is due at the same time is
             // done in this order.
-            let wake = asking.next().min(summary_at);
-            let wake = self.lines_at.map_or(wake, |lines_at| wake.min(lines_at));
+            let others = [watch_at, self.lines_at].into_iter().flatten();
+            let wake = others.fold(asking.next().min(summary_at), Instant::min);
             let is_stopped = async {
                 let _ = stopped.next().await;
                 true
@@ -78,8 +82,12 @@ impl<W: World> Sampling<W> {
             if is_stopped.or(is_due).await {
                 break;
             }
+            if watch_at == Some(wake) {
+                self.watch(&mut watching, &asking);
+            }
             if wake == asking.next() {
                 self.ask(&mut asking).await;
+                self.plan_watching(&mut watching, &asking);
             }
             if self.lines_at.is_some_and(|lines_at| wake >= lines_at) {
                 self.hand_to_lines();
@@ -90,7 +98,23 @@ impl<W: World> Sampling<W> {
             }
             log::tend();
         }
+        self.poller.read_kernel(&self.shared.world, true);
         let _ = self.poll_and_count().await;
+    }
+
+    /// Reads the kernel, and plans when it is read next.
+    fn watch(&mut self, watching: &mut Watching, asking: &Asking) {
+        let is_tick = watching.take(self.instant());
+        self.poller.read_kernel(&self.shared.world, is_tick);
+        self.plan_watching(watching, asking);
+        self.hand_over();
+    }
+
+    fn plan_watching(&self, watching: &mut Watching, asking: &Asking) {
+        if self.poller.reads_kernel() {
+            let rhythms = self.poller.sampler.rhythms();
+            watching.plan(self.instant(), asking.next(), rhythms.into_iter().flatten());
+        }
     }
 
     /// Asks the endpoint, and plans when it is asked next.
@@ -101,6 +125,9 @@ impl<W: World> Sampling<W> {
         if polled.is_err() {
             self.poller.sampler.doubt_rhythms();
         }
+        let is_spared = self.poller.kernel.as_ref().is_some_and(KernelSource::spares_endpoint);
+        asking.set_spared(is_spared);
+        self.poller.sampler.set_spared(is_spared);
         let rhythms = self.poller.sampler.rhythms().filter(|_| polled.is_ok());
         asking.plan(now, rhythms);
         self.shared.polling.take();
@@ -121,6 +148,8 @@ impl<W: World> Sampling<W> {
         self.figures.polls += 1;
         // The last one may be given up halfway.
         self.note_figures();
+        // The counters around a renewal that is asked for.
+        self.poller.read_kernel(&self.shared.world, false);
         let polled = self.poll().await;
         self.figures.failed_polls += u64::from(polled.is_err());
         self.hand_over();
@@ -145,7 +174,9 @@ impl<W: World> Sampling<W> {
     }
 
     fn note_figures(&self) {
-        self.shared.sampled.set(self.figures.plus(self.poller.sampler.figures()));
+        let kernel = self.poller.kernel.as_ref().map(KernelSource::figures).unwrap_or_default();
+        let sampler = self.poller.sampler.figures();
+        self.shared.sampled.set(self.figures.plus(sampler).plus(kernel));
     }
 
     async fn poll(&mut self) -> Result<(), PollError> {
@@ -216,6 +247,13 @@ impl<W: World> Sampling<W> {
         self.note_figures();
         for event in self.poller.events.drain(..) {
             report::event(&event);
+        }
+        if let Some(kernel) = &mut self.poller.kernel {
+            if std::mem::take(&mut self.poller.has_looked) {
+                let is_wanted = self.shared.settings.source == SourceChoice::Kernel;
+                kernel.found(|name, finding| report::kernel::found(name, finding, is_wanted));
+            }
+            kernel.events().for_each(|event| report::kernel::proof(&event));
         }
         self.hand_to_lines();
         self.hand_to_publisher();

@@ -6,6 +6,7 @@ use std::{
     fmt::Debug,
     hash::{BuildHasher as _, RandomState},
     io::{self, Write},
+    path::Path,
     rc::Rc,
     time::{Duration, Instant, SystemTime},
 };
@@ -18,6 +19,7 @@ use crate::{
     cloudwatch::{Connector, Proxies, TimerSleep},
     endpoint::{EndpointClient, EndpointError, EndpointUri, Resource},
     health::socket_name,
+    kernel::Kernel,
     output::stdio::Stream,
     settings::Settings,
     time::{
@@ -48,6 +50,12 @@ pub trait World {
 
     /// A client of the endpoint at `uri`.
     fn endpoint(&self, uri: EndpointUri) -> Self::Endpoint;
+
+    /// The kernel that containers are read from. One that finds nothing, unless it is the
+    /// real one.
+    fn kernel(&self) -> Kernel {
+        Kernel::at(Path::new("/nowhere"), Path::new("/nowhere"))
+    }
 
     /// The way to AWS, which trusts the certificates in `ca_bundle`, or else the
     /// bundled roots.
@@ -147,6 +155,10 @@ impl World for RealWorld {
 
     fn timer(&self) -> Wakeup {
         Wakeup::new(Rc::clone(&self.waiting))
+    }
+
+    fn kernel(&self) -> Kernel {
+        Kernel::new()
     }
 
     fn endpoint(&self, uri: EndpointUri) -> EndpointClient {

@@ -27,7 +27,8 @@ impl Bench {
                 visit(docker_id, kernel.at(now.wall));
             }
         };
-        self.sampler.on_kernel(read, network, now, &mut samples, &mut events);
+        self.sampler.on_kernel(read, now, &mut samples, &mut events);
+        self.sampler.on_kernel_network(network, now, &mut samples);
         (samples, events)
     }
 
@@ -109,7 +110,6 @@ fn a_clock_that_is_set_costs_one_value_of_the_kernel_and_no_more() {
             let entry = cpu(70_000 + second * 125);
             bench.sampler.on_kernel(
                 |visit| visit("w1", entry.at(now.wall)),
-                None,
                 now,
                 &mut samples,
                 &mut events,

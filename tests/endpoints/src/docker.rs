@@ -90,11 +90,25 @@ impl DockerAgent {
     ///
     /// # Errors
     /// When one of them cannot be found or followed.
-    pub fn start(engine: &DockerEngine, mut task: Task, names: &[&str]) -> io::Result<Self> {
+    pub fn start(engine: &DockerEngine, task: Task, names: &[&str]) -> io::Result<Self> {
+        Self::renewing(engine, task, names, 1)
+    }
+
+    /// The same, which shows only one of so many objects, as Fargate's agent shows
+    /// something new each 10 s.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn renewing(
+        engine: &DockerEngine,
+        mut task: Task,
+        names: &[&str],
+        one_in: u32,
+    ) -> io::Result<Self> {
         let mut streams = Vec::new();
         for name in names {
             let container = engine.container(name)?;
-            streams.push(Stream::start(engine, &container.docker_id)?);
+            streams.push(Stream::start(engine, &container.docker_id, one_in)?);
             task.containers.push(container);
         }
         Ok(Self { task, streams })
@@ -133,7 +147,7 @@ struct Stream {
 }
 
 impl Stream {
-    fn start(engine: &DockerEngine, docker_id: &str) -> io::Result<Self> {
+    fn start(engine: &DockerEngine, docker_id: &str, one_in: u32) -> io::Result<Self> {
         let path = format!("/containers/{docker_id}/stats?stream=1");
         let (mut reader, _, _) = engine.get(&path)?;
         let socket = reader.get_ref().try_clone()?;
@@ -141,13 +155,16 @@ impl Stream {
         let thread = std::thread::spawn({
             let last = Arc::clone(&last);
             move || {
-                let mut unread = Vec::new();
+                let (mut unread, mut objects) = (Vec::new(), 0_u32);
                 // A chunk may hold part of an object or several; each ends its line.
                 while matches!(read_chunk(&mut reader, &mut unread), Ok(true)) {
                     if let Some(end) = unread.iter().rposition(|byte| *byte == b'\n') {
                         let rest = unread.split_off(end + 1);
                         let whole = String::from_utf8_lossy(&unread);
-                        *last.lock().unwrap() = whole.lines().last().map(str::to_owned);
+                        if objects.is_multiple_of(one_in) {
+                            *last.lock().unwrap() = whole.lines().last().map(str::to_owned);
+                        }
+                        objects += 1;
                         unread = rest;
                     }
                 }

@@ -116,6 +116,13 @@ impl Watch {
         self.off_ns(one, other) / (self.at(other.after_ns) - self.at(one.after_ns))
     }
 
+    /// What was used of a CPU between two moments, %. `None` if they were not watched.
+    pub(crate) fn points_between(&self, from_ns: u64, to_ns: u64) -> Option<f64> {
+        let is_watched = self.0.first()?.after_ns < from_ns && self.0.last()?.before_ns > to_ns;
+        let used = is_watched.then(|| self.at(to_ns) - self.at(from_ns))?;
+        Some(used / (to_ns - from_ns) as f64 * 100.0)
+    }
+
     fn off_ns(&self, one: &Line, other: &Line) -> f64 {
         let truth = self.at(other.after_ns) - self.at(one.after_ns);
         (other.total_ns - one.total_ns) as f64 - truth

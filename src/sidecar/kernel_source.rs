@@ -1,0 +1,199 @@
+//! The kernel beside the endpoint: which containers are looked for, when they are read,
+//! and the way of what was read through its proof to the sampler. What is read is in
+//! `kernel`, what is believed is decided in `proof`.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Instant,
+};
+
+use crate::{
+    endpoint::task::{NetworkMode, TaskContainer, TaskDocument},
+    kernel::{Finding, Kernel, KernelReading, NoInterface},
+    proof::{ContainerEvent, ContainerValue, KernelValue, Proofs},
+    reading::Entry,
+    sample::{Metric, MetricSet, OwnFigures, Sample},
+    sampler::{Event, Sampler, clock::HostClock, parts_of},
+    settings::{Settings, SourceChoice},
+    time::{Now, Timestamp},
+};
+
+/// The kernel, the proofs of what it says, and what is wanted of it.
+#[derive(Debug)]
+pub(crate) struct KernelSource {
+    kernel: Kernel,
+    proofs: Proofs,
+    clock: HostClock,
+    wanted: MetricSet,
+    /// Of the task document that was looked at last: which containers run.
+    looked_at: Option<u64>,
+    interface: Result<String, NoInterface>,
+    /// Whether a reading would give anything.
+    is_of_use: bool,
+}
+
+impl KernelSource {
+    /// `None` if the kernel is not to be looked at.
+    pub(crate) fn new(kernel: Kernel, settings: &Settings) -> Option<Self> {
+        (settings.source != SourceChoice::Endpoint).then(|| Self {
+            kernel,
+            proofs: Proofs::default(),
+            clock: HostClock::default(),
+            wanted: settings.metrics,
+            looked_at: None,
+            interface: Err(NoInterface::NothingGiven),
+            is_of_use: false,
+        })
+    }
+
+    /// Looks for the containers of a task document, if it is not the last one again. Says
+    /// whether it did.
+    pub(crate) fn on_task(&mut self, task: &TaskDocument, measured: &[String]) -> bool {
+        let is_sum = self.wanted.has(Metric::TaskCpuUtilization)
+            || self.wanted.has(Metric::TaskMemoryUtilization);
+        let is_wanted = |container: &&TaskContainer| {
+            container.docker_id().is_some()
+                && !container.is_stopped()
+                && (is_sum
+                    || container.name().is_some_and(|name| measured.iter().any(|it| it == name)))
+        };
+        let wanted = || task.containers().iter().filter(is_wanted);
+        let mut hasher = DefaultHasher::new();
+        for container in wanted() {
+            (container.docker_id(), container.known_status()).hash(&mut hasher);
+            container.network_mode().hash(&mut hasher);
+        }
+        let looks_at = Some(hasher.finish());
+        if self.looked_at == looks_at {
+            return false;
+        }
+        self.looked_at = looks_at;
+        self.kernel.look(wanted().filter_map(TaskContainer::docker_id));
+        let named = wanted().filter_map(|it| Some((it.docker_id()?, it.name()?)));
+        self.proofs.set_containers(named);
+        self.interface = self.choose_interface(task);
+        let has_container = self.kernel.findings().any(|it| it.file.is_ok() || it.sum.is_ok());
+        self.is_of_use = has_container || self.interface.is_ok();
+        true
+    }
+
+    /// The interface of the network that the task's containers share with ESP.
+    fn choose_interface(&mut self, task: &TaskDocument) -> Result<String, NoInterface> {
+        if !self.wanted.iter().any(Metric::is_of_network) {
+            return Err(NoInterface::NothingGiven);
+        }
+        let shared = || {
+            let containers = task.containers().iter();
+            containers.filter(|it| it.network_mode() == Some(NetworkMode::Awsvpc))
+        };
+        let networks = || shared().flat_map(TaskContainer::networks);
+        let macs = networks().filter_map(|network| network.mac_address());
+        let addresses = networks().flat_map(|network| network.ipv4_addresses().iter().copied());
+        self.kernel.choose_interface(macs, addresses).map(str::to_owned)
+    }
+
+    /// Whether a reading would give anything.
+    pub(crate) const fn is_of_use(&self) -> bool {
+        self.is_of_use
+    }
+
+    /// Reads the kernel. At a tick, what is believed becomes samples; between two ticks the
+    /// reading only tells more precisely where a counter was around a renewal.
+    pub(crate) fn read(
+        &mut self,
+        now: Now,
+        sampler: &mut Sampler,
+        samples: &mut Vec<Sample>,
+        events: &mut Vec<Event>,
+        is_tick: bool,
+    ) {
+        self.note_clock(now);
+        let Self { kernel, proofs, .. } = self;
+        let with_memory = parts_of(self.wanted).memory && is_tick;
+        let read = |visit: &mut dyn FnMut(&str, crate::reading::Reading)| {
+            proofs.begin_round();
+            kernel.read(with_memory, &mut |docker_id, reading| {
+                let handed = proofs.on_kernel(docker_id, value(reading, now), now);
+                // In between only what takes back what was said is handed on.
+                if let Some(handed) = handed.filter(|it| is_tick || it.is_cpu_base) {
+                    visit(docker_id, handed);
+                }
+            });
+            proofs.end_round(now);
+        };
+        sampler.on_kernel(read, now, samples, events);
+        if is_tick {
+            sampler.on_kernel_network(kernel.read_network(), now, samples);
+        }
+    }
+
+    /// An entry of the endpoint on its way to the sampler.
+    pub(crate) fn on_entry(&mut self, docker_id: &str, entry: Entry, now: Now) -> Entry {
+        self.proofs.on_endpoint(docker_id, entry, now)
+    }
+
+    /// Compares the clocks before an answer or a reading is taken in.
+    pub(crate) fn note_clock(&mut self, now: Now) {
+        if let Some(step) = self.clock.on_answer(now) {
+            self.proofs.on_clock_step(step.wall, step.by_ns);
+        }
+    }
+
+    /// Whether the endpoint has nothing to add, so that it is asked seldom.
+    pub(crate) fn spares_endpoint(&self) -> bool {
+        let is_network = self.wanted.iter().any(Metric::is_of_network) && self.interface.is_err();
+        let is_block_io = self.wanted.iter().any(Metric::is_of_block_io);
+        self.proofs.are_all_exact() && !is_network && !is_block_io
+    }
+
+    /// Shows what was found for each container, with its name.
+    pub(crate) fn found(&self, mut show: impl FnMut(&str, &Finding<'_>)) {
+        for finding in self.kernel.findings() {
+            if let Some(name) = self.proofs.name_of(finding.docker_id) {
+                show(name, &finding);
+            }
+        }
+    }
+
+    /// Which network interface is read, or why none.
+    pub(crate) const fn interface(&self) -> Result<&String, &NoInterface> {
+        self.interface.as_ref()
+    }
+
+    pub(crate) const fn proofs(&self) -> &Proofs {
+        &self.proofs
+    }
+
+    /// What there is to tell the operator since the last time.
+    pub(crate) fn events(&mut self) -> impl Iterator<Item = ContainerEvent> {
+        self.proofs.events()
+    }
+
+    /// Its part of ESP's own figures.
+    pub(crate) fn figures(&self) -> OwnFigures {
+        OwnFigures {
+            kernel_containers: u64::try_from(self.proofs.proven()).unwrap_or(u64::MAX),
+            kernel_refuted: self.proofs.refuted(),
+            ..OwnFigures::default()
+        }
+    }
+}
+
+/// A reading in the time of the wall clock, which the endpoint's stamps have.
+fn value(reading: &KernelReading, now: Now) -> ContainerValue {
+    let wall = |at: Instant| {
+        let later = at.saturating_duration_since(now.instant);
+        let later_ns = u64::try_from(later.as_nanos()).unwrap_or(u64::MAX);
+        Timestamp::from_unix_ns(now.wall.unix_ns().saturating_add(later_ns))
+    };
+    ContainerValue {
+        tier: reading.tier,
+        generation: reading.generation,
+        cpu: KernelValue {
+            from: wall(reading.before),
+            to: wall(reading.after),
+            total_ns: reading.total_ns,
+        },
+        memory: reading.memory,
+    }
+}
