@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
+mod containers;
 mod estimates;
 mod exact;
 mod joins;

@@ -4,7 +4,7 @@
 use tracing::{info, warn};
 
 use crate::{
-    kernel::{Finding, NoFile},
+    kernel::{Finding, NoFile, NoInterface},
     proof::{ContainerEvent, Event},
     reading::Tier,
 };
@@ -46,6 +46,17 @@ pub fn found(container: &str, finding: &Finding<'_>, is_wanted: bool) {
                 );
             }
         }
+    }
+}
+
+/// Which network interface is read for the task's network, or why none.
+pub fn network(interface: Result<&str, NoInterface>) {
+    match interface {
+        Ok(interface) => info!(
+            interface,
+            "the network counters of the task are read from the kernel: this interface has the              address that the task document gives"
+        ),
+        Err(reason) => info!(%reason, "the endpoint's network counters of the task are used"),
     }
 }
 

@@ -70,3 +70,6 @@ fn next_around(rhythm: &Rhythm, now: Instant, asks_at: Instant) -> Option<Instan
     let is_request = (renewal + REQUEST_AFTER_MIN..renewal + REQUEST_AFTER_MAX).contains(&asks_at);
     (!is_request && renewal + AFTER > now).then_some(renewal + AFTER)
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,8 @@ pub(crate) struct KernelSource {
     wanted: MetricSet,
     /// Of the task document that was looked at last: which containers run.
     looked_at: Option<u64>,
-    interface: Result<String, NoInterface>,
+    /// Which network interface is read, or why none; `None` if none is wanted.
+    interface: Option<Result<String, NoInterface>>,
     /// Whether a reading would give anything.
     is_of_use: bool,
 }
@@ -41,7 +42,7 @@ impl KernelSource {
             clock: HostClock::default(),
             wanted: settings.metrics,
             looked_at: None,
-            interface: Err(NoInterface::NothingGiven),
+            interface: None,
             is_of_use: false,
         })
     }
@@ -73,23 +74,23 @@ impl KernelSource {
         self.proofs.set_containers(named);
         self.interface = self.choose_interface(task);
         let has_container = self.kernel.findings().any(|it| it.file.is_ok() || it.sum.is_ok());
-        self.is_of_use = has_container || self.interface.is_ok();
+        self.is_of_use = has_container || matches!(self.interface, Some(Ok(_)));
         true
     }
 
     /// The interface of the network that the task's containers share with ESP.
-    fn choose_interface(&mut self, task: &TaskDocument) -> Result<String, NoInterface> {
-        if !self.wanted.iter().any(Metric::is_of_network) {
-            return Err(NoInterface::NothingGiven);
-        }
+    fn choose_interface(&mut self, task: &TaskDocument) -> Option<Result<String, NoInterface>> {
         let shared = || {
             let containers = task.containers().iter();
             containers.filter(|it| it.network_mode() == Some(NetworkMode::Awsvpc))
         };
+        if !self.wanted.iter().any(Metric::is_of_network) || shared().next().is_none() {
+            return None;
+        }
         let networks = || shared().flat_map(TaskContainer::networks);
         let macs = networks().filter_map(|network| network.mac_address());
         let addresses = networks().flat_map(|network| network.ipv4_addresses().iter().copied());
-        self.kernel.choose_interface(macs, addresses).map(str::to_owned)
+        Some(self.kernel.choose_interface(macs, addresses).map(str::to_owned))
     }
 
     /// Whether a reading would give anything.
@@ -102,7 +103,7 @@ impl KernelSource {
     pub(crate) fn read(
         &mut self,
         now: Now,
-        sampler: &mut Sampler,
+        into: &mut Sampler,
         samples: &mut Vec<Sample>,
         events: &mut Vec<Event>,
         is_tick: bool,
@@ -121,9 +122,9 @@ impl KernelSource {
             });
             proofs.end_round(now);
         };
-        sampler.on_kernel(read, now, samples, events);
+        into.on_kernel(read, now, samples, events);
         if is_tick {
-            sampler.on_kernel_network(kernel.read_network(), now, samples);
+            into.on_kernel_network(kernel.read_network(), now, samples);
         }
     }
 
@@ -141,7 +142,8 @@ impl KernelSource {
 
     /// Whether the endpoint has nothing to add, so that it is asked seldom.
     pub(crate) fn spares_endpoint(&self) -> bool {
-        let is_network = self.wanted.iter().any(Metric::is_of_network) && self.interface.is_err();
+        let is_network =
+            self.wanted.iter().any(Metric::is_of_network) && !matches!(self.interface, Some(Ok(_)));
         let is_block_io = self.wanted.iter().any(Metric::is_of_block_io);
         self.proofs.are_all_exact() && !is_network && !is_block_io
     }
@@ -155,13 +157,10 @@ impl KernelSource {
         }
     }
 
-    /// Which network interface is read, or why none.
-    pub(crate) const fn interface(&self) -> Result<&String, &NoInterface> {
-        self.interface.as_ref()
-    }
-
-    pub(crate) const fn proofs(&self) -> &Proofs {
-        &self.proofs
+    /// Which network interface is read, or why none; `None` if none is wanted.
+    pub(crate) fn interface(&self) -> Option<Result<&str, NoInterface>> {
+        let interface = self.interface.as_ref()?;
+        Some(interface.as_ref().map(String::as_str).map_err(|reason| *reason))
     }
 
     /// What there is to tell the operator since the last time.

@@ -252,6 +252,9 @@ impl<W: World> Sampling<W> {
             if std::mem::take(&mut self.poller.has_looked) {
                 let is_wanted = self.shared.settings.source == SourceChoice::Kernel;
                 kernel.found(|name, finding| report::kernel::found(name, finding, is_wanted));
+                if let Some(interface) = kernel.interface() {
+                    report::kernel::network(interface);
+                }
             }
             kernel.events().for_each(|event| report::kernel::proof(&event));
         }
