@@ -122,7 +122,7 @@ fn a_counter_that_is_lost_or_begins_anew_needs_a_new_proof() {
         assert_eq!(bench.proofs.proven(), 2);
         let (ids, generation) = if is_lost { (&["b2"][..], 1) } else { (&["a1", "b2"][..], 2) };
         bench.kernel(40_000, ids, generation);
-        assert_eq!(bench.proofs.proven(), if is_lost { 1 } else { 0 });
+        assert_eq!(bench.proofs.proven(), usize::from(is_lost));
         // The endpoint's next one counts, and joins.
         assert!(cpu_of(bench.endpoint("a1", 41_000, 41_060, total_ns(41_000))).is_some());
     }

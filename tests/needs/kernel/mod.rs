@@ -39,10 +39,7 @@ pub(crate) const CASES: &[Case] = &[
     case("kernel::the_own_cgroup_file_is_the_counter_at_the_moment", own_file),
     case("kernel::a_container_that_is_started_again_is_found_again", started_again),
     case("kernel::the_sum_over_processes_follows_the_counter", processes),
-    case(
-        "kernel::a_sidecar_publishes_each_second_what_is_renewed_each_10_s",
-        sidecar::each_second,
-    ),
+    case("kernel::a_sidecar_publishes_each_second_what_is_renewed_each_10_s", sidecar::each_second),
 ];
 
 const fn case(name: &'static str, test: fn()) -> Case {
