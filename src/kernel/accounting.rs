@@ -8,6 +8,10 @@
 //! the ended children whose time is in the sum already (`owed`), and only what is
 //! left is added. So nothing counts twice, and the sum cannot fall.
 //!
+//! A process that belongs to no container may wait for the container's orphans, and for
+//! nobody else's: with `pidMode: task` the first one does, if there is only one
+//! container. Then what it waits for counts, and what it uses itself does not.
+//!
 //! Not every ended child comes to be in its parent's time: a parent may ignore its
 //! children's end, and a child whose parent is gone goes to a process that may belong
 //! to another container. So what is owed is forgotten after the second reading: then
@@ -51,6 +55,9 @@ pub(super) enum Seen {
 /// By how much a parent's time of its children may be rounded down, ticks: user and
 /// system time are rounded each.
 const ROUNDING_TICKS: u64 = 2;
+
+/// So many processes there is room for from the start.
+const USUAL: usize = 32;
 
 /// The time of ended processes that the sum holds, and that somebody else's time of
 /// children may soon hold as well, ns.
@@ -115,6 +122,8 @@ struct Process<C> {
     /// Whether its parent was looked up once more after the list was complete: the
     /// parent may have ended while the list was made.
     is_settled: bool,
+    /// It is of no container, and only what it waits for counts.
+    is_reaper: bool,
     life: Life,
     /// By how much its time of children has grown in this reading.
     growth_ticks: u64,
@@ -132,16 +141,26 @@ pub(super) struct Account<C> {
 
 impl<C: Copy> Account<C> {
     pub(super) fn new(tick_ns: u64) -> Self {
-        Self { processes: Vec::new(), total_ns: 0, orphans: Owed::default(), tick_ns }
+        Self {
+            processes: Vec::with_capacity(USUAL),
+            total_ns: 0,
+            orphans: Owed::default(),
+            tick_ns,
+        }
     }
 
+    /// How many processes the container has.
     pub(super) fn len(&self) -> usize {
-        self.processes.len()
+        self.own().count()
+    }
+
+    fn own(&self) -> impl Iterator<Item = &Process<C>> {
+        self.processes.iter().filter(|process| !process.is_reaper)
     }
 
     /// The ids of the processes.
     pub(super) fn pids(&self) -> impl Iterator<Item = i32> {
-        self.processes.iter().map(|process| process.pid)
+        self.own().map(|process| process.pid)
     }
 
     /// A process that was found now. What it and its children have used is new.
@@ -157,20 +176,30 @@ impl<C: Copy> Account<C> {
         let Some(own_ns) = probe.own_ns(clock) else { return };
         self.grow(own_ns);
         self.grow(self.in_ns(stat.children_ticks));
-        self.processes.push(Process {
-            pid: stat.pid,
-            start_ticks: stat.start_ticks,
-            clock,
-            parent: stat.parent,
-            own_ns,
-            next_own_ns: own_ns,
-            children_ticks: stat.children_ticks,
-            owed: Owed::default(),
-            is_stale: true,
-            is_settled: false,
-            life: Life::of(stat),
-            growth_ticks: 0,
-        });
+        self.processes.push(Process::new(clock, stat, own_ns));
+    }
+
+    /// From here on this process waits for this container's orphans, and for nobody
+    /// else's. It belongs to none itself.
+    pub(super) fn add_reaper(
+        &mut self,
+        clock: C,
+        stat: ProcessStat,
+        probe: &mut impl Probe<Clock = C>,
+    ) {
+        if let Some(own_ns) = probe.own_ns(clock) {
+            self.remove_reaper();
+            self.processes.push(Process { is_reaper: true, ..Process::new(clock, stat, own_ns) });
+        }
+    }
+
+    pub(super) fn has_reaper(&self) -> bool {
+        self.processes.iter().any(|process| process.is_reaper)
+    }
+
+    /// Another container may have orphans as well.
+    pub(super) fn remove_reaper(&mut self) {
+        self.processes.retain(|process| !process.is_reaper);
     }
 
     /// Reads all processes, and gives the sum, ns. `may_have_waited` is whether any
@@ -260,7 +289,9 @@ impl<C: Copy> Account<C> {
     fn count_own(&mut self) {
         let mut grown = 0_u64;
         for process in &mut self.processes {
-            grown = grown.saturating_add(process.next_own_ns - process.own_ns);
+            if !process.is_reaper {
+                grown = grown.saturating_add(process.next_own_ns - process.own_ns);
+            }
             process.own_ns = process.next_own_ns;
         }
         self.grow(grown);
@@ -305,6 +336,9 @@ impl<C: Copy> Account<C> {
             }
             left = left.saturating_add(self.processes[ended].pay(self.tick_ns));
             let process = self.processes[ended];
+            if process.is_reaper {
+                continue;
+            }
             let held_ns = process
                 .own_ns
                 .saturating_add(self.in_ns(process.children_ticks))
@@ -366,6 +400,24 @@ impl<C> Process<C> {
 }
 
 impl<C: Copy> Process<C> {
+    const fn new(clock: C, stat: ProcessStat, own_ns: u64) -> Self {
+        Self {
+            pid: stat.pid,
+            start_ticks: stat.start_ticks,
+            clock,
+            parent: stat.parent,
+            own_ns,
+            next_own_ns: own_ns,
+            children_ticks: stat.children_ticks,
+            owed: Owed { new: 0, old: 0, rounding: 0 },
+            is_stale: true,
+            is_settled: false,
+            is_reaper: false,
+            life: Life::of(stat),
+            growth_ticks: 0,
+        }
+    }
+
     /// Pays what is owed with the growth, and gives what is left of that.
     fn pay(&mut self, tick_ns: u64) -> u64 {
         self.owed.pay(std::mem::take(&mut self.growth_ticks).saturating_mul(tick_ns))

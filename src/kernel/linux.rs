@@ -14,7 +14,7 @@ use self::{
     files::{ProcessPath, read_once},
     group::Group,
     host::{Interface, Machine},
-    processes::{LISTED_MOST, Listing, Look, ProcessList, RealProbe, clock, is_gone},
+    processes::{FIRST, LISTED_MOST, Listing, Look, ProcessList, RealProbe, clock, is_gone},
 };
 use super::{
     Finding, KernelReading, MachineReading, NoFile, NoInterface, NoProcesses, Tier,
@@ -204,11 +204,18 @@ impl Kernel {
         self.listing = list.look(buffer, |proc, pid, buffer| {
             let bytes = match read_once(proc, ProcessPath::new(pid, "cgroup").as_bytes(), buffer) {
                 Ok(bytes) => bytes,
-                Err(error) if is_gone(&error) => return Look::Elsewhere,
+                Err(error) if is_gone(&error) => return Look::Settled,
                 Err(_) => return Look::Failed,
             };
             let ids = containers.iter().map(|container| container.docker_id.as_str());
-            let Some((place, _)) = container_of(bytes, &ids) else { return Look::Elsewhere };
+            let Some((place, _)) = container_of(bytes, &ids) else {
+                // Who has ended is in no cgroup of version 1 any more.
+                return match (RealProbe { proc, buffer }).stat(pid) {
+                    Seen::Stat(stat) if !stat.has_exited => Look::Elsewhere,
+                    Seen::Unknown => Look::Failed,
+                    Seen::Gone | Seen::Stat(_) => Look::Settled,
+                };
+            };
             containers[place].add(pid, proc, buffer)
         });
         if matches!(self.listing, Listing::TooMany | Listing::Failed) {
@@ -218,7 +225,29 @@ impl Kernel {
                 container.give_up();
             }
         }
+        let only = list.has_only_the_first_elsewhere();
+        self.choose_reaper(only);
         self.listing != Listing::Same
+    }
+
+    /// With `pidMode: task` the first process is of no container, and waits for the
+    /// orphans of all. They are counted while only one container can have any.
+    fn choose_reaper(&mut self, only_the_first_elsewhere: bool) {
+        let Self { list: Some(list), containers, buffer, .. } = self else { return };
+        let has_processes = |one: &&mut Container| !one.is_own && one.account.len() > 0;
+        let is_certain =
+            only_the_first_elsewhere && containers.iter_mut().filter(has_processes).count() == 1;
+        for container in containers {
+            let wants = is_certain && !container.is_own && container.account.len() > 0;
+            if !wants {
+                container.account.remove_reaper();
+            } else if !container.account.has_reaper() {
+                let mut probe = RealProbe { proc: &list.proc, buffer };
+                if let (Seen::Stat(stat), Some(clock)) = (probe.stat(FIRST), clock(FIRST)) {
+                    container.account.add_reaper(clock, stat, &mut probe);
+                }
+            }
+        }
     }
 
     /// What was found for each container, and why not more.
@@ -293,13 +322,13 @@ impl Container {
     /// One of its processes was found.
     fn add(&mut self, pid: i32, proc: &OwnedFd, buffer: &mut [u8]) -> Look {
         if self.has_too_many {
-            return Look::Belongs;
+            return Look::Settled;
         }
         let mut probe = RealProbe { proc, buffer };
         let (stat, clock) = match (probe.stat(pid), clock(pid)) {
             (Seen::Unknown, _) => return Look::Failed,
             (Seen::Stat(stat), Some(clock)) if stat.pid == pid => (stat, clock),
-            _ => return Look::Belongs,
+            _ => return Look::Settled,
         };
         self.account.add(clock, stat, &mut probe);
         self.is_own |= u32::try_from(pid) == Ok(process::id());
@@ -307,7 +336,7 @@ impl Container {
             self.give_up();
             self.has_too_many = true;
         }
-        Look::Belongs
+        Look::Settled
     }
 
     /// Its processes are not followed any more.

@@ -365,3 +365,34 @@ fn an_id_that_is_used_again_is_another_process() {
     let total = reader.read(&mut machine);
     assert!(total < 500 * MS, "{total}: the clock of the stranger is not this container's");
 }
+
+#[test]
+fn orphans_of_the_only_container_count_by_the_reaper() {
+    let mut machine = Machine::new(0, 0, false);
+    machine.run(FIRST, 500 * MS);
+    let first = machine.start(FIRST);
+    let mut account = Account::new(TICK_NS);
+    let Seen::Stat(stat) = machine.stat(first) else { unreachable!() };
+    account.add(first, stat, &mut machine);
+    let Seen::Stat(reaper) = machine.stat(FIRST) else { unreachable!() };
+    account.add_reaper(FIRST, reaper, &mut machine);
+    assert_eq!((account.len(), account.read(true, &mut machine)), (1, 0));
+
+    let (seen, unseen) = (machine.start(first), machine.start(first));
+    machine.run(seen, 300 * MS);
+    let Seen::Stat(stat) = machine.stat(seen) else { unreachable!() };
+    account.add(seen, stat, &mut machine);
+    assert_eq!(account.read(true, &mut machine), 300 * MS);
+    machine.run(unseen, 200 * MS);
+    for pid in [first, seen, unseen] {
+        machine.exit(pid);
+    }
+    machine.reap(seen);
+    machine.reap(unseen);
+    let total = account.read(true, &mut machine);
+    assert!((490 * MS..=501 * MS).contains(&total), "{total}");
+    // The reaper's own time is not the container's.
+    machine.run(FIRST, 500 * MS);
+    let total = account.read(true, &mut machine);
+    assert!((490 * MS..=501 * MS).contains(&total), "{total}");
+}

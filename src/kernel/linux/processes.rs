@@ -1,7 +1,7 @@
 //! Which processes there are: the list of `/proc`, read anew only when the kernel has
 //! given out a process id since, which one short file tells (`loadavg`).
 
-use std::{fs::File, io, mem::MaybeUninit, os::fd::OwnedFd, path::Path};
+use std::{fs::File, io, mem::MaybeUninit, os::fd::OwnedFd, path::Path, process};
 
 use nix::{
     time::{ClockId, clock_getcpuclockid},
@@ -29,6 +29,9 @@ const LIST_EACH: u32 = 10;
 /// container's process begins outside it and moves in.
 const LOOKS: u8 = 2;
 
+/// The first process of a PID namespace. Orphans become its children.
+pub(super) const FIRST: i32 = 1;
+
 const LISTING_BYTES: usize = 8192;
 
 /// The process folders of `/proc`.
@@ -50,13 +53,15 @@ struct Known {
     pid: i32,
     /// So often it is to be looked at still.
     looks_left: u8,
+    /// It belongs to a container that is looked for, or has ended.
+    is_settled: bool,
 }
 
 /// What a look at a process has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
-    /// Which container it belongs to, for good.
-    Belongs,
+    /// It belongs to a container, or it has ended: there is no more to learn.
+    Settled,
     /// It belongs to none, so far.
     Elsewhere,
     /// It could not be looked at.
@@ -115,7 +120,10 @@ impl ProcessList {
         for known in &mut self.known {
             if known.looks_left > 0 {
                 match visit(&self.proc, known.pid, buffer) {
-                    Look::Belongs => known.looks_left = 0,
+                    Look::Settled => {
+                        known.looks_left = 0;
+                        known.is_settled = true;
+                    }
                     Look::Elsewhere => known.looks_left -= 1,
                     // For want of descriptors, perhaps: its time would be missing.
                     Look::Failed => {}
@@ -123,6 +131,15 @@ impl ProcessList {
             }
         }
         if is_same { Listing::Same } else { Listing::New }
+    }
+
+    /// Whether no process belongs to none of the containers, but for the first one of
+    /// this namespace, which does, and for this program.
+    pub(super) fn has_only_the_first_elsewhere(&self) -> bool {
+        let own = i32::try_from(process::id()).unwrap_or_default();
+        let mut elsewhere =
+            self.known.iter().filter(|known| !known.is_settled && known.pid != own).peekable();
+        elsewhere.next_if(|first| first.pid == FIRST).is_some() && elsewhere.next().is_none()
     }
 
     /// Reads the list anew.
@@ -144,7 +161,7 @@ impl ProcessList {
                 return Listing::TooMany;
             }
             is_sorted &= self.known.last().is_none_or(|last| last.pid < pid);
-            self.known.push(Known { pid, looks_left: LOOKS });
+            self.known.push(Known { pid, looks_left: LOOKS, is_settled: false });
         }
         // The kernel lists them so; a recorded tree need not.
         if !is_sorted {
@@ -154,7 +171,7 @@ impl ProcessList {
         for known in &mut self.known {
             while before.next_if(|before| before.pid < known.pid).is_some() {}
             if let Some(before) = before.next_if(|before| before.pid == known.pid) {
-                known.looks_left = before.looks_left;
+                *known = *before;
             }
         }
         Listing::New

@@ -105,6 +105,12 @@ fn load(what: &str, number: u64) {
                 .collect();
             square(20);
         }
+        // As the first process of a task: it waits for whoever becomes its child.
+        "pause" => loop {
+            if rustix::process::wait(rustix::process::WaitOptions::empty()).is_err() {
+                thread::sleep(Duration::from_millis(number));
+            }
+        },
         _ => panic!("no such load"),
     }
 }
