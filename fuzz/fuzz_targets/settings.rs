@@ -197,6 +197,7 @@ fn check_error(error: &SettingsError, lookup: &(impl Lookup + ?Sized)) {
     // It goes to a terminal and to a log, as one line.
     assert!(!line.contains(char::is_control), "{line:?}");
     match error {
+        SettingsError::InvalidInFile { .. } => unreachable!("no file is read here"),
         SettingsError::NoEndpoint => {
             assert_eq!(given(lookup, &variable::ENDPOINT), None);
             assert!(line.starts_with(variable::ENDPOINT.name));

@@ -177,7 +177,7 @@ pub const AWS_USE_DUALSTACK_ENDPOINT: Variable = Variable {
     help: "If true, ESP asks monitoring.REGION.api.aws, which has IPv6 addresses too.",
 };
 
-/// The proxy towards AWS. libcurl asks for the lower-case name first.
+/// The proxy towards AWS. The lower-case name counts first, as for libcurl.
 pub const HTTPS_PROXY_LOWER: Variable = Variable {
     name: "https_proxy",
     flag: None,
@@ -201,7 +201,7 @@ pub const HTTPS_PROXY: Variable = Variable {
     help: "The same if https_proxy is not set.",
 };
 
-/// The proxy for plain HTTP, which has no other name for libcurl.
+/// The proxy for plain HTTP, which has no other name, as for libcurl.
 pub const HTTP_PROXY_LOWER: Variable = Variable {
     name: "http_proxy",
     flag: None,
@@ -209,7 +209,7 @@ pub const HTTP_PROXY_LOWER: Variable = Variable {
     default: Default::From("all_proxy, ALL_PROXY, else none"),
     kind: PROXY_URL,
     example: "http://proxy.internal:3128",
-    help: "The proxy for http addresses, which only AWS_ENDPOINT_URL can name. HTTP_PROXY is not \
+    help: "The proxy for http addresses, which only an address of your own can be. HTTP_PROXY is not \
            read.",
 };
 
