@@ -96,6 +96,17 @@ pub enum Tier {
     Processes,
 }
 
+/// What all containers of the task have used together, at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskReading {
+    /// The moment.
+    pub read: Timestamp,
+    /// CPU time, ns, from any beginning: only its growth means something.
+    pub total_ns: u64,
+    /// No difference may begin before this reading.
+    pub is_base: bool,
+}
+
 /// Which parts of a [`Reading`] are read. The others are `None`, whatever
 /// the document has there, and cost nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use tracing::{info, warn};
 
 use crate::{
     kernel::{Finding, NoFile, NoInterface},
-    proof::{ContainerEvent, Event},
+    proof::{ContainerEvent, Event, TaskEvent},
     reading::Tier,
 };
 
@@ -98,6 +98,28 @@ pub fn proof(said: &ContainerEvent) {
             seconds = since.as_secs(),
             "no new stats of this container have come from the endpoint for too long: nothing is \
              published of it until they do"
+        ),
+    }
+}
+
+/// What became of the estimate of the whole task.
+pub fn task(said: &TaskEvent) {
+    match *said {
+        TaskEvent::Proven { platform_cpus } => info!(
+            platform_cpus,
+            "what the task uses is estimated each second from /proc/stat: over three minutes it agreed \
+             with the sum of the containers; platform_cpus is what the platform uses besides"
+        ),
+        TaskEvent::Refuted { used_cpus, estimated_cpus, allowed_cpus } => warn!(
+            used_cpus,
+            estimated_cpus,
+            allowed_cpus,
+            "the estimate of what the task uses differed from the sum of its containers by more than \
+             allowed_cpus over a minute: the sum is used"
+        ),
+        TaskEvent::GivenUp { since } => warn!(
+            seconds = since.as_secs(),
+            "a container has no new stats: what the task uses is not estimated until it has"
         ),
     }
 }

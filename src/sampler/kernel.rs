@@ -8,8 +8,8 @@ use super::{
     memory::with_limits_of, poll::Poll, position_of,
 };
 use crate::{
-    reading::{NetworkReading, Reading},
-    sample::Sample,
+    reading::{NetworkReading, Reading, TaskReading},
+    sample::{Metric, Sample},
     time::Now,
 };
 
@@ -46,6 +46,26 @@ impl Sampler {
         if poll.clock_set && self.clock_set.is_due(now.instant) {
             let by_ms = step.map(super::StepTaken::by_ms);
             events.push(Event::ClockSet { by_ms });
+        }
+    }
+
+    /// Takes in what all containers have used together. While it comes, it is
+    /// `TaskCPUUtilization`, and the sum of the containers is not.
+    pub fn on_task_reading(&mut self, reading: TaskReading, now: Now, samples: &mut Vec<Sample>) {
+        let Self { containers, limits, wanted, figures, .. } = self;
+        let mut poll = Poll {
+            asked: now.instant,
+            is_spared: false,
+            now,
+            wanted: *wanted,
+            limits: *limits,
+            samples,
+            events: &mut Vec::new(),
+            figures,
+            clock_set: false,
+        };
+        if self.sums.on_task_reading(reading, containers, &mut poll) {
+            self.seen.insert(Metric::TaskCpuUtilization);
         }
     }
 

@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 use super::{
     basis::{Limits, task_memory_bytes, task_vcpu},
     container::Container,
+    cpu::{self, Counter},
     event::Event,
     memory::{ecs_memory_bytes, percent_of_bytes},
     poll::Poll,
 };
 use crate::{
+    reading::TaskReading,
     sample::{Metric, MetricSet},
     time::reminder::Reminder,
 };
@@ -25,7 +27,14 @@ pub(super) struct Sums {
     /// A warning that the sums wait has been given.
     is_waiting: bool,
     reminder: Reminder,
+    /// What all used together as the last estimate had it, and when that came.
+    estimate: Option<(Counter, Instant)>,
+    /// A part of the next sum has been published as an estimate.
+    is_estimated: bool,
 }
+
+/// An estimate that has not come for so long comes no more.
+const ESTIMATE_FOR: Duration = Duration::from_secs(3);
 
 impl Sums {
     /// Whether any of them is wanted.
@@ -53,7 +62,11 @@ impl Sums {
         let counted = || containers.iter().filter(|container| is_renewed(container));
         let read = |container: &Container| container.cpu.accounted().map(|it| it.read);
         let Some(newest) = counted().filter_map(read).max() else { return seen };
+        let is_estimated = self.is_estimate_new(now);
+        let overlaps = std::mem::replace(&mut self.is_estimated, is_estimated);
         if let (Some(cores), Some(vcpu)) = (cores(counted()), vcpu(containers, poll.limits))
+            && !is_estimated
+            && !overlaps
             && poll.give(Metric::TaskCpuUtilization, None, newest, 100.0 * cores / vcpu)
         {
             seen.insert(Metric::TaskCpuUtilization);
@@ -85,6 +98,28 @@ impl Sums {
             poll.events.push(Event::SumsBack);
         }
         seen
+    }
+
+    fn is_estimate_new(&self, now: Instant) -> bool {
+        self.estimate.is_some_and(|(_, at)| now.saturating_duration_since(at) <= ESTIMATE_FOR)
+    }
+
+    /// Takes in what all containers have used together. Says whether that makes a value.
+    pub(super) fn on_task_reading(
+        &mut self,
+        reading: TaskReading,
+        containers: &[Container],
+        poll: &mut Poll<'_>,
+    ) -> bool {
+        let now = poll.now.instant;
+        let counter = Counter { read: reading.read, total_ns: reading.total_ns };
+        let is_next = self.is_estimate_new(now) && !reading.is_base;
+        let before = self.estimate.replace((counter, now)).filter(|_| is_next);
+        self.is_estimated = true;
+        let Some((before, vcpu)) = before.zip(vcpu(containers, poll.limits)) else { return false };
+        cpu::cores(before.0, counter).is_some_and(|cores| {
+            poll.give(Metric::TaskCpuUtilization, None, reading.read, 100.0 * cores / vcpu)
+        })
     }
 
     /// Warns, once a container has been silent for longer than it may be.

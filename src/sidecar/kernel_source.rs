@@ -7,10 +7,11 @@ use std::{
     time::Instant,
 };
 
+use super::task_source::TaskSource;
 use crate::{
     endpoint::task::{NetworkMode, TaskContainer, TaskDocument},
     kernel::{Finding, Kernel, KernelReading, NoInterface},
-    proof::{ContainerEvent, ContainerValue, KernelValue, Proofs},
+    proof::{ContainerEvent, ContainerValue, KernelValue, Proofs, TaskEvent},
     reading::Entry,
     sample::{Metric, MetricSet, OwnFigures, Sample},
     sampler::{Event, Sampler, clock::HostClock, parts_of},
@@ -29,6 +30,8 @@ pub(crate) struct KernelSource {
     looked_at: Option<u64>,
     /// Which network interface is read, or why none; `None` if none is wanted.
     interface: Option<Result<String, NoInterface>>,
+    /// If the task has a machine of its own, and its containers are not seen one by one.
+    task: Option<TaskSource>,
     /// Whether a reading would give anything.
     is_of_use: bool,
 }
@@ -43,13 +46,14 @@ impl KernelSource {
             wanted: settings.metrics,
             looked_at: None,
             interface: None,
+            task: None,
             is_of_use: false,
         })
     }
 
     /// Looks for the containers of a task document, if it is not the last one again. Says
     /// whether it did.
-    pub(crate) fn on_task(&mut self, task: &TaskDocument, measured: &[String]) -> bool {
+    pub(crate) fn on_task(&mut self, task: &TaskDocument, measured: &[String], now: Now) -> bool {
         let is_sum = self.wanted.has(Metric::TaskCpuUtilization)
             || self.wanted.has(Metric::TaskMemoryUtilization);
         let is_wanted = |container: &&TaskContainer| {
@@ -73,9 +77,26 @@ impl KernelSource {
         let named = wanted().filter_map(|it| Some((it.docker_id()?, it.name()?)));
         self.proofs.set_containers(named);
         self.interface = self.choose_interface(task);
+        self.task = self.task_source(task, now);
         let has_container = self.kernel.findings().any(|it| it.file.is_ok() || it.sum.is_ok());
-        self.is_of_use = has_container || matches!(self.interface, Some(Ok(_)));
+        self.is_of_use =
+            has_container || self.task.is_some() || matches!(self.interface, Some(Ok(_)));
         true
+    }
+
+    /// The estimate of the whole task, if it is wanted and its containers' processes are not
+    /// seen: then the sum of their own counters is better.
+    fn task_source(&mut self, task: &TaskDocument, now: Now) -> Option<TaskSource> {
+        if !self.wanted.has(Metric::TaskCpuUtilization) || self.kernel.is_shared() {
+            return None;
+        }
+        match self.task.take().filter(|known| known.is_of(task)) {
+            Some(mut known) => {
+                known.on_task(task);
+                Some(known)
+            }
+            None => TaskSource::new(task, now),
+        }
     }
 
     /// The interface of the network that the task's containers share with ESP.
@@ -124,12 +145,20 @@ impl KernelSource {
         };
         into.on_kernel(read, now, samples, events);
         if is_tick {
+            let machine = self.task.as_mut().and_then(|task| Some((task, kernel.read_machine()?)));
+            if let Some(reading) = machine.and_then(|(task, machine)| task.on_machine(machine, now))
+            {
+                into.on_task_reading(reading, now, samples);
+            }
             into.on_kernel_network(kernel.read_network(), now, samples);
         }
     }
 
     /// An entry of the endpoint on its way to the sampler.
     pub(crate) fn on_entry(&mut self, docker_id: &str, entry: Entry, now: Now) -> Entry {
+        if let Some(task) = &mut self.task {
+            task.on_entry(docker_id, &entry);
+        }
         self.proofs.on_endpoint(docker_id, entry, now)
     }
 
@@ -137,6 +166,9 @@ impl KernelSource {
     pub(crate) fn note_clock(&mut self, now: Now) {
         if let Some(step) = self.clock.on_answer(now) {
             self.proofs.on_clock_step(step.wall, step.by_ns);
+            if let Some(task) = &mut self.task {
+                task.on_clock_step();
+            }
         }
     }
 
@@ -166,6 +198,11 @@ impl KernelSource {
     /// What there is to tell the operator since the last time.
     pub(crate) fn events(&mut self) -> impl Iterator<Item = ContainerEvent> {
         self.proofs.events()
+    }
+
+    /// The same of the whole task.
+    pub(crate) fn task_events(&mut self) -> impl Iterator<Item = TaskEvent> {
+        self.task.iter_mut().flat_map(TaskSource::events)
     }
 
     /// Its part of ESP's own figures.

@@ -12,6 +12,7 @@ pub(crate) mod polling;
 mod publishing;
 mod sampling;
 mod shutdown;
+mod task_source;
 mod tasks;
 pub mod world;
 mod writing;

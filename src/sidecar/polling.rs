@@ -147,7 +147,7 @@ impl<W: World> Poller<W> {
         }
         self.sampler.on_task(&task, answer.arrived, &mut self.samples, &mut self.events);
         if let Some(kernel) = &mut self.kernel {
-            self.has_looked |= kernel.on_task(&task, self.sampler.names());
+            self.has_looked |= kernel.on_task(&task, self.sampler.names(), answer.arrived);
         }
         Ok(task)
     }

@@ -257,6 +257,7 @@ impl<W: World> Sampling<W> {
                 }
             }
             kernel.events().for_each(|event| report::kernel::proof(&event));
+            kernel.task_events().for_each(|event| report::kernel::task(&event));
         }
         self.hand_to_lines();
         self.hand_to_publisher();

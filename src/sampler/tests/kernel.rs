@@ -4,7 +4,7 @@ use super::{
     catalogue::{full, task_with},
     *,
 };
-use crate::reading::{CpuReading, MemoryReading, NetworkReading, Reading};
+use crate::reading::{CpuReading, MemoryReading, NetworkReading, Reading, TaskReading};
 
 impl Bench {
     fn at(&self, ms: u64) -> Now {
@@ -260,4 +260,40 @@ fn a_reading_of_memory_is_in_one_sum_and_the_kernels_is_not_replaced_by_an_older
             assert!((value - right).abs() < 1e-9, "{has_kernel_memory} {second}: {value}");
         }
     }
+}
+
+#[test]
+fn while_the_whole_task_is_estimated_the_sum_is_not_published_and_nothing_counts_twice() {
+    let mut bench = Bench::measuring(&["web"], &[Metric::TaskCpuUtilization]);
+    bench.task(LIMITED);
+    let mut seen = Vec::new();
+    for second in 1..60_u64 {
+        bench.second = second - 1;
+        // 100 and 25 ms in a second are a quarter of half a CPU.
+        if second % 10 == 1 {
+            let json = format!(
+                "{{{}, {}}}",
+                entry("w1", second + 9, second * 100),
+                entry("e1", second + 9, second * 25)
+            );
+            let (samples, _) = bench.stats(&json);
+            seen.extend(samples.iter().map(|(_, value)| (second, *value)));
+        } else if (15..35).contains(&second) {
+            let now = bench.at(second * 1000);
+            let mut samples = Vec::new();
+            let reading = TaskReading {
+                read: now.wall,
+                total_ns: second * 125_000_000,
+                is_base: second == 25,
+            };
+            bench.sampler.on_task_reading(reading, now, &mut samples);
+            seen.extend(samples.iter().map(|sample| (second, sample.value)));
+        }
+    }
+    assert!(seen.iter().all(|(_, value)| (value - 25.0).abs() < 1e-9), "{seen:?}");
+    let at: Vec<_> = seen.iter().map(|(second, _)| *second).collect();
+    let estimates = (16..35).filter(|second| ![21, 25, 31].contains(second));
+    // The sum of 41 s would cover what was estimated.
+    let expected: Vec<u64> = [11].into_iter().chain(estimates).chain([51]).collect();
+    assert_eq!(at, expected);
 }
