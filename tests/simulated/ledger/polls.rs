@@ -65,7 +65,7 @@ impl Ledger {
     pub(crate) fn on_replaced_unseen(&mut self, at: Duration, container: &str, since: Duration) {
         let lasted = at - since;
         // To ask at fixed distances shows what lasts for one of them.
-        if !self.signalled && lasted >= self.terms.sample_interval + Duration::from_millis(10) {
+        if !self.signalled && lasted > self.terms.sample_interval {
             self.complain(at, format_args!("a sample of {container} passed, after {lasted:?}"));
         }
     }
