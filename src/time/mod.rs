@@ -1,5 +1,5 @@
 //! Time as the rest is told it: a moment of the wall clock ([`timestamp`]), when
-//! to poll ([`ticker`]), when a lasting trouble is logged again ([`reminder`]), and
+//! the check polls ([`ticker`]), when a lasting trouble is logged again ([`reminder`]), and
 //! how the main thread waits ([`waiting`]), which is the one part that touches the
 //! system. What a poll or a request makes of the time is decided elsewhere.
 

@@ -1,5 +1,6 @@
-//! When to poll: at fixed distances from the start, whatever a poll takes. Pure:
-//! the time is told, not read.
+//! When `esp check` polls: at fixed distances from the start, whatever a poll takes.
+//! The sidecar asks when something new is due, see `sampler::asking`. Pure: the time is
+//! told, not read.
 
 use std::time::{Duration, Instant};
 
