@@ -134,12 +134,14 @@ impl ProcessList {
     }
 
     /// Whether no process belongs to none of the containers, but for the first one of
-    /// this namespace, which does, and for this program.
+    /// this namespace, which does, and for this program. Whoever is about to end is in
+    /// no cgroup of version 1 already, so a process counts after its second look.
     pub(super) fn has_only_the_first_elsewhere(&self) -> bool {
         let own = i32::try_from(process::id()).unwrap_or_default();
-        let mut elsewhere =
-            self.known.iter().filter(|known| !known.is_settled && known.pid != own).peekable();
-        elsewhere.next_if(|first| first.pid == FIRST).is_some() && elsewhere.next().is_none()
+        let is_elsewhere =
+            |known: &&Known| !known.is_settled && known.looks_left == 0 && known.pid != own;
+        let mut elsewhere = self.known.iter().filter(is_elsewhere);
+        elsewhere.next().is_some_and(|known| known.pid == FIRST) && elsewhere.next().is_none()
     }
 
     /// Reads the list anew.
