@@ -49,7 +49,7 @@ impl fmt::Display for SettingsError {
                 f,
                 "{} is not set: esp runs inside an ECS task, where ECS sets it (EC2 agent 1.39 or \
                  later, Fargate platform 1.4 or later); to try it elsewhere, run \
-                 `cargo run --release --example demo` in its repository, or check a configuration \
+                 `cargo run --example demo` in its repository, or check a configuration \
                  with `esp check --offline`",
                 variable::ENDPOINT.name
             ),

@@ -4,13 +4,11 @@
 
 #![cfg(target_os = "linux")]
 
-use std::time::Duration;
-
 use esp_endpoints::{
     agent::Cadence, cloudwatch::CloudWatch, containers::Shape, metadata::MetadataEndpoint,
 };
 
-use crate::program::{Esp, SOON, agent};
+use crate::program::{AT_ONCE, Esp, SOON, agent};
 
 const EACH_SECOND: [(&str, &str); 1] = [("PUBLISH_INTERVAL", "1s")];
 
@@ -41,5 +39,5 @@ fn a_log_whose_reader_is_gone_ends_nothing() {
     drop(esp.child.stderr.take());
     drop(esp.child.stdout.take());
     assert!(cloudwatch.wait_for(4, SOON));
-    assert_eq!(esp.end("TERM", Duration::from_secs(2)).code(), Some(0));
+    assert_eq!(esp.end("TERM", AT_ONCE).code(), Some(0));
 }

@@ -2,22 +2,53 @@
 //! log said, how it ended. Real processes, real sockets, the real SDK. What goes
 //! wrong on the way is in `faults`.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
-use esp::sample::OwnMetric;
+use esp::{sample::OwnMetric, time::timestamp::Timestamp};
 use esp_endpoints::{
     agent::{Agent, Cadence},
-    cloudwatch::{Authorization, CloudWatch},
+    cloudwatch::{Authorization, CloudWatch, Datum},
     containers::Shape,
     counters::{CounterReading, Steady},
     metadata::{Documents, MetadataEndpoint},
 };
 
-use crate::program::{Esp, SOON, agent, assert_all_near, values};
+use crate::program::{Esp, SOON, agent, assert_all_near, values, wait_for_polls};
+
+/// The agent's documents, and the times of the samples of `web` that were shown, ms.
+struct Shown {
+    agent: Agent,
+    reads: Arc<Mutex<Vec<i64>>>,
+}
+
+impl Documents for Shown {
+    fn task(&mut self) -> Vec<u8> {
+        self.agent.task()
+    }
+
+    fn stats(&mut self) -> Vec<u8> {
+        let stats = self.agent.stats();
+        let document: serde_json::Value = serde_json::from_slice(&stats).unwrap();
+        let read = document.as_object().unwrap().values().find_map(|entry| entry["read"].as_str());
+        if let Some(read) = read.and_then(|read| Timestamp::parse(read).ok()) {
+            let mut reads = self.reads.lock().unwrap();
+            let read_ms = i64::try_from(read.unix_ms()).unwrap();
+            if reads.last() != Some(&read_ms) {
+                reads.push(read_ms);
+            }
+        }
+        stats
+    }
+}
 
 #[test]
 fn publishes_a_datum_a_second_under_cluster_and_service() {
-    let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
+    let reads = Arc::default();
+    let agent = agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {});
+    let metadata = MetadataEndpoint::start(Shown { agent, reads: Arc::clone(&reads) });
     let cloudwatch = CloudWatch::start();
     let esp = Esp::start(&metadata, &cloudwatch, &[("PUBLISH_INTERVAL", "2s")]);
     assert!(cloudwatch.wait_for(5, SOON));
@@ -39,9 +70,9 @@ fn publishes_a_datum_a_second_under_cluster_and_service() {
     }
     let mut timestamps: Vec<_> = datums.iter().map(|datum| datum.timestamp_ms).collect();
     timestamps.sort_unstable();
-    let gaps: Vec<_> = timestamps.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    // A read is 1003 ms after the other, as far as the machine lets it.
-    assert!(gaps.iter().all(|gap| (500..1600).contains(gap)), "one for each read: {gaps:?}");
+    // Of the first there is no difference to one before it.
+    let reads = reads.lock().unwrap().clone();
+    assert_eq!(timestamps, reads[1..], "one for each read that was shown");
     for request in cloudwatch.requests() {
         let Authorization::WellFormed { region, .. } = &request.authorization else {
             panic!("{:?}", request.authorization)
@@ -64,18 +95,22 @@ fn publishes_a_datum_a_second_under_cluster_and_service() {
 fn requests_are_aligned_to_the_wall_clock_with_one_offset() {
     let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV2, Cadence::STREAMING, |_| {}));
     let cloudwatch = CloudWatch::start();
-    let esp = Esp::start(&metadata, &cloudwatch, &[("PUBLISH_INTERVAL", "2s")]);
-    assert!(cloudwatch.wait_for_requests(4, SOON));
+    let esp = Esp::start(&metadata, &cloudwatch, &[("PUBLISH_INTERVAL", "1s")]);
+    assert!(cloudwatch.wait_for_requests(12, 3 * SOON));
     drop(esp);
     let phases: Vec<_> = cloudwatch
         .requests()
         .iter()
-        .map(|request| request.received.duration_since(UNIX_EPOCH).unwrap().as_millis() % 2000)
+        .map(|request| request.received.duration_since(UNIX_EPOCH).unwrap().as_millis() % 1000)
         .collect();
-    // The first one may be late, since it makes the connection. The others come at one point
-    // of the interval, which may be its very end.
-    let apart = |other: &u128| (other + 3000 - phases[1]) % 2000;
-    assert!(phases[1..].iter().map(apart).all(|apart| apart.abs_diff(1000) < 250), "{phases:?}");
+    // They come at one point of the interval, which may be its very end; but some may be
+    // late: the first one, since it makes the connection, and others on a busy machine.
+    // Of requests that came at any time, two or three would be as close to one of them.
+    let close = |to: &u128| {
+        let is_close = |other: &&u128| ((*other + 1500 - to) % 1000).abs_diff(500) < 100;
+        phases.iter().filter(is_close).count()
+    };
+    assert!(phases.iter().map(close).max() >= Some(7), "{phases:?}");
 }
 
 #[test]
@@ -91,11 +126,14 @@ fn on_fargate_a_sample_is_sent_when_it_arrives() {
     let (_, log) = esp.stop("TERM");
     let datums = cloudwatch.datums();
     assert_all_near(&datums, 25.0, 0.5);
-    for datum in &datums[3..] {
+    let age_ms = |datum: &Datum| {
         let received = datum.received.duration_since(UNIX_EPOCH).unwrap().as_millis();
-        let age_ms = i64::try_from(received).unwrap() - datum.timestamp_ms;
-        assert!(age_ms < 1500, "{age_ms} ms old when it arrived");
-    }
+        i64::try_from(received).unwrap() - datum.timestamp_ms
+    };
+    // A busy machine may delay some. If they waited for an interval's end, all would be
+    // old, each by as much as the last one.
+    let youngest = datums[3..].iter().map(age_ms).min().unwrap();
+    assert!(youngest < 1500, "{youngest} ms old when it arrived");
     let requests = cloudwatch.requests();
     assert_eq!(requests.len(), datums.len(), "each by itself");
     assert!(requests.iter().all(|request| matches!(
@@ -103,7 +141,7 @@ fn on_fargate_a_sample_is_sent_when_it_arrives() {
         Authorization::WellFormed { region, .. } if region == "eu-west-1"
     )));
     let cadence_ms = log.expect("measuring")["cadence_ms"].as_u64().unwrap();
-    assert!((2950..3050).contains(&cadence_ms), "{cadence_ms}");
+    assert!((2700..3300).contains(&cadence_ms), "{cadence_ms}");
 }
 
 #[test]
@@ -126,12 +164,11 @@ fn a_wrong_container_name_lists_the_right_ones_and_goes_on() {
     let metadata = MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}));
     let cloudwatch = CloudWatch::start();
     let esp = Esp::start(&metadata, &cloudwatch, &[("CONTAINER_NAME", "wbe")]);
-    std::thread::sleep(Duration::from_millis(2500));
+    wait_for_polls(&metadata, 2);
     let (status, log) = esp.stop("TERM");
     assert_eq!(status.code(), Some(0));
     let line = log.expect("no container of this name");
     assert_eq!((&line["level"], &line["names"]), (&"ERROR".into(), &"esp, web".into()));
-    assert!(metadata.stats_requests() >= 2);
 }
 
 #[test]
@@ -303,8 +340,9 @@ fn the_last_sample_is_taken_and_sent_at_the_end() {
     let cloudwatch = CloudWatch::start();
     let more = [("SAMPLE_INTERVAL", "3s"), ("PUBLISH_INTERVAL", "1m")];
     let esp = Esp::start(&metadata, &cloudwatch, &more);
-    // Two polls at 0 s and 3 s; the third would be at 6 s.
-    std::thread::sleep(Duration::from_millis(5200));
+    // Two polls at 0 s and 3 s; the third would be at 6 s. Meanwhile there is a new sample.
+    wait_for_polls(&metadata, 2);
+    std::thread::sleep(Duration::from_millis(1500));
     let (status, _) = esp.stop("TERM");
     assert_eq!(status.code(), Some(0));
     assert_eq!(cloudwatch.datums().len(), 2);

@@ -111,7 +111,7 @@ pub(crate) fn balanced(
 /// interval if renewals are further apart, and one in ten may come sooner.
 fn ticks(log: &Log, asked: SystemTime) -> RangeInclusive<u64> {
     // From the line to the first request, on a busy machine.
-    let slack = Duration::from_millis(500);
+    let slack = Duration::from_millis(500) + log.waited;
     let time = |message| {
         let written = log.expect(message)["timestamp"].as_str().unwrap();
         UNIX_EPOCH + Duration::from_nanos(Timestamp::parse(written).unwrap().unix_ns())

@@ -24,6 +24,21 @@ use rustix::process::{Pid, Signal, kill_process};
 /// For what comes in a second or two, on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
+/// In this it ends after a signal, when nothing keeps it: less than `SHUTDOWN_GRACE`,
+/// which is 5 s. What a busy machine adds is known, see [`waited_for_cpu`].
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(4);
+
+/// How long the threads of a process have been ready and had no CPU, as the kernel counts
+/// it, in all; zero where it does not say. What a busy machine delays is in it.
+pub(crate) fn waited_for_cpu(pid: u32) -> Duration {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
+    let of_task = |task: std::io::Result<std::fs::DirEntry>| {
+        let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+        text.split_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
+    };
+    tasks.filter_map(of_task).sum()
+}
+
 /// The program, with an environment of its own.
 pub(crate) struct Esp {
     pub(crate) child: Child,
@@ -80,9 +95,9 @@ impl Esp {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Ends it by a signal and gives the log, after at most 2 s.
+    /// Ends it by a signal and gives the log, [`AT_ONCE`].
     pub(crate) fn stop(self, signal: &str) -> (ExitStatus, Log) {
-        self.stop_within(signal, Duration::from_secs(2))
+        self.stop_within(signal, AT_ONCE)
     }
 
     /// Ends it by a signal and gives the log, after at most that long.
@@ -93,16 +108,16 @@ impl Esp {
 
     /// Waits for at most that long until it has ended, and gives the log.
     pub(crate) fn ended_within(mut self, most: Duration) -> (ExitStatus, Log) {
-        let status = self.wait_for_end(most);
+        let (status, waited) = self.wait_for_end(most);
         let mut text = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
-        (status, Log::parse(&text))
+        (status, Log { waited, ..Log::parse(&text) })
     }
 
     /// Ends it by a signal, within `most`.
     pub(crate) fn end(&mut self, signal: &str, most: Duration) -> ExitStatus {
         self.signal(signal);
-        self.wait_for_end(most)
+        self.wait_for_end(most).0
     }
 
     /// Waits for the end, and gives all that it wrote.
@@ -118,13 +133,20 @@ impl Esp {
         text
     }
 
-    fn wait_for_end(&mut self, most: Duration) -> ExitStatus {
+    /// Waits for at most that long, and for as long as it waits for a CPU meanwhile. Gives
+    /// also how long it did that since its start.
+    fn wait_for_end(&mut self, most: Duration) -> (ExitStatus, Duration) {
         let asked = Instant::now();
+        let before = waited_for_cpu(self.child.id());
+        let mut waited = before;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
+                return (status, waited);
             }
-            assert!(asked.elapsed() < most, "still there after {most:?}");
+            // Threads that have ended are not in it any more.
+            waited = waited.max(waited_for_cpu(self.child.id()));
+            let added = waited.saturating_sub(before);
+            assert!(asked.elapsed() < most + added, "still there after {most:?} and {added:?}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -140,6 +162,8 @@ impl Drop for Esp {
 /// The log, an object a line.
 pub(crate) struct Log {
     pub(crate) text: String,
+    /// How long the process has waited for a CPU.
+    pub(crate) waited: Duration,
     pub(crate) lines: Vec<serde_json::Value>,
 }
 
@@ -148,7 +172,7 @@ impl Log {
         let lines = text.lines().map(|line| {
             serde_json::from_str(line).unwrap_or_else(|_| panic!("not a JSON line: {line}"))
         });
-        Self { lines: lines.collect(), text: text.to_owned() }
+        Self { lines: lines.collect(), text: text.to_owned(), waited: Duration::ZERO }
     }
 
     pub(crate) fn find(&self, message: &str) -> Option<&serde_json::Value> {
@@ -168,6 +192,14 @@ impl Log {
         let line = self.expect("esp stops");
         assert_eq!(line["message"], "esp stops; all samples were published", "{}", self.text);
         line
+    }
+
+    /// Asserts that no tick was missed but those that the machine had no CPU for.
+    pub(crate) fn assert_no_tick_missed(&self) {
+        let missed = self.expect("esp stops")["missed_ticks"].as_u64().unwrap();
+        // A tick is missed if the next one is due before it is done.
+        let most = (self.waited + Duration::from_millis(500)).as_secs();
+        assert!(missed <= most, "{missed} missed, {:?} without CPU\n{}", self.waited, self.text);
     }
 
     pub(crate) fn expect(&self, message: &str) -> &serde_json::Value {

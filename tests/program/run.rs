@@ -14,7 +14,7 @@ use esp_endpoints::{
 };
 
 use super::{
-    Esp, Log, agent,
+    AT_ONCE, Esp, Log, agent,
     ledger::{self, Ledger},
 };
 
@@ -92,14 +92,14 @@ impl Run {
 
     /// Ends it in time, with code 0, books that balance and no tick missed.
     pub(crate) fn end(self) -> Ended {
-        self.end_within(Duration::from_secs(2))
+        self.end_within(AT_ONCE)
     }
 
     /// The same after an endpoint that was slow: ticks were missed.
     pub(crate) fn end_after_slowness(self) -> Ended {
         let asked = SystemTime::now();
         self.esp.signal("TERM");
-        self.books(asked, Duration::from_secs(2))
+        self.books(asked, AT_ONCE)
     }
 
     pub(crate) fn end_within(self, most: Duration) -> Ended {
@@ -111,7 +111,7 @@ impl Run {
     /// The same after a signal that was sent already.
     pub(crate) fn ended_within(self, asked: SystemTime, most: Duration) -> Ended {
         let ended = self.books(asked, most);
-        assert_eq!(ended.ledger.figure("missed_ticks"), 0, "{}", ended.log.text);
+        ended.log.assert_no_tick_missed();
         ended
     }
 

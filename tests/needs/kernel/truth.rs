@@ -123,8 +123,12 @@ impl Watch {
         Some(used / (to_ns - from_ns) as f64 * 100.0)
     }
 
+    /// How far the growth is outside what it can have been: a reading takes a time, in
+    /// which the reader may wait for a CPU while the container has one.
     fn off_ns(&self, one: &Line, other: &Line) -> f64 {
-        let truth = self.at(other.after_ns) - self.at(one.after_ns);
-        (other.total_ns - one.total_ns) as f64 - truth
+        let (begin, end) = (self.bounds(one), self.bounds(other));
+        let (least, most) = (end.0.saturating_sub(begin.1), end.1 - begin.0);
+        let grown = other.total_ns - one.total_ns;
+        if grown < least { -((least - grown) as f64) } else { grown.saturating_sub(most) as f64 }
     }
 }

@@ -71,7 +71,7 @@ fn begin(variables: &[(&str, &str)]) -> (Began, Log) {
             // A wrong configuration is told before there is a log.
             let mut text = String::new();
             esp.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
-            return (Began::Ended(status.code()), Log { text, lines: Vec::new() });
+            return (Began::Ended(status.code()), Log { text, ..Log::parse("") });
         }
         if !cloudwatch.datums().is_empty() {
             let (status, log) = esp.stop_within("TERM", Duration::from_secs(10));
