@@ -81,6 +81,8 @@ pub(crate) struct Terms {
     pub(crate) is_awsvpc: bool,
     /// The metrics that are wanted and whose value is known, with it.
     pub(crate) values: Vec<(&'static str, f64)>,
+    /// How often the memory turns to the other of its two values.
+    pub(crate) memory_turns: Option<Duration>,
     /// Whether there are no other metrics.
     pub(crate) is_all_known: bool,
     pub(crate) sample_interval: Duration,

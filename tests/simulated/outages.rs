@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use esp::{publisher::Outcome, sample::own_figures::Scope};
+use esp::{
+    publisher::{OUTCOMES, Outcome},
+    sample::own_figures::Scope,
+};
 use esp_endpoints::service::Fault;
 
 use crate::{
@@ -48,6 +51,36 @@ fn play(scenario: &Scenario) -> Played {
 
 fn answer_lost() -> CloudWatchFault {
     CloudWatchFault::Service(Fault::CutAfterAcceptance)
+}
+
+#[test]
+fn what_turns_is_sent_before_its_time_and_in_an_outage_it_is_not() {
+    environment::with_keys(
+        "outages::what_turns_is_sent_before_its_time_and_in_an_outage_it_is_not",
+        || {
+            let requests = |publish: &str, faults: &[(CloudWatchFault, u8)]| {
+                let outage = outage(7, Duration::from_mins(5), faults);
+                let mut variables = outage.variables.clone();
+                variables.push(("PUBLISH", publish.to_owned()));
+                let turning =
+                    Scenario { memory_turns: Some(Duration::from_secs(65)), variables, ..outage };
+                let figures = play(&turning).figures;
+                let asked = OUTCOMES.iter().map(|outcome| outcome.requests(&figures)).sum::<u64>();
+                (asked, figures.requests_accepted)
+            };
+            let (fixed, _) = requests("fixed", &[]);
+            let (adaptive, _) = requests("adaptive", &[]);
+            // Eight turns, and requests for what the bucket has.
+            assert!(adaptive > fixed + 10 && adaptive < fixed + 30, "{adaptive}, {fixed}");
+            for fault in [Fault::Throttle, Fault::Status(503), Fault::HangBeforeHead(NEVER)] {
+                let faults = [(CloudWatchFault::Service(fault), 100)];
+                let (fixed, of_fixed) = requests("fixed", &faults);
+                let (adaptive, of_adaptive) = requests("adaptive", &faults);
+                let extra = of_adaptive.saturating_sub(of_fixed);
+                assert!(adaptive <= fixed + extra + 4, "{adaptive}, {fixed}: {faults:?}");
+            }
+        },
+    );
 }
 
 #[test]

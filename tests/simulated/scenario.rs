@@ -52,6 +52,8 @@ pub(crate) struct Scenario {
     pub(crate) task_sets: usize,
     pub(crate) task_faults: Vec<Episode<TaskFault>>,
     pub(crate) task_latency: Duration,
+    /// How often the memory of the containers turns.
+    pub(crate) memory_turns: Option<Duration>,
     pub(crate) aws: AwsScript,
     /// How far the host's clock is ahead at first, milliseconds.
     pub(crate) host_ahead_ms: i64,
@@ -93,6 +95,7 @@ impl Scenario {
             task_sets: 1,
             task_faults: Vec::new(),
             task_latency: Duration::ZERO,
+            memory_turns: None,
             aws: AwsScript {
                 cloudwatch: Vec::new(),
                 keys: Vec::new(),
@@ -151,6 +154,7 @@ impl Scenario {
                 .into_iter()
                 .filter(|(name, _)| settings.metrics.iter().any(|metric| metric.name() == *name))
                 .collect(),
+            memory_turns: self.memory_turns,
             is_all_known: !settings.self_metrics
                 && settings
                     .metrics
@@ -168,7 +172,11 @@ impl Scenario {
             self.description,
             self.cadence,
             self.measured,
-            TaskScript { faults: self.task_faults, latency: self.task_latency },
+            TaskScript {
+                faults: self.task_faults,
+                latency: self.task_latency,
+                memory_turns: self.memory_turns,
+            },
             self.seed,
             &clock,
             &ledger,

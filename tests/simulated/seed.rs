@@ -72,6 +72,7 @@ impl Scenario {
     /// The run of this number.
     pub(crate) fn of_seed(seed: u64) -> Self {
         let mut dice = Dice(fastrand::Rng::with_seed(seed));
+        let mut turning = Dice(fastrand::Rng::with_seed(!seed));
         let shape = dice.one_of(&[Shape::Ec2CgroupV1, Shape::Ec2CgroupV2, Shape::Fargate]);
         let cadence = match shape {
             Shape::Fargate => Cadence::FARGATE,
@@ -104,6 +105,7 @@ impl Scenario {
             ("SELF_METRICS", dice.one_of(&["on", "off", "off"]).to_owned()),
             ("SHUTDOWN_GRACE", dice.one_of(&["5s", "5s", "5s", "0s", "20s"]).to_owned()),
             ("REGION", dice.one_of(&["", "eu-west-1"]).to_owned()),
+            ("PUBLISH", turning.one_of(&["", "adaptive", "fixed"]).to_owned()),
         ];
 
         let calm_from = dice.time(seconds(30), seconds(180));
@@ -135,6 +137,8 @@ impl Scenario {
             task_sets,
             task_faults,
             task_latency: Duration::from_millis(2),
+            // By dice of their own, so that the rest of a seed's run is what it was.
+            memory_turns: turning.chance(70).then(|| turning.time(seconds(25), seconds(70))),
             aws: AwsScript {
                 cloudwatch,
                 keys,

@@ -1,7 +1,7 @@
 //! The task and its metadata endpoint: containers that use the same amount of
-//! everything all the time, the agent that samples them, and what the endpoint
-//! says of them when it is asked, faults included. What a sample must come of is
-//! entered in the ledger when ESP gets it.
+//! everything all the time, but for their memory if that is to turn; the agent that
+//! samples them, and what the endpoint says of them when it is asked, faults included.
+//! What a sample must come of is entered in the ledger when ESP gets it.
 
 use std::{
     collections::HashMap,
@@ -37,6 +37,9 @@ pub(crate) const MEMORY_MIB: u64 = 1024;
 pub(crate) const VALUES: [(&str, f64); 2] =
     [("CPUUtilization", 100.0 * CORES / VCPU), ("MemoryUtilization", 25.0)];
 
+/// Where the memory turns, it is so many times the usual at each second turn.
+pub(crate) const MEMORY_TURNED: f64 = 3.0;
+
 /// CPU time of a container when the simulation begins, and how much less it is
 /// after a restart: more than it uses meanwhile, so that each restart shows.
 const USED_NS: u64 = 90_000_000_000_000;
@@ -64,6 +67,8 @@ pub(crate) struct TaskScript {
     pub(crate) faults: Vec<Episode<TaskFault>>,
     /// Of an answer without a fault.
     pub(crate) latency: Duration,
+    /// The memory of all containers turns so often, between its usual and more.
+    pub(crate) memory_turns: Option<Duration>,
 }
 
 /// What happens to containers.
@@ -93,6 +98,7 @@ struct Truth {
 
 struct TruthCounters {
     clock: Clock,
+    memory_turns: Option<Duration>,
     truth: Arc<Mutex<Truth>>,
 }
 
@@ -103,7 +109,10 @@ impl Counters for TruthCounters {
         let used_ns = u64::try_from(ran.mul_f64(CORES).as_nanos()).unwrap();
         let ran_ms = u64::try_from(ran.as_millis()).unwrap();
         let mut reading = CounterReading::new(self.clock.host_time(), truth.used_ns + used_ns);
-        reading.memory_usage_bytes = MEMORY_BYTES;
+        let turns = |each: Duration| self.clock.elapsed().as_millis() / each.as_millis();
+        let is_turned = self.memory_turns.is_some_and(|each| turns(each) % 2 == 1);
+        let more = if is_turned { 2 * (MEMORY_BYTES - INACTIVE_BYTES) } else { 0 };
+        reading.memory_usage_bytes = MEMORY_BYTES + more;
         reading.memory_inactive_file_bytes = INACTIVE_BYTES;
         reading.memory_cache_bytes = INACTIVE_BYTES;
         (reading.rx_bytes, reading.tx_bytes) = (ran_ms * 100, ran_ms * 50);
@@ -190,7 +199,11 @@ impl Task {
         for name in names {
             let truth = Truth { used_ns: USED_NS, since: Duration::ZERO };
             let truth = Arc::new(Mutex::new(truth));
-            let counters = TruthCounters { clock: clock.clone(), truth: Arc::clone(&truth) };
+            let counters = TruthCounters {
+                clock: clock.clone(),
+                memory_turns: script.memory_turns,
+                truth: Arc::clone(&truth),
+            };
             samples.attach(&name, counters, clock.instant());
             truths.insert(name, truth);
         }
