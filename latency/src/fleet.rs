@@ -1,7 +1,7 @@
 //! A service of many tasks in one account: what its average, its maximum and its p90 look like
 //! to the alarm, beside the truth, and what the account's limit does to it.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use crate::{
     alarm::{Datum, Window},
@@ -54,6 +54,8 @@ pub(crate) struct Fleet {
     /// endpoint's sample each 10 s.
     pub(crate) kernel_percent: u8,
     pub(crate) interval_s: f64,
+    /// `WARMUP`.
+    pub(crate) warm_up: Duration,
     pub(crate) offset: Offset,
     pub(crate) rule: Option<esp::publisher::adaptive::Rule>,
 }
@@ -174,8 +176,12 @@ impl Fleet {
                 let publishing =
                     Publishing { interval_s: self.interval_s, offset_s, rule: self.rule };
                 let begins_ns = ns(begins_s);
-                let task =
-                    Task { source: kind.source(dice.f64()), publishing, asked_from_ns: begins_ns };
+                let task = Task {
+                    source: kind.source(dice.f64()),
+                    publishing,
+                    asked_from_ns: begins_ns,
+                    warm_up: self.warm_up,
+                };
                 let cloudwatch = CloudWatch { seed: dice.u64(..), ingest_s };
                 let ends_ns = if is_replaced { ns(AT_S + 60.0) } else { u64::MAX };
                 Member { load, player: Player::new(task, cloudwatch, clock), begins_ns, ends_ns }

@@ -1,7 +1,7 @@
 //! The race: the same load step seen by each publisher, and the alarm on each. A run is one
 //! step, one set of phases, one set of delays.
 
-use std::thread;
+use std::{thread, time::Duration};
 
 use crate::{
     alarm::{Alarm, Datum, Treat, Window},
@@ -143,7 +143,12 @@ fn one_run(course: Course, number: u64, runners: &[Runner], clock: Clock, result
                     }
                 };
                 let publishing = Publishing { interval_s, offset_s, rule };
-                let task = Task { source: kind.source(phase), publishing, asked_from_ns };
+                let task = Task {
+                    source: kind.source(phase),
+                    publishing,
+                    asked_from_ns,
+                    warm_up: Duration::ZERO,
+                };
                 let published = sidecar::play(task, &load, cloudwatch, clock, until_ns);
                 let minute_ns = 60 * SECOND_NS;
                 for at_ns in published.requests_ns {

@@ -1,5 +1,7 @@
 //! Services of several sizes as a table.
 
+use std::time::Duration;
+
 use esp::publisher::adaptive::Rule;
 
 use crate::{
@@ -22,6 +24,7 @@ fn fixed(tasks: u64, event: Event) -> Fleet {
         throttled_percent: 0,
         kernel_percent: 100,
         interval_s: 10.0,
+        warm_up: Duration::ZERO,
         offset,
         rule: None,
     }
@@ -67,6 +70,9 @@ fn rows(tasks: u64) -> Vec<Row> {
     }
     if (10..3000).contains(&tasks) {
         rows.extend(both("half is replaced, and starts up", Event::Deployment));
+        let warm_up = Duration::from_secs(30);
+        let held_back = Fleet { warm_up, ..adaptive(tasks, Event::Deployment) };
+        rows.push(("", "adaptive, `WARMUP=30s`", held_back));
     }
     if tasks >= 1000 {
         rows.push(("all start at once", "adaptive", adaptive(tasks, Event::AllStart)));

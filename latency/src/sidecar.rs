@@ -12,7 +12,11 @@ use esp::{
     endpoint::task::TaskDocument,
     publisher::{Action, Outcome, Publisher, adaptive::Rule},
     sample::{Metric, Sample},
-    sampler::{Event, Sampler, Selection, asking::Asking},
+    sampler::{
+        Event, Sampler, Selection,
+        asking::Asking,
+        warm_up::{WarmUp, WarmUpRule},
+    },
 };
 
 use crate::{
@@ -20,16 +24,22 @@ use crate::{
     assumptions::{ANSWER_S, ASK_EVERY_S, REQUEST_S},
     cloudwatch::CloudWatch,
     load::Load,
-    moment::{Clock, ns, second_of},
+    moment::{Clock, SECOND_NS, ns, second_of},
     source::Source,
 };
 
 /// What the store holds at most: ten minutes of one metric, which no run here fills.
 const CAPACITY: usize = 600;
 
-const TASK: &str = r#"{"Cluster": "shop", "TaskARN":
-    "arn:aws:ecs:eu-west-1:111122223333:task/shop/0af3", "Limits": {"CPU": 1.0},
-    "Containers": [{"DockerId": "0af3", "Name": "web", "KnownStatus": "RUNNING"}]}"#;
+/// The task's document, of a container that started in this second of the model.
+fn document(started_s: u64) -> String {
+    let (minute, second) = (started_s / 60, started_s % 60);
+    format!(
+        r#"{{"Cluster": "shop", "TaskARN": "arn:aws:ecs:eu-west-1:111122223333:task/shop/0af3",
+            "Limits": {{"CPU": 1.0}}, "Containers": [{{"DockerId": "0af3", "Name": "web",
+            "KnownStatus": "RUNNING", "StartedAt": "2026-11-24T10:{minute:02}:{second:02}Z"}}]}}"#
+    )
+}
 
 /// When requests go out.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,8 +55,10 @@ pub(crate) struct Publishing {
 pub(crate) struct Task {
     pub(crate) source: Source,
     pub(crate) publishing: Publishing,
-    /// When the source is asked first.
+    /// When the container starts, and the source is asked first.
     pub(crate) asked_from_ns: u64,
+    /// `WARMUP`.
+    pub(crate) warm_up: Duration,
 }
 
 /// What came of it.
@@ -83,6 +95,7 @@ pub(crate) struct Player {
     sampler: Sampler,
     publisher: Publisher,
     asking: Asking,
+    warm_up: WarmUp,
     samples: Vec<Sample>,
     events: Vec<Event>,
     /// When the publisher wants to be asked again; and, while a request is under way, when
@@ -93,7 +106,7 @@ pub(crate) struct Player {
 }
 
 impl Player {
-    #[expect(clippy::expect_used, reason = "the text is a constant of this file")]
+    #[expect(clippy::expect_used, reason = "the text is made in this file")]
     pub(crate) fn new(task: Task, cloudwatch: CloudWatch, clock: Clock) -> Self {
         let Publishing { interval_s, offset_s, rule } = task.publishing;
         let mut publisher =
@@ -102,10 +115,13 @@ impl Player {
         publisher.set_offset(Duration::from_secs_f64(offset_s));
         let selection = Selection::Named(vec!["web".to_owned()]);
         let mut sampler = Sampler::new(selection, [Metric::CpuUtilization].into_iter().collect());
-        let document = TaskDocument::parse(&mut TASK.as_bytes().to_vec()).expect("a task document");
+        let document = document(task.asked_from_ns / SECOND_NS);
+        let document = TaskDocument::parse(&mut document.into_bytes()).expect("a task document");
         let begins = clock.now(task.asked_from_ns);
+        let mut warm_up = WarmUp::new(WarmUpRule::For(task.warm_up));
         let (mut samples, mut events) = (Vec::new(), Vec::new());
         sampler.on_task(&document, begins, &mut samples, &mut events);
+        warm_up.on_task(&document, sampler.names(), begins, &mut Vec::new());
         Self {
             source: task.source,
             cloudwatch,
@@ -113,6 +129,7 @@ impl Player {
             sampler,
             publisher,
             asking: Asking::new(begins.instant, Duration::from_secs_f64(ASK_EVERY_S)),
+            warm_up,
             samples,
             events,
             wakes_ns: task.asked_from_ns,
@@ -182,7 +199,7 @@ impl Player {
         self.plan(answered.instant);
         self.publisher.set_cadence(self.sampler.cadence());
         let mut is_changed = false;
-        for sample in self.samples.drain(..) {
+        for sample in self.samples.drain(..).filter(|sample| self.warm_up.admits(sample)) {
             is_changed |= self.publisher.push(sample, answered);
         }
         self.events.clear();

@@ -1,7 +1,7 @@
 //! A week of load, made from a seed: what the adaptive rule costs, and how soon the week's own
 //! bursts raise the alarm, with the bucket as the week has left it.
 
-use std::f64::consts::TAU;
+use std::{f64::consts::TAU, time::Duration};
 
 use esp::publisher::adaptive::Rule;
 
@@ -193,7 +193,12 @@ impl Week {
         let publishing = Publishing { interval_s: 10.0, offset_s: 1.0, rule };
         let mut dice = fastrand::Rng::with_seed(seed);
         let phase = dice.f64();
-        let task = Task { source: kind.source(phase), publishing, asked_from_ns: ns(dice.f64()) };
+        let task = Task {
+            source: kind.source(phase),
+            publishing,
+            asked_from_ns: ns(dice.f64()),
+            warm_up: Duration::ZERO,
+        };
         let published = sidecar::play(task, &self.load, cloudwatch, clock, until_ns);
         let ideal =
             rivals::ideal(Kind::Endpoint.source(phase), &self.load, &cloudwatch, true, until_ns);

@@ -46,6 +46,7 @@ pub(super) fn of(settings: &Settings, output: Output) -> Findings {
         sample_interval_ms: ms(settings.sample_interval),
         publish_interval_ms: ms(settings.publish_interval),
         publish: settings.publish_word(),
+        warmup: settings.warm_up.to_string(),
     });
     findings.problems.extend(settings.warnings.iter().map(|warning| Problem {
         step: Step::Configuration,

@@ -144,6 +144,8 @@ pub struct ConfigurationFinding {
     pub publish_interval_ms: u64,
     /// `PUBLISH`.
     pub publish: &'static str,
+    /// `WARMUP`.
+    pub warmup: String,
 }
 
 /// Where the configuration leads, as far as that is known without the task.

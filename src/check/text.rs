@@ -94,6 +94,7 @@ fn configuration(it: &ConfigurationFinding) -> Vec<String> {
         fact("sample interval", seconds(it.sample_interval_ms)),
         fact("publish interval", seconds(it.publish_interval_ms)),
         fact("publish", it.publish),
+        fact("warm-up", &it.warmup),
     ]
 }
 

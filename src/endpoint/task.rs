@@ -59,6 +59,7 @@ pub struct TaskContainer {
     started_at: Option<Timestamp>,
     networks: Vec<ContainerNetwork>,
     restart_count: Option<u32>,
+    health: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -312,6 +313,13 @@ impl TaskContainer {
     #[must_use]
     pub fn started_at(&self) -> Option<Timestamp> {
         self.started_at
+    }
+
+    /// What its health check says: `HEALTHY`, `UNHEALTHY` or `UNKNOWN`; `None` for a
+    /// container without one.
+    #[must_use]
+    pub fn health(&self) -> Option<&str> {
+        self.health.as_deref()
     }
 
     /// The networks that it is connected to.

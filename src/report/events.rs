@@ -7,8 +7,23 @@ use crate::{
     output::LineEvent,
     publisher::{Outcome, PublisherEvent},
     sample::{dropping::Dropping, metric::Sample},
-    sampler::Event,
+    sampler::{Event, warm_up::WarmUpEvent},
 };
+
+/// A container warms up, or has.
+pub fn warm_up_event(event: &WarmUpEvent) {
+    match event {
+        WarmUpEvent::Began { container } => {
+            info!(container, "warming up: its samples are held back until WARMUP is over");
+        }
+        WarmUpEvent::Ended { container } => info!(container, "warmed up: its samples go out"),
+        WarmUpEvent::NoHealthCheck { container } => warn!(
+            container,
+            "WARMUP=healthy has no effect: the container has no health check. Add one to the task \
+             definition, or set WARMUP to a duration"
+        ),
+    }
+}
 
 /// An event of the sampler.
 pub fn event(event: &Event) {

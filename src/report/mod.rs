@@ -14,7 +14,7 @@ mod summary;
 mod trouble;
 
 pub use self::{
-    events::{event, health_is_back, line_event, no_health, publisher_event},
+    events::{event, health_is_back, line_event, no_health, publisher_event, warm_up_event},
     slowness::Slowness,
     start::{dimensions, no_region, starting},
     summary::{stopped, summary},

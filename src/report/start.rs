@@ -29,6 +29,7 @@ pub fn starting(settings: &Settings) {
         sample_interval = ?settings.sample_interval,
         publish_interval = ?settings.publish_interval,
         publish = settings.publish_word(),
+        warmup = %settings.warm_up,
         endpoint = %settings.endpoint,
         "esp starts"
     );

@@ -114,6 +114,8 @@ own_figures! {
         "polls in which the endpoint did not answer, or not readably";
     missed_ticks: Some("ESP/TicksMissed"), Always, Count, "moments to poll that passed without a poll";
     samples: None, Always, Count, "samples that were made of the answers";
+    samples_warming_up: None, Always, Count,
+        "samples that were not published because their container warmed up (`WARMUP`)";
     kernel_containers: Some("ESP/KernelContainers"), Always, Now,
         "containers whose CPU is read from the kernel at present";
     kernel_refuted: Some("ESP/KernelRefuted"), Always, Count,

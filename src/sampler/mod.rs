@@ -30,6 +30,7 @@ mod renewal;
 mod rhythm;
 mod sums;
 mod task_pace;
+pub mod warm_up;
 pub mod watching;
 
 use std::{

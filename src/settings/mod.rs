@@ -43,7 +43,7 @@ use crate::{
         dimension::{DimensionOverrides, DimensionSets},
         metric::MetricSet,
     },
-    sampler::Selection,
+    sampler::{Selection, warm_up::WarmUpRule},
 };
 
 /// All of the configuration, checked.
@@ -73,6 +73,8 @@ pub struct Settings {
     pub publish_interval: Duration,
     /// `PUBLISH`: whether requests go out before their time when values change.
     pub is_adaptive: bool,
+    /// `WARMUP`.
+    pub warm_up: WarmUpRule,
     /// `OUTPUT` and `EMF_RESOLUTION`.
     pub outputs: Outputs,
     /// `BUFFER`.
@@ -192,6 +194,7 @@ impl Settings {
         let service_name = read_name(reader, &variable::SERVICE_NAME, ResourceType::Service);
         let source = reader.choice(&variable::SOURCE, &source::SOURCES);
         let intervals = Intervals::read(reader);
+        let warm_up = reader.value(&variable::WARMUP, parse::warm_up);
         let is_adaptive = reader.choice(&variable::PUBLISH, &PUBLISH_WORDS);
         let resolution = reader.duration(&variable::EMF_RESOLUTION).and_then(EmfResolution::of);
         let outputs = reader.value(&variable::OUTPUT, outputs::parse_outputs);
@@ -237,6 +240,7 @@ impl Settings {
             sample_interval: intervals.sample?,
             publish_interval: intervals.publish?,
             is_adaptive: is_adaptive?,
+            warm_up: warm_up?,
             outputs: outputs?,
             buffer: buffer?,
             shutdown_grace: shutdown_grace?,

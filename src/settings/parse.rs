@@ -2,14 +2,33 @@
 //! containers, lists of metrics, Regions. The outputs are in `outputs`, the sets of
 //! dimensions in `sample::dimension`.
 
+use std::time::Duration;
+
 use crate::{
     endpoint::arn::{self, ResourceType, short_name},
     sample::{
         limits,
         metric::{Metric, MetricSet},
     },
-    sampler::Selection,
+    sampler::{Selection, warm_up::WarmUpRule},
+    settings::duration::{format_duration, parse_duration},
 };
+
+/// The longest that a container may warm up.
+const WARM_UP_MAX: Duration = Duration::from_mins(30);
+
+/// `healthy`, or how long.
+pub(super) fn warm_up(text: &str) -> Option<WarmUpRule> {
+    if text.eq_ignore_ascii_case("healthy") {
+        return Some(WarmUpRule::Healthy);
+    }
+    parse_duration(text).filter(|lasts| *lasts <= WARM_UP_MAX).map(WarmUpRule::For)
+}
+
+pub(super) fn warm_up_expected() -> String {
+    let most = format_duration(WARM_UP_MAX);
+    format!("healthy, or a whole number with ms, s, m or h, from 0s to {most}")
+}
 
 /// `*`, or names with commas between them, each once.
 pub(super) fn selection(text: &str) -> Option<Selection> {

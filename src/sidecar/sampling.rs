@@ -21,7 +21,11 @@ use crate::{
     endpoint::task::TaskDocument,
     report::{self, Slowness, Trouble, log, own_metrics},
     sample::{OwnFigures, dimension::ResolvedDimensions},
-    sampler::{asking::Asking, watching::Watching},
+    sampler::{
+        asking::Asking,
+        warm_up::{WarmUp, WarmUpEvent},
+        watching::Watching,
+    },
     settings::SourceChoice,
     time::reminder::Reminder,
 };
@@ -34,6 +38,8 @@ pub(super) struct Sampling<W: World> {
     poller: Poller<W>,
     trouble: Trouble,
     slowness: Slowness,
+    warm_up: WarmUp,
+    warm_up_events: Vec<WarmUpEvent>,
     /// While the Region is not known: when that is logged.
     no_region: Option<Reminder>,
     /// While samples wait for the end of their window: when to look at them again.
@@ -50,6 +56,8 @@ impl<W: World> Sampling<W> {
             poller: Poller::new(&shared.world, &shared.settings),
             trouble: Trouble::new("the task metadata endpoint"),
             slowness: Slowness::default(),
+            warm_up: WarmUp::new(shared.settings.warm_up),
+            warm_up_events: Vec::new(),
             no_region: None,
             lines_at: None,
             figures: OwnFigures::default(),
@@ -188,7 +196,8 @@ impl<W: World> Sampling<W> {
             self.shared.note_sampled(arrived);
             self.remind_of_region(arrived);
         }
-        if polled.wants_task(&self.poller.sampler) {
+        let is_health_wanted = polled.sampled_at.is_some_and(|at| self.warm_up.wants_task(at));
+        if polled.wants_task(&self.poller.sampler) || (polled.task.is_none() && is_health_wanted) {
             // The end may come while the task is waited for.
             self.hand_over();
             let task = self.poller.poll_task(&self.shared.world).await?;
@@ -204,6 +213,8 @@ impl<W: World> Sampling<W> {
     }
 
     fn on_task(&mut self, task: &TaskDocument) {
+        let (now, names) = (self.shared.world.now(), self.poller.sampler.names());
+        self.warm_up.on_task(task, names, now, &mut self.warm_up_events);
         let settings = &self.shared.settings;
         let dimensions = destination::dimensions(settings, task, self.poller.sampler.names());
         if let Some(lines) = &self.shared.lines {
@@ -244,6 +255,7 @@ impl<W: World> Sampling<W> {
     }
 
     fn hand_over(&mut self) {
+        self.hold_back();
         self.note_figures();
         for event in self.poller.events.drain(..) {
             report::event(&event);
@@ -262,6 +274,16 @@ impl<W: World> Sampling<W> {
         self.hand_to_lines();
         self.hand_to_publisher();
         self.poller.samples.clear();
+    }
+
+    /// Takes out the samples of containers that warm up.
+    fn hold_back(&mut self) {
+        let (now, names) = (self.shared.world.now(), self.poller.sampler.names());
+        self.warm_up.advance(names, now, &mut self.warm_up_events);
+        self.warm_up_events.drain(..).for_each(|event| report::warm_up_event(&event));
+        let before = self.poller.samples.len();
+        self.poller.samples.retain(|sample| self.warm_up.admits(sample));
+        self.figures.samples_warming_up += (before - self.poller.samples.len()) as u64;
     }
 
     fn hand_to_lines(&mut self) {

@@ -212,6 +212,7 @@ impl Reader {
                 "KnownStatus" => container.known_status = self.text(value, at),
                 "Type" => container.kind = self.text(value, at),
                 "StartedAt" => container.started_at = self.time(value, at),
+                "Health" => container.health = self.health(value, at),
                 "RestartCount" => container.restart_count = self.count(value, at),
                 "Limits" => container.limits = self.container_limits(value, at),
                 "Networks" => container.networks = self.networks(value, at),
@@ -219,6 +220,11 @@ impl Reader {
             }
         }
         container
+    }
+
+    fn health(&mut self, value: Value<'_, '_>, at: Path<'_>) -> Option<String> {
+        let status = self.fields(value, at).find(|(key, _)| *key == "status");
+        status.and_then(|(key, value)| self.text(value, Path::Field(&at, key)))
     }
 
     fn container_limits(&mut self, value: Value<'_, '_>, at: Path<'_>) -> ContainerLimits {

@@ -204,6 +204,19 @@ pub const PUBLISH: Variable = Variable {
            once; a busy load makes up to 15% more requests. fixed: every PUBLISH_INTERVAL only.",
 };
 
+/// Until when a new container's samples are held back.
+pub const WARMUP: Variable = Variable {
+    name: "WARMUP",
+    flag: Some("warmup"),
+    placeholder: "DURATION",
+    default: Default::Value("0s"),
+    kind: text(parse::warm_up_expected, |text| parse::warm_up(text).is_some()),
+    example: "30s",
+    help: "Until when a container's samples are held back, so that the CPU of its start does not \
+           scale the service out: so long after its StartedAt, or, with healthy, until its health \
+           check says HEALTHY. The task's own values wait for all measured containers.",
+};
+
 /// Where the samples go.
 pub const OUTPUT: Variable = Variable {
     name: "OUTPUT",
@@ -335,7 +348,7 @@ pub const LOG_FORMAT: Variable = Variable {
 };
 
 /// ESP's own variables, in the order of `--help`.
-pub const OWN: [&Variable; 20] = [
+pub const OWN: [&Variable; 21] = [
     &CONTAINER_NAME,
     &NAMESPACE,
     &REGION,
@@ -347,6 +360,7 @@ pub const OWN: [&Variable; 20] = [
     &SAMPLE_INTERVAL,
     &PUBLISH_INTERVAL,
     &PUBLISH,
+    &WARMUP,
     &OUTPUT,
     &EMF_RESOLUTION,
     &BUFFER,
