@@ -57,7 +57,7 @@ fn connector(name: &str, tls: &Tls) -> (Connector, Addresses) {
 
 /// The look-up that a request begins is there for the next one.
 fn settle() {
-    std::thread::sleep(Duration::from_millis(100));
+    std::thread::sleep(Duration::from_millis(500));
 }
 
 #[test]
