@@ -3,7 +3,7 @@
 //! CloudWatch, of the keys and of the clock, restarts, signals. After each the
 //! books have to balance.
 //!
-//!     ESP_SEED=5 cargo test --test simulation -- --nocapture
+//!     ESP_SEED=5 cargo test --test simulation random_runs -- --nocapture
 //!
 //! plays one of them alone, with its log. Unoptimised, only the first ones are
 //! played; `.ci/simulation` plays all thousand.
@@ -165,7 +165,7 @@ fn random_runs_keep_the_books() {
         let failures = &totals.failures;
         assert!(
             failures.is_empty(),
-            "alone: ESP_SEED={} cargo test --test simulation",
+            "alone: ESP_SEED={} cargo test --test simulation random_runs",
             failures[0].0
         );
         if runs < ALL_RUNS {
