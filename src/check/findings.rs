@@ -39,6 +39,8 @@ pub struct Findings {
     pub cadences: Vec<CadenceFinding>,
     /// A value of each metric, or why there is none.
     pub metrics: Vec<MetricFinding>,
+    /// Where the values of each metric come from.
+    pub sources: Vec<SourceFinding>,
     /// What it would come to.
     pub plan: Option<PlanFinding>,
     /// Whose.
@@ -108,6 +110,8 @@ pub enum Step {
     Samples,
     /// They have what is to be published.
     Metrics,
+    /// It is known where they come from.
+    Sources,
     /// Requests can be signed.
     Credentials,
     /// `CloudWatch` takes a datapoint.
@@ -269,6 +273,23 @@ pub struct MetricFinding {
     pub basis: Option<String>,
     /// Why there is no value.
     pub unavailable: Option<&'static str>,
+}
+
+/// Where the values of a metric come from.
+#[derive(Debug, Serialize)]
+pub struct SourceFinding {
+    /// The metric.
+    pub metric: &'static str,
+    /// The container; absent for the task.
+    pub container: Option<String>,
+    /// `endpoint` or `kernel`.
+    pub source: &'static str,
+    /// The source in words.
+    pub what: String,
+    /// How often there is a new value; absent if that is not known.
+    pub cadence_ms: Option<u64>,
+    /// What a better source waits for or lacks; absent if there is none.
+    pub note: Option<String>,
 }
 
 /// What the sidecar would do.

@@ -9,6 +9,7 @@ mod access;
 mod configuration;
 pub mod findings;
 mod samples;
+mod sources;
 mod steps;
 mod text;
 

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     endpoint::task::{ContainerStatus, TaskDocument},
     sample::dimension::ResolvedDimensions,
-    sampler::{Selection, Unseen},
+    sampler::{Selection, Unseen, watching::Watching},
     sidecar::{
         polling::PollError,
         world::{Timer as _, World},
@@ -72,8 +72,10 @@ impl<W: World> Check<'_, W> {
             (deadline.saturating_duration_since(start)).as_secs()
         ));
         let mut progress = Progress { start, deadline, renewed_at: start, failing: None };
+        let interval = self.settings.sample_interval;
+        let mut watching = Watching::new(ticker.next(), interval);
         while ticker.next() <= deadline && !self.is_complete(&task, &progress) {
-            self.poller.timer.until(ticker.next()).await;
+            self.watch_until(ticker.next(), &mut watching).await;
             let mut timer = self.world.timer();
             let over = async {
                 timer.until(deadline).await;
@@ -98,6 +100,26 @@ impl<W: World> Check<'_, W> {
         self.judge_samples(&self.measured(&task), error.as_ref(), waited_s);
         self.output.part(&self.findings, Step::Samples);
         self.metrics_of(&task);
+    }
+
+    /// Waits, and reads the kernel meanwhile as the sidecar does.
+    pub(super) async fn watch_until(&mut self, until: Instant, watching: &mut Watching) {
+        loop {
+            let is_read = self.poller.reads_kernel();
+            let now = self.instant();
+            if is_read {
+                let rhythms = self.poller.sampler.rhythms();
+                watching.plan(now, until, rhythms.into_iter().flatten());
+            }
+            let watch_at = Some(watching.next()).filter(|at| is_read && *at <= until);
+            self.poller.timer.until(watch_at.unwrap_or(until)).await;
+            if watch_at.is_none() {
+                return;
+            }
+            let is_tick = watching.take(self.instant());
+            self.poller.read_kernel(self.world, is_tick);
+            self.take_in();
+        }
     }
 
     fn judge_samples(&mut self, measured: &[Measured], error: Option<&PollError>, waited_s: u64) {

@@ -71,6 +71,7 @@ impl<'a, W: World> Check<'a, W> {
             let deadline = start + PATIENCE.saturating_sub(SLACK + for_aws);
             self.samples(task, &mut ticker, deadline).await;
             self.plan(&dimensions);
+            self.sources();
         }
         if let Some(region) = region {
             self.cloudwatch(Destination { region, dimensions }, publish).await;
@@ -88,7 +89,15 @@ impl<'a, W: World> Check<'a, W> {
 
     /// One more poll, whose samples and events are taken in.
     pub(super) async fn poll(&mut self) -> (Option<TaskDocument>, Option<PollError>) {
+        // The counters around a renewal that is asked for.
+        self.poller.read_kernel(self.world, false);
         let polled = self.poller.poll(self.world).await;
+        self.take_in();
+        (polled.task, polled.error)
+    }
+
+    /// What the endpoint or the kernel brought.
+    pub(super) fn take_in(&mut self) {
         for sample in self.poller.samples.drain(..) {
             // ESP's own figures do not come from here.
             if let Some(metric) = sample.metric.metric() {
@@ -98,7 +107,6 @@ impl<'a, W: World> Check<'a, W> {
         for event in std::mem::take(&mut self.poller.events) {
             self.event(event);
         }
-        (polled.task, polled.error)
     }
 
     fn event(&mut self, event: Event) {

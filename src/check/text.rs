@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::findings::{
     CadenceFinding, ConfigurationFinding, ContainerFinding, CredentialsFinding, DimensionFinding,
     DimensionsFinding, EndpointFinding, Findings, MetricFinding, PlanFinding, Problem,
-    PublishedFinding, Reason, RegionFinding, Step, TaskFinding,
+    PublishedFinding, Reason, RegionFinding, SourceFinding, Step, TaskFinding,
 };
 use crate::version;
 
@@ -35,6 +35,7 @@ pub(super) fn part(findings: &Findings, step: Step) -> String {
             let plan = findings.plan.as_ref().map(plan).unwrap_or_default();
             ("Metrics", some(&findings.metrics, |all| [metrics(all), plan].concat()))
         }
+        Step::Sources => ("Sources", some(&findings.sources, sources)),
         Step::Credentials => ("Credentials", findings.credentials.as_ref().map(credentials)),
         Step::Publish => ("Publish", findings.published.as_ref().map(published)),
     };
@@ -186,6 +187,21 @@ fn metrics(all: &[MetricFinding]) -> Vec<String> {
             (Some(value), None) => format!("{head}  {value:>10.2} {}", it.unit),
             (None, _) => format!("{head}  none: {}", it.unavailable.unwrap_or("no value came")),
         }
+    };
+    all.iter().map(line).collect()
+}
+
+fn sources(all: &[SourceFinding]) -> Vec<String> {
+    let whose = |it: &SourceFinding| it.container.clone().unwrap_or_else(|| "the task".to_owned());
+    let name = all.iter().map(|it| it.metric.len()).max().unwrap_or(0);
+    let width = all.iter().map(|it| whose(it).len()).max().unwrap_or(0);
+    let line = |it: &SourceFinding| {
+        let every = it.cadence_ms.map_or_else(
+            || "as often as it has new values".to_owned(),
+            |cadence| format!("every {}", seconds(cadence)),
+        );
+        let note = it.note.as_ref().map_or_else(String::new, |note| format!("; {note}"));
+        format!("{:<name$}  {:<width$}  {}, {every}{note}", it.metric, whose(it), it.what)
     };
     all.iter().map(line).collect()
 }

@@ -3,6 +3,8 @@
 
 use std::{fmt, io};
 
+use crate::reading::Tier;
+
 /// What was found for one container.
 #[derive(Debug)]
 pub struct Finding<'a> {
@@ -14,6 +16,28 @@ pub struct Finding<'a> {
     pub file: Result<(), &'a NoFile>,
     /// Whether its processes can be summed, or why not.
     pub sum: Result<(), NoProcesses>,
+}
+
+impl Finding<'_> {
+    /// Why nothing of it can be read; `None` if something can.
+    #[must_use]
+    pub fn why_not(&self) -> Option<String> {
+        let (no_file, no_processes) = (self.file.err()?, self.sum.err()?);
+        Some(match no_file {
+            NoFile::NoProcess => no_processes.to_string(),
+            no_file => format!("{no_file}; {no_processes}"),
+        })
+    }
+
+    /// What of it is read, if something can be.
+    #[must_use]
+    pub const fn tier(&self) -> Option<Tier> {
+        match (self.file, self.sum) {
+            (Ok(()), _) => Some(Tier::CgroupFile),
+            (Err(_), Ok(())) => Some(Tier::Processes),
+            (Err(_), Err(_)) => None,
+        }
+    }
 }
 
 /// Why a container's cgroup file is not read.
@@ -99,7 +123,10 @@ impl fmt::Display for NoProcesses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoProc => f.write_str("/proc cannot be read"),
-            Self::NotShared => f.write_str("no process of it is visible: no shared PID namespace"),
+            Self::NotShared => f.write_str(
+                "no process of it is visible: no shared PID namespace (set pidMode to task in the \
+                 task definition)",
+            ),
             Self::NotVisible => f.write_str(
                 "no process of it is visible, or none has its id in the path of its cgroup",
             ),

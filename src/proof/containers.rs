@@ -190,9 +190,11 @@ impl Proofs {
         !self.containers.is_empty() && self.containers.iter().all(is_exact)
     }
 
-    /// How far each proof is: name, state, tier.
-    pub fn states(&self) -> impl Iterator<Item = (&str, State, Option<Tier>)> {
-        self.containers.iter().map(|it| (it.name.as_str(), it.proof.state(), it.proof.tier()))
+    /// How far the proof of a container is.
+    #[must_use]
+    pub fn state_of(&self, docker_id: &str) -> Option<State> {
+        let position = position_of(&self.containers, docker_id)?;
+        Some(self.containers[position].proof.state())
     }
 }
 

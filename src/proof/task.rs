@@ -158,6 +158,12 @@ impl TaskEstimate {
         self.agreed >= COMPARISONS_NEEDED
     }
 
+    /// How many comparisons agreed, one after another.
+    #[must_use]
+    pub const fn agreed(&self) -> u32 {
+        self.agreed
+    }
+
     fn hand(&mut self, value: KernelValue) -> Handed {
         let (true, Some(last)) = (self.is_proven(), self.moments[0]) else {
             self.made = None;

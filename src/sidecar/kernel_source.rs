@@ -22,16 +22,16 @@ use crate::{
 /// The kernel, the proofs of what it says, and what is wanted of it.
 #[derive(Debug)]
 pub(crate) struct KernelSource {
-    kernel: Kernel,
-    proofs: Proofs,
+    pub(super) kernel: Kernel,
+    pub(super) proofs: Proofs,
     clock: HostClock,
     wanted: MetricSet,
     /// Of the task document that was looked at last: which containers run.
     looked_at: Option<u64>,
     /// Which network interface is read, or why none; `None` if none is wanted.
-    interface: Option<Result<String, NoInterface>>,
+    pub(super) interface: Option<Result<String, NoInterface>>,
     /// If the task has a machine of its own, and its containers are not seen one by one.
-    task: Option<TaskSource>,
+    pub(super) task: Option<TaskSource>,
     /// Whether a reading would give anything.
     is_of_use: bool,
 }

@@ -117,6 +117,11 @@ impl TaskSource {
         self.events.drain(..)
     }
 
+    /// How many comparisons agreed, and whether the estimate is used.
+    pub(super) fn progress(&self) -> (u32, bool) {
+        (self.estimate.agreed(), self.estimate.is_proven())
+    }
+
     /// Whether the task is the same, as far as the estimate depends on it.
     pub(super) fn is_of(&self, task: &TaskDocument) -> bool {
         task.cpu_limit_vcpu() == Some(self.limit_cpus)

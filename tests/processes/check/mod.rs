@@ -2,6 +2,7 @@
 //! ends where one of them is not as it should be.
 
 mod aws;
+mod sources;
 mod waiting;
 
 use std::{
@@ -173,7 +174,7 @@ fn json_has_what_the_text_has() {
     for part in ["configuration", "endpoint", "task", "containers", "region", "dimensions"] {
         leaves(&json[part], &mut compare);
     }
-    for part in ["cadences", "metrics", "plan", "credentials", "published"] {
+    for part in ["cadences", "metrics", "sources", "plan", "credentials", "published"] {
         leaves(&json[part], &mut compare);
     }
     assert!(compared > 40, "{compared}");
