@@ -1,63 +1,79 @@
 //! Log lines about the kernel as a source: what was found for each container, and what
 //! became of the proof.
 
+use std::time::Duration;
+
 use tracing::{info, warn};
 
 use crate::{
-    kernel::{Finding, NoFile, NoInterface},
+    kernel::{Finding, NoInterface},
     proof::{ContainerEvent, Event, TaskEvent},
     reading::Tier,
+    settings::format_duration,
 };
 
-/// What was found for a container. `is_wanted` says that `SOURCE` asks for the kernel.
-pub fn found(container: &str, finding: &Finding<'_>, is_wanted: bool) {
-    match (&finding.file, finding.sum) {
+/// What was found for a container: which of its metrics come from where, and how often.
+/// `is_wanted` says that `SOURCE` asks for the kernel; `interval` is that of its readings.
+pub fn found(container: &str, finding: &Finding<'_>, is_wanted: bool, interval: Duration) {
+    let every = format_duration(interval);
+    match (finding.file, finding.why_not()) {
         (Ok(()), _) => info!(
             container,
             kernel = words(Tier::CgroupFile),
-            "the kernel's counters of this container can be read; they are used once the endpoint \
-             has proven them"
+            every,
+            "CPU and memory of this container will be read from the kernel, as soon as the endpoint \
+             has proven its values; until then they are the endpoint's, whenever it has new ones"
         ),
-        (Err(no_file), Ok(())) => info!(
+        (Err(no_file), None) => info!(
             container,
             kernel = words(Tier::Processes),
+            every,
             processes = finding.processes,
             no_cgroup_file = %no_file,
-            "the kernel's counters of this container can be read; they are used once the endpoint \
-             has proven them"
+            "CPU of this container will be read from the kernel, as soon as the endpoint has proven \
+             its values; until then it is the endpoint's. Memory is the endpoint's, whenever it has \
+             a new value, since it needs the cgroup file"
         ),
-        (Err(no_file), Err(no_processes)) => {
-            let reason = match no_file {
-                NoFile::NoProcess => no_processes.to_string(),
-                no_file => format!("{no_file}; {no_processes}"),
-            };
-            if is_wanted {
-                warn!(
-                    container,
-                    reason,
-                    "SOURCE=kernel, but the kernel's counters of this container cannot be read: the \
-                     endpoint's are used; set pidMode to task in the task definition"
-                );
-            } else {
-                info!(
-                    container,
-                    reason,
-                    "the endpoint's counters of this container are used; the kernel's cannot be read"
-                );
-            }
-        }
+        (Err(_), Some(reason)) if is_wanted => warn!(
+            container,
+            reason,
+            "SOURCE=kernel, but CPU and memory of this container cannot be read from the kernel: \
+             they are the endpoint's, whenever it has new values"
+        ),
+        (Err(_), Some(reason)) => info!(
+            container,
+            reason,
+            "CPU and memory of this container are the endpoint's, whenever it has new values; they \
+             cannot be read from the kernel"
+        ),
     }
 }
 
 /// Which network interface is read for the task's network, or why none.
-pub fn network(interface: Result<&str, NoInterface>) {
+pub fn network(interface: Result<&str, NoInterface>, interval: Duration) {
     match interface {
         Ok(interface) => info!(
             interface,
-            "the network counters of the task are read from the kernel: this interface has the              address that the task document gives"
+            every = format_duration(interval),
+            "the task's network is read from the kernel (/proc/net/dev): this interface has the \
+             address that the task document gives"
         ),
-        Err(reason) => info!(%reason, "the endpoint's network counters of the task are used"),
+        Err(reason) => info!(
+            %reason,
+            "the task's network is the endpoint's, whenever it has new values; it cannot be read \
+             from the kernel"
+        ),
     }
+}
+
+/// The whole task will be estimated.
+pub fn estimates_task(interval: Duration) {
+    info!(
+        every = format_duration(interval),
+        "TaskCPUUtilization will be estimated from /proc/stat, as soon as the endpoint has proven \
+         that, which takes four minutes or more; until then it is the endpoint's. With pidMode set \
+         to task in the task definition it would be read from the kernel for each container"
+    );
 }
 
 /// What became of a proof.

@@ -30,6 +30,7 @@ pub fn starting(settings: &Settings) {
         publish_interval = ?settings.publish_interval,
         publish = settings.publish_word(),
         warmup = %settings.warm_up,
+        source = settings.source.word(),
         endpoint = %settings.endpoint,
         "esp starts"
     );

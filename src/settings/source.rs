@@ -12,6 +12,14 @@ pub enum SourceChoice {
     Kernel,
 }
 
+impl SourceChoice {
+    /// Its word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        SOURCES.iter().find(|(_, choice)| *choice == self).map_or("", |(word, _)| word)
+    }
+}
+
 /// The words of `SOURCE`.
 pub(super) const SOURCES: [(&str, SourceChoice); 3] = [
     ("auto", SourceChoice::Auto),

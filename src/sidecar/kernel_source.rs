@@ -195,6 +195,11 @@ impl KernelSource {
         Some(interface.as_ref().map(String::as_str).map_err(|reason| *reason))
     }
 
+    /// Whether the whole task is estimated from its machine, once that is proven.
+    pub(crate) const fn estimates_task(&self) -> bool {
+        self.task.is_some()
+    }
+
     /// What there is to tell the operator since the last time.
     pub(crate) fn events(&mut self) -> impl Iterator<Item = ContainerEvent> {
         self.proofs.events()

@@ -26,7 +26,7 @@ use crate::{
         warm_up::{WarmUp, WarmUpEvent},
         watching::Watching,
     },
-    settings::SourceChoice,
+    settings::{Settings, SourceChoice},
     time::reminder::Reminder,
 };
 
@@ -262,11 +262,7 @@ impl<W: World> Sampling<W> {
         }
         if let Some(kernel) = &mut self.poller.kernel {
             if std::mem::take(&mut self.poller.has_looked) {
-                let is_wanted = self.shared.settings.source == SourceChoice::Kernel;
-                kernel.found(|name, finding| report::kernel::found(name, finding, is_wanted));
-                if let Some(interface) = kernel.interface() {
-                    report::kernel::network(interface);
-                }
+                report_sources(kernel, &self.shared.settings);
             }
             kernel.events().for_each(|event| report::kernel::proof(&event));
             kernel.task_events().for_each(|event| report::kernel::task(&event));
@@ -330,5 +326,18 @@ impl<W: World> Sampling<W> {
         if is_changed {
             self.shared.notify();
         }
+    }
+}
+
+/// Which metrics come from where.
+fn report_sources(kernel: &KernelSource, settings: &Settings) {
+    let is_wanted = settings.source == SourceChoice::Kernel;
+    let every = settings.sample_interval;
+    kernel.found(|name, finding| report::kernel::found(name, finding, is_wanted, every));
+    if let Some(interface) = kernel.interface() {
+        report::kernel::network(interface, every);
+    }
+    if kernel.estimates_task() {
+        report::kernel::estimates_task(every);
     }
 }

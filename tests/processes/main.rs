@@ -24,3 +24,4 @@ mod proxy;
 mod readme;
 mod sdk_variables;
 mod secrets;
+mod sources;
