@@ -22,7 +22,7 @@ use esp_endpoints::{
 };
 use serde_json::{Value, json};
 
-use crate::Outcome;
+use crate::{Outcome, group::Group};
 
 /// The containers of the task, and the CPUs that each uses.
 const CONTAINERS: [(&str, f64); 3] = [("web", 0.5), ("proxy", 0.1), ("esp", 0.01)];
@@ -47,13 +47,22 @@ pub(crate) fn agent(cadence: Cadence) -> Agent {
     agent
 }
 
-/// The process: `programs` pairs of endpoints, until stdin ends.
-pub(crate) fn run(programs: usize, period_ms: u64) -> Outcome<()> {
+/// The process: `programs` pairs of endpoints, until stdin ends. With `processes` the
+/// first container is real, with so many.
+pub(crate) fn run(programs: usize, period_ms: u64, processes: usize) -> Outcome<()> {
     let cadence = match period_ms {
         0 => Cadence::STREAMING,
         ms => Cadence { period: Duration::from_millis(ms), phase: Duration::from_millis(ms / 3) },
     };
     let mut agent = agent(cadence);
+    let group = if processes > 0 {
+        let task = Task::new(Shape::Ec2CgroupV1, "overhead", "web-service");
+        let group = Group::start(&task.docker_id(CONTAINERS[0].0, 1), processes)?;
+        agent.attach(CONTAINERS[0].0, group.counters()?);
+        Some(group)
+    } else {
+        None
+    };
     let tls = Tls::new(Certificate::Valid);
     let pairs: Vec<_> = (0..programs)
         .map(|_| (MetadataEndpoint::start(agent.clone()), CloudWatch::start_tls(&tls)))
@@ -69,6 +78,7 @@ pub(crate) fn run(programs: usize, period_ms: u64) -> Outcome<()> {
         "addresses": addresses,
         "body_bytes": agent.stats().len(),
         "containers": CONTAINERS.len(),
+        "counter_file": group.as_ref().map(Group::counter_file),
     }))?;
     for line in io::stdin().lock().lines() {
         match line?.as_str() {
@@ -112,6 +122,8 @@ pub(crate) struct Endpoints {
     addresses: Vec<(String, String)>,
     pub(crate) body_bytes: u64,
     pub(crate) containers: u64,
+    /// Where the kernel counts for the first container, if that is real.
+    pub(crate) counter_file: String,
 }
 
 /// What one pair of endpoints has seen since its start.
@@ -141,10 +153,13 @@ impl Seen {
 
 impl Endpoints {
     /// Starts endpoints for so many programs. Samples are renewed each
-    /// `period_ms`; 0 is the cadence of EC2's agent.
-    pub(crate) fn start(programs: usize, period_ms: u64) -> Outcome<Self> {
+    /// `period_ms`; 0 is the cadence of EC2's agent. `processes` are those of the first
+    /// container; 0: it is not real.
+    pub(crate) fn start(programs: usize, period_ms: u64, processes: usize) -> Outcome<Self> {
+        let numbers = [programs.to_string(), period_ms.to_string(), processes.to_string()];
         let mut process = Command::new(env::current_exe()?)
-            .args([ARGUMENT, &programs.to_string(), &period_ms.to_string()])
+            .arg(ARGUMENT)
+            .args(numbers)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -159,12 +174,14 @@ impl Endpoints {
             addresses: Vec::new(),
             body_bytes: 0,
             containers: 0,
+            counter_file: String::new(),
         };
         let introduction = endpoints.read()?;
         fs::write(&endpoints.bundle, introduction["authority_pem"].as_str().unwrap_or_default())?;
         endpoints.body_bytes = introduction["body_bytes"].as_u64().unwrap_or_default();
         endpoints.containers = introduction["containers"].as_u64().unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        endpoints.counter_file = text(&introduction["counter_file"]);
         endpoints.addresses = introduction["addresses"]
             .as_array()
             .into_iter()

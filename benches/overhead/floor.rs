@@ -1,10 +1,13 @@
 //! The floor: what it costs to have the bytes of `/task/stats` each second and
 //! to do nothing with them. One thread, blocking calls, one connection, one
-//! buffer. No program that polls the endpoint can do much less.
+//! buffer. No program that polls the endpoint can do much less. And the floor of the
+//! kernel: one `pread` of a counter each second.
 
 use std::{
+    fs::File,
     io::{self, Read as _, Write as _},
     net::TcpStream,
+    os::unix::fs::FileExt as _,
     thread,
     time::{Duration, Instant},
 };
@@ -33,6 +36,18 @@ pub(crate) fn run(uri: &str) -> io::Result<()> {
                 count => filled += count,
             }
         }
+        next += INTERVAL;
+        thread::sleep(next.saturating_duration_since(Instant::now()));
+    }
+}
+
+/// Reads the counter in `file` each second, for ever.
+pub(crate) fn run_kernel(file: &str) -> io::Result<()> {
+    let file = File::open(file)?;
+    let mut buffer = [0; 4096];
+    let mut next = Instant::now();
+    loop {
+        file.read_at(&mut buffer, 0)?;
         next += INTERVAL;
         thread::sleep(next.saturating_duration_since(Instant::now()));
     }

@@ -15,6 +15,12 @@
 //! - `--outage N`: an outage of N real seconds with the default settings, in the
 //!   place of the quick one.
 //! - `--esp PATH`: measures this binary, and builds none.
+//! - `--kernel exact|processes|endpoint`: measures ESP with the kernel as a source instead,
+//!   beside the floor of both sources, as root. `exact` reads the container's cgroup file,
+//!   `processes` the clocks of 20 processes as another user, `endpoint` leaves the kernel
+//!   out.
+//! - `--period-ms N`: with `--kernel`, how often the endpoint renews (10000); 0 is the
+//!   cadence of EC2's agent.
 //! - `--check`: fails where threads, waits, memory or size are far from the goals,
 //!   or where samples were sent again. Times are never checked.
 
@@ -22,6 +28,8 @@
 
 mod endpoints;
 mod floor;
+mod group;
+mod kernel;
 mod process;
 mod report;
 mod scenarios;
@@ -44,6 +52,8 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// The argument that makes this program the floor.
 const FLOOR: &str = "--floor";
+/// The argument that makes this program the kernel's floor.
+const KERNEL_FLOOR: &str = "--kernel-floor";
 /// Before the first reading: two requests to CloudWatch, the first with its
 /// handshake.
 const WARM_UP: Duration = Duration::from_secs(22);
@@ -60,6 +70,8 @@ struct Options {
     outage: Option<u64>,
     esp: Option<PathBuf>,
     check: bool,
+    kernel: Option<kernel::Scenario>,
+    period_ms: u64,
 }
 
 fn main() -> ExitCode {
@@ -77,8 +89,11 @@ fn run() -> Outcome<bool> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [FLOOR, uri] => return Ok(floor::run(uri).map(|()| true)?),
-        [endpoints::ARGUMENT, programs, period_ms] => {
-            return endpoints::run(programs.parse()?, period_ms.parse()?).map(|()| true);
+        [KERNEL_FLOOR, file] => return Ok(floor::run_kernel(file).map(|()| true)?),
+        [group::ARGUMENT, kind] => group::load(kind),
+        [endpoints::ARGUMENT, programs, period_ms, processes] => {
+            let (programs, processes) = (programs.parse()?, processes.parse()?);
+            return endpoints::run(programs, period_ms.parse()?, processes).map(|()| true);
         }
         _ => {}
     }
@@ -87,6 +102,9 @@ fn run() -> Outcome<bool> {
         Some(path) => path.clone(),
         None => build()?,
     };
+    if let Some(kernel) = options.kernel {
+        return kernel::run(&options, kernel, &esp).map(|()| true);
+    }
     let program_bytes = fs::metadata(&esp)?.len();
     let starts = scenarios::start_up(&esp)?;
     let (measured, containers, body_bytes) = measure(&options, &esp)?;
@@ -121,6 +139,8 @@ impl Options {
             outage: None,
             esp: None,
             check: false,
+            kernel: None,
+            period_ms: 10_000,
         };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
@@ -132,6 +152,8 @@ impl Options {
                 "--outage" => options.outage = Some(value()?.parse()?),
                 "--esp" => options.esp = Some(value()?.into()),
                 "--check" => options.check = true,
+                "--kernel" => options.kernel = Some(kernel::Scenario::named(&value()?)?),
+                "--period-ms" => options.period_ms = value()?.parse()?,
                 // Cargo's own.
                 "--bench" => {}
                 _ => return Err(format!("{argument} is no option of this bench").into()),
@@ -164,7 +186,7 @@ fn build() -> Outcome<PathBuf> {
 fn measure(options: &Options, esp: &Path) -> Outcome<(Vec<Measured>, u64, u64)> {
     let this = env::current_exe()?;
     let count = 2 + options.peers.len();
-    let mut endpoints = Endpoints::start(count, 0)?;
+    let mut endpoints = Endpoints::start(count, 0, 0)?;
     let peers = options.peers.iter().zip(1..);
     let peers = peers.map(|(command, number)| (format!("peer {number}"), command.clone()));
     let ours = [("floor", String::new()), ("esp", esp.display().to_string())];
