@@ -3,7 +3,9 @@
 //! and every allocation of its process is counted, whichever thread makes it; so
 //! the metadata endpoint is another process, this program once more. Nothing is
 //! published meanwhile, since the Region is not known: a request to CloudWatch
-//! does allocate, and is the SDK's.
+//! does allocate, and is the SDK's. Nor does a reading of the kernel allocate on its way
+//! through its proof and the sampler; that the reading itself does not is counted in
+//! `needs`, beside real containers.
 
 #![expect(clippy::unwrap_used, reason = "a test without the harness, which would allocate")]
 #![expect(clippy::print_stdout, reason = "how the endpoint says where it is")]
@@ -12,17 +14,24 @@ mod program;
 
 use std::{
     alloc::System,
+    convert::Infallible,
     env,
     io::{BufRead as _, BufReader},
     process::{Command, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use esp::{
+    endpoint::task::TaskDocument,
+    proof::{ContainerValue, KernelValue, Proofs},
+    reading::{CpuReading, Entry, MemoryReading, Reading, Tier},
     report::log,
+    sample::Metric,
+    sampler::{Sampler, Selection},
     settings::Settings,
     sidecar::{self, world::RealWorld},
+    time::{Now, Timestamp},
 };
 use esp_endpoints::{
     agent::Cadence,
@@ -65,6 +74,87 @@ fn main() {
     count(uri.trim_end(), "CPUUtilization,MemoryUtilization,TaskCPUUtilization", 3 * 2 + 1);
     endpoint.kill().unwrap();
     endpoint.wait().unwrap();
+    count_kernel();
+}
+
+/// Two containers that are read from the kernel each second, by their cgroup files, with an
+/// endpoint that renews each 10 s: proven at first, and then counted.
+fn count_kernel() {
+    let mut proofs = Proofs::default();
+    let wanted = ["CPUUtilization", "MemoryUtilization", "TaskCPUUtilization"];
+    let wanted = wanted.into_iter().filter_map(Metric::by_name).collect();
+    let mut sampler = Sampler::new(Selection::All, wanted);
+    let task = br#"{"Limits": {"CPU": 1, "Memory": 1024}, "Containers": [
+        {"DockerId": "a1", "Name": "web", "KnownStatus": "RUNNING"},
+        {"DockerId": "b2", "Name": "log", "KnownStatus": "RUNNING"}]}"#;
+    let task = TaskDocument::parse(&mut task.to_vec()).unwrap();
+    let start = Instant::now();
+    let at = |ms: u64| Now {
+        instant: start + Duration::from_millis(ms),
+        wall: Timestamp::from_unix_ns((1_795_514_400_000 + ms) * 1_000_000),
+    };
+    let cpu = |ms: u64| CpuReading {
+        total_usage_ns: 70_000_000_000 + ms * 300_000,
+        online_cpus: Some(2),
+    };
+    let memory = Some(MemoryReading {
+        usage_bytes: 300 << 20,
+        inactive_file_bytes: 0,
+        cache_bytes: None,
+        limit_bytes: None,
+        hierarchical_limit_bytes: None,
+    });
+    let (mut samples, mut events) = (Vec::with_capacity(64), Vec::with_capacity(64));
+    sampler.on_task(&task, at(0), &mut samples, &mut events);
+    proofs.set_containers([("a1", "web"), ("b2", "log")].into_iter());
+    let mut seen = 0;
+    let mut before = None;
+    for ms in (50..200_000).step_by(100) {
+        let now = at(ms);
+        if ms % 10_000 == 50 {
+            let read = |visit: &mut dyn FnMut(&str, Entry)| {
+                for id in ["a1", "b2"] {
+                    let reading = Reading {
+                        read: at(ms - 50).wall,
+                        cpu: Some(cpu(ms - 50)),
+                        is_cpu_base: false,
+                        memory,
+                        network: None,
+                        block_io: None,
+                    };
+                    visit(id, proofs.on_endpoint(id, Entry::Reading(reading), now));
+                }
+                Ok::<(), Infallible>(())
+            };
+            sampler.on_readings(read, now, &mut samples, &mut events).unwrap();
+        }
+        let read = |visit: &mut dyn FnMut(&str, Reading)| {
+            proofs.begin_round();
+            for id in ["a1", "b2"] {
+                let cpu =
+                    KernelValue { from: now.wall, to: now.wall, total_ns: cpu(ms).total_usage_ns };
+                let value = ContainerValue { tier: Tier::CgroupFile, generation: 1, cpu, memory };
+                if let Some(reading) = proofs.on_kernel(id, value, now).filter(|_| ms % 1000 == 50)
+                {
+                    visit(id, reading);
+                }
+            }
+            proofs.end_round(now);
+        };
+        sampler.on_kernel(read, now, &mut samples, &mut events);
+        if ms > 100_000 {
+            before.get_or_insert_with(|| ALLOCATOR.stats());
+            seen += samples.len();
+        }
+        samples.clear();
+        events.clear();
+        proofs.events().for_each(drop);
+    }
+    let counted = ALLOCATOR.stats() - before.unwrap();
+    assert_eq!(proofs.proven(), 2);
+    assert!(seen >= 99 * 5, "only {seen} samples");
+    assert_eq!(counted.allocations + counted.reallocations, 0, "{counted:?}");
+    println!("no allocation with {seen} samples of the kernel");
 }
 
 fn count(uri: &str, metrics: &str, samples_each: u64) {
