@@ -18,14 +18,14 @@ mod linux;
 mod linux;
 pub mod parse;
 
-use std::time::Instant;
+use std::{net::Ipv4Addr, time::Instant};
 
 pub use self::{
     finding::{Finding, NoFile, NoInterface, NoProcesses},
     linux::Kernel,
 };
-use crate::reading::MemoryReading;
 pub use crate::reading::Tier;
+use crate::reading::{MemoryReading, NetworkReading};
 
 /// One container's counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,67 @@ pub struct KernelReading {
     pub total_ns: u64,
     /// Memory, if it was asked for and can be read; never from [`Tier::Processes`].
     pub memory: Option<MemoryReading>,
+}
+
+/// Where the kernel's counters are read: [`Kernel`], or what a test makes up. What each
+/// method does is said there.
+pub trait KernelCounters {
+    /// See [`Kernel::look`].
+    fn look<'a>(&mut self, docker_ids: impl Iterator<Item = &'a str> + Clone);
+    /// See [`Kernel::is_shared`].
+    fn is_shared(&self) -> bool;
+    /// See [`Kernel::read`].
+    fn read(&mut self, with_memory: bool, visit: &mut dyn FnMut(&str, &KernelReading));
+    /// See [`Kernel::findings`].
+    fn findings(&self) -> impl Iterator<Item = Finding<'_>>;
+    /// See [`Kernel::choose_interface`].
+    ///
+    /// # Errors
+    ///
+    /// Why none was chosen.
+    fn choose_interface<'a>(
+        &mut self,
+        macs: impl Iterator<Item = &'a str>,
+        addresses: impl Iterator<Item = Ipv4Addr>,
+    ) -> Result<&str, NoInterface>;
+    /// See [`Kernel::read_network`].
+    fn read_network(&mut self) -> Option<NetworkReading>;
+    /// See [`Kernel::read_machine`].
+    fn read_machine(&mut self) -> Option<MachineReading>;
+}
+
+impl KernelCounters for Kernel {
+    fn look<'a>(&mut self, docker_ids: impl Iterator<Item = &'a str> + Clone) {
+        Self::look(self, docker_ids);
+    }
+
+    fn is_shared(&self) -> bool {
+        Self::is_shared(self)
+    }
+
+    fn read(&mut self, with_memory: bool, visit: &mut dyn FnMut(&str, &KernelReading)) {
+        Self::read(self, with_memory, visit);
+    }
+
+    fn findings(&self) -> impl Iterator<Item = Finding<'_>> {
+        Self::findings(self)
+    }
+
+    fn choose_interface<'a>(
+        &mut self,
+        macs: impl Iterator<Item = &'a str>,
+        addresses: impl Iterator<Item = Ipv4Addr>,
+    ) -> Result<&str, NoInterface> {
+        Self::choose_interface(self, macs, addresses)
+    }
+
+    fn read_network(&mut self) -> Option<NetworkReading> {
+        Self::read_network(self)
+    }
+
+    fn read_machine(&mut self) -> Option<MachineReading> {
+        Self::read_machine(self)
+    }
 }
 
 /// What the whole machine has been idle, as the kernel counts it: in ticks, since it

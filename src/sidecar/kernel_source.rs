@@ -10,7 +10,7 @@ use std::{
 use super::task_source::TaskSource;
 use crate::{
     endpoint::task::{NetworkMode, TaskContainer, TaskDocument},
-    kernel::{Finding, Kernel, KernelReading, NoInterface},
+    kernel::{Finding, Kernel, KernelCounters, KernelReading, NoInterface},
     proof::{ContainerEvent, ContainerValue, KernelValue, Proofs, TaskEvent},
     reading::Entry,
     sample::{Metric, MetricSet, OwnFigures, Sample},
@@ -21,8 +21,8 @@ use crate::{
 
 /// The kernel, the proofs of what it says, and what is wanted of it.
 #[derive(Debug)]
-pub(crate) struct KernelSource {
-    pub(super) kernel: Kernel,
+pub(crate) struct KernelSource<K = Kernel> {
+    pub(super) kernel: K,
     pub(super) proofs: Proofs,
     clock: HostClock,
     wanted: MetricSet,
@@ -36,19 +36,24 @@ pub(crate) struct KernelSource {
     is_of_use: bool,
 }
 
-impl KernelSource {
+impl<K: KernelCounters> KernelSource<K> {
     /// `None` if the kernel is not to be looked at.
-    pub(crate) fn new(kernel: Kernel, settings: &Settings) -> Option<Self> {
-        (settings.source != SourceChoice::Endpoint).then(|| Self {
+    pub(crate) fn new(kernel: K, settings: &Settings) -> Option<Self> {
+        let is_used = settings.source != SourceChoice::Endpoint;
+        is_used.then(|| Self::of(kernel, settings.metrics))
+    }
+
+    fn of(kernel: K, wanted: MetricSet) -> Self {
+        Self {
             kernel,
             proofs: Proofs::default(),
             clock: HostClock::default(),
-            wanted: settings.metrics,
+            wanted,
             looked_at: None,
             interface: None,
             task: None,
             is_of_use: false,
-        })
+        }
     }
 
     /// Looks for the containers of a task document, if it is not the last one again. Says
@@ -238,3 +243,6 @@ fn value(reading: &KernelReading, now: Now) -> ContainerValue {
         memory: reading.memory,
     }
 }
+
+#[cfg(test)]
+mod tests;

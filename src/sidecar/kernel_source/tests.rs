@@ -1,0 +1,393 @@
+//! A property of the two sources together: whatever a container does, whatever becomes of
+//! the endpoint, the clock and the kernel's files, each value that is published is true of
+//! the time since a reading before it; and nothing of a kernel that lies is published,
+//! or nothing after the next renewal.
+
+use std::{cell::Cell, collections::BTreeSet, net::Ipv4Addr, rc::Rc, time::Duration};
+
+use super::*;
+use crate::{
+    kernel::MachineReading,
+    reading::{CpuReading, NetworkReading, Reading, Tier},
+    sampler::Selection,
+};
+
+const START_NS: u64 = 1_795_514_400_000_000_000;
+const MS: u64 = 1_000_000;
+const CPUS: u64 = 2;
+const RUN_MS: u64 = 400_000;
+/// From `read` until the endpoint shows it.
+const DELAY_MS: u64 = 60;
+
+const TASK: &str = r#"{"Limits": {"CPU": 2}, "Containers": [
+    {"DockerId": "w1", "Name": "web", "KnownStatus": "RUNNING"}]}"#;
+
+/// Reproducible dice.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+
+    fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[usize::try_from(self.below(all.len() as u64)).unwrap()]
+    }
+}
+
+/// What is wrong with the kernel's counter, from a moment on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lie {
+    Nothing,
+    Frozen,
+    TenPercentMore,
+    OtherContainer,
+    ClockTwoSecondsOff,
+}
+
+/// The container as it is: CPU time after so many ms.
+#[derive(Debug)]
+struct Truth {
+    /// From this ms on, so many thousandths of all CPUs; ns used until then.
+    pieces: Vec<(u64, u64, u64)>,
+}
+
+impl Truth {
+    fn new(dice: &mut Dice) -> Self {
+        let (mut at, mut used) = (0, 5_000_000_000 + dice.below(1 << 40));
+        let mut pieces = Vec::new();
+        while at < RUN_MS + 10_000 {
+            let rate = dice.one_of(&[5, 100, 250, 500, 990]);
+            pieces.push((at, rate, used));
+            let lasts = 300 + dice.below(30_000);
+            used += lasts * rate * CPUS * MS / 1000;
+            at += lasts;
+        }
+        Self { pieces }
+    }
+
+    fn total_ns(&self, ms: u64) -> u64 {
+        let piece = self.pieces.partition_point(|(at, ..)| *at <= ms) - 1;
+        let (at, rate, used) = self.pieces[piece];
+        used + (ms - at) * rate * CPUS * MS / 1000
+    }
+
+    /// % of a CPU between two moments.
+    #[expect(clippy::cast_precision_loss, reason = "minutes")]
+    fn percent(&self, from_ms: u64, to_ms: u64) -> f64 {
+        let used = self.total_ns(to_ms) - self.total_ns(from_ms);
+        used as f64 / ((to_ms - from_ms) * MS) as f64 * 100.0
+    }
+}
+
+/// A kernel that is made up.
+struct Made {
+    truth: Rc<Truth>,
+    now: Rc<Cell<(u64, Instant)>>,
+    tier: Tier,
+    lie: Lie,
+    lies_from_ms: u64,
+    /// Its files cannot be read in this time.
+    gone_ms: std::ops::Range<u64>,
+}
+
+impl KernelCounters for Made {
+    fn look<'a>(&mut self, _docker_ids: impl Iterator<Item = &'a str> + Clone) {}
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn read(&mut self, _with_memory: bool, visit: &mut dyn FnMut(&str, &KernelReading)) {
+        let (ms, at) = self.now.get();
+        if self.gone_ms.contains(&ms) {
+            return;
+        }
+        let from = self.lies_from_ms.min(ms);
+        let before = self.truth.total_ns(from);
+        let grown = self.truth.total_ns(ms) - before;
+        let is_lying = ms >= self.lies_from_ms;
+        let total_ns = match self.lie {
+            _ if !is_lying => self.truth.total_ns(ms),
+            Lie::Nothing => self.truth.total_ns(ms),
+            Lie::Frozen => before,
+            Lie::TenPercentMore if self.lies_from_ms == 0 => self.truth.total_ns(ms) / 10 * 11,
+            Lie::TenPercentMore => before + before / 10 + grown / 10 * 11,
+            Lie::OtherContainer => before + (ms - from) * 370 * CPUS * MS / 1000 + 777 * MS,
+            Lie::ClockTwoSecondsOff => self.truth.total_ns(ms + 2000),
+        };
+        // The sum over processes begins anywhere.
+        let base = if self.tier == Tier::Processes { 3_000_000_000 } else { 0 };
+        let generation = u32::from(ms >= self.gone_ms.end);
+        let reading = KernelReading {
+            tier: self.tier,
+            generation,
+            before: at,
+            after: at,
+            total_ns: total_ns - base,
+            memory: None,
+        };
+        visit("w1", &reading);
+    }
+
+    fn findings(&self) -> impl Iterator<Item = Finding<'_>> {
+        let finding = Finding { docker_id: "w1", processes: 1, file: Ok(()), sum: Ok(()) };
+        std::iter::once(finding)
+    }
+
+    fn choose_interface<'a>(
+        &mut self,
+        _macs: impl Iterator<Item = &'a str>,
+        _addresses: impl Iterator<Item = Ipv4Addr>,
+    ) -> Result<&str, NoInterface> {
+        Err(NoInterface::NothingGiven)
+    }
+
+    fn read_network(&mut self) -> Option<NetworkReading> {
+        None
+    }
+
+    fn read_machine(&mut self) -> Option<MachineReading> {
+        None
+    }
+}
+
+/// What one run is like.
+#[derive(Clone, Copy, Debug)]
+struct World {
+    period_ms: u64,
+    phase_ms: u64,
+    tier: Tier,
+    lie: Lie,
+    lies_from_ms: u64,
+    /// The endpoint does not answer in this time.
+    away_ms: (u64, u64),
+    gone_ms: (u64, u64),
+    /// The clock is set then, by so much.
+    set_at_ms: u64,
+    set_by_ms: i64,
+}
+
+impl World {
+    fn honest(dice: &mut Dice) -> Self {
+        let away = 60_000 + dice.below(200_000);
+        let gone = 60_000 + dice.below(200_000);
+        let period_ms = dice.one_of(&[1003, 2000, 10_000]);
+        Self {
+            period_ms,
+            phase_ms: dice.below(period_ms),
+            tier: dice.one_of(&[Tier::CgroupFile, Tier::Processes]),
+            lie: Lie::Nothing,
+            lies_from_ms: 0,
+            away_ms: (away, away + dice.one_of(&[0, 5000, 90_000])),
+            gone_ms: (gone, gone + dice.one_of(&[0, 1, 20_000])),
+            set_at_ms: if dice.below(2) == 0 { u64::MAX } else { 150_000 + dice.below(50_000) },
+            set_by_ms: dice.one_of(&[-5000, -300, 700, 60_000]),
+        }
+    }
+}
+
+/// What came of a run.
+struct Ended {
+    truth: Rc<Truth>,
+    /// When it was read, by a clock that is never set, ms; the value; whether that is the
+    /// endpoint's own moment.
+    values: Vec<(u64, f64, bool)>,
+    /// The moments that were handed on, from either source.
+    moments: BTreeSet<u64>,
+    refuted: u64,
+    proven_at_ms: Option<u64>,
+}
+
+fn run(world: World, dice: &mut Dice) -> Ended {
+    let start = Instant::now();
+    let truth = Rc::new(Truth::new(dice));
+    let now_cell = Rc::new(Cell::new((0, start)));
+    let kernel = Made {
+        truth: Rc::clone(&truth),
+        now: Rc::clone(&now_cell),
+        tier: world.tier,
+        lie: world.lie,
+        lies_from_ms: world.lies_from_ms,
+        gone_ms: world.gone_ms.0..world.gone_ms.1,
+    };
+    let wanted: MetricSet = [Metric::CpuUsage].into_iter().collect();
+    let mut source = KernelSource::of(kernel, wanted);
+    let mut sampler = Sampler::new(Selection::All, wanted);
+    // The wall clock at a moment, and a moment of the wall clock.
+    let shift = |ms: u64| if ms >= world.set_at_ms { world.set_by_ms } else { 0 };
+    let wall_ms = |ms: u64| ms.saturating_add_signed(shift(ms) + 100_000);
+    let at = |ms: u64| Now {
+        instant: start + Duration::from_millis(ms),
+        wall: Timestamp::from_unix_ns(START_NS + wall_ms(ms) * MS),
+    };
+    let task = TaskDocument::parse(&mut TASK.as_bytes().to_vec()).unwrap();
+    let (mut samples, mut events) = (Vec::new(), Vec::new());
+    sampler.on_task(&task, at(0), &mut samples, &mut events);
+    source.on_task(&task, sampler.names(), at(0));
+    let mut ended = Ended {
+        truth: Rc::clone(&truth),
+        values: Vec::new(),
+        moments: BTreeSet::new(),
+        refuted: 0,
+        proven_at_ms: None,
+    };
+    // The endpoint's stamp and its counter are not of the same moment.
+    let mut stamps: Vec<(u64, u64)> = Vec::new();
+    let mut renewal_ms = world.phase_ms + 1000;
+    while renewal_ms < RUN_MS {
+        stamps.push((renewal_ms, (renewal_ms + 2 + dice.below(12)).saturating_sub(13)));
+        renewal_ms += world.period_ms;
+    }
+    for ms in (5..RUN_MS).step_by(5) {
+        let is_tick = ms % 1000 == 0;
+        let is_around =
+            stamps.binary_search_by_key(&ms.div_ceil(5), |(at, _)| (at + 50).div_ceil(5));
+        let is_before =
+            stamps.binary_search_by_key(&ms.div_ceil(5), |(at, _)| (at - 45).div_ceil(5));
+        now_cell.set((ms, at(ms).instant));
+        if is_tick || is_around.is_ok() || is_before.is_ok() {
+            source.read(at(ms), &mut sampler, &mut samples, &mut events, is_tick);
+            ended.moments.insert(ms);
+        }
+        if ms % 1000 == 500 && !(world.away_ms.0..world.away_ms.1).contains(&ms) {
+            let shown = stamps.partition_point(|(at, _)| at + DELAY_MS <= ms);
+            if let Some((stamp_ms, counted_ms)) = shown.checked_sub(1).map(|last| stamps[last]) {
+                let cpu = CpuReading {
+                    total_usage_ns: truth.total_ns(counted_ms),
+                    online_cpus: u32::try_from(CPUS).ok(),
+                };
+                let reading = Reading {
+                    read: at(stamp_ms).wall,
+                    cpu: Some(cpu),
+                    is_cpu_base: false,
+                    memory: None,
+                    network: None,
+                    block_io: None,
+                };
+                source.note_clock(at(ms));
+                let entry = source.on_entry("w1", Entry::Reading(reading), at(ms));
+                let visit = |visit: &mut dyn FnMut(&str, Entry)| {
+                    visit("w1", entry);
+                    Ok::<(), ()>(())
+                };
+                sampler.on_readings(visit, at(ms), &mut samples, &mut events).unwrap();
+                ended.moments.insert(stamp_ms);
+            }
+        }
+        for sample in samples.drain(..) {
+            let wall_ms = (sample.read.unix_ns() - START_NS) / MS;
+            let shift = shift(ms) + 100_000;
+            let read_ms = wall_ms.saturating_add_signed(-shift);
+            // A stamp from before the clock was set.
+            let read_ms = if read_ms > ms { wall_ms - 100_000 } else { read_ms };
+            let is_endpoints = stamps.iter().any(|(stamp_ms, _)| *stamp_ms == read_ms);
+            ended.values.push((read_ms, sample.value, is_endpoints));
+        }
+        if source.figures().kernel_containers > 0 {
+            ended.proven_at_ms.get_or_insert(ms);
+        }
+    }
+    ended.refuted = source.figures().kernel_refuted;
+    ended
+}
+
+#[test]
+fn each_value_is_true_whatever_happens() {
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let (mut proven, mut seconds) = (0, 0);
+    for seed in 0..150 {
+        let world = World::honest(&mut dice);
+        let ended = run(world, &mut dice);
+        let mut before = 0;
+        for (read_ms, value, _) in &ended.values {
+            assert!(*read_ms > before, "{seed} {world:?}: {read_ms} after {before}");
+            let is_true = |from_ms: &u64| {
+                let truth = ended.truth.percent(*from_ms, *read_ms);
+                // Of the tier of processes an interval is within 3 %; stamps are 13 ms off.
+                (value - truth).abs() <= 0.04 * 100.0 * 2.0 + 0.03 * truth
+            };
+            let earlier = ended.moments.range(read_ms.saturating_sub(200_000)..read_ms - 200);
+            assert!(
+                ended.moments.contains(&before) && is_true(&before) || earlier.rev().any(is_true),
+                "{seed} {world:?}: {value} at {read_ms}, after {before}"
+            );
+            // What follows within little more than a second follows on it.
+            if read_ms - before < 1400 {
+                assert!(is_true(&before), "{seed} {world:?}: {value} at {read_ms}, after {before}");
+                seconds += 1;
+            }
+            before = *read_ms;
+        }
+        assert_eq!(ended.refuted, 0, "{seed} {world:?}");
+        proven += u64::from(ended.proven_at_ms.is_some());
+    }
+    assert!(proven > 140, "{proven}");
+    assert!(seconds > 20_000, "{seconds}");
+}
+
+#[test]
+fn nothing_of_a_kernel_that_lies_is_published() {
+    let mut dice = Dice(0x1234_5678_9abc_def1);
+    for seed in 0..100 {
+        let lie = dice.one_of(&[
+            Lie::Frozen,
+            Lie::TenPercentMore,
+            Lie::OtherContainer,
+            Lie::ClockTwoSecondsOff,
+        ]);
+        let world = World {
+            lie,
+            tier: Tier::CgroupFile,
+            away_ms: (0, 0),
+            gone_ms: (0, 0),
+            set_at_ms: u64::MAX,
+            ..World::honest(&mut dice)
+        };
+        let ended = run(world, &mut dice);
+        let of_kernel: Vec<_> =
+            ended.values.iter().filter(|(_, _, is_endpoints)| !is_endpoints).collect();
+        assert!(of_kernel.is_empty(), "{seed} {world:?}: {of_kernel:?}");
+        assert!(ended.values.len() > 30, "{seed} {world:?}: {}", ended.values.len());
+    }
+}
+
+#[test]
+fn nothing_of_a_kernel_that_begins_to_lie_is_published_after_the_next_renewal() {
+    let mut dice = Dice(0x0fed_cba9_8765_4321);
+    let mut begun = 0;
+    for seed in 0..100 {
+        let lie = dice.one_of(&[Lie::Frozen, Lie::TenPercentMore, Lie::OtherContainer]);
+        let lies_from_ms = 200_000 + dice.below(50_000);
+        let world = World {
+            lie,
+            lies_from_ms,
+            tier: Tier::CgroupFile,
+            away_ms: (0, 0),
+            gone_ms: (0, 0),
+            set_at_ms: u64::MAX,
+            ..World::honest(&mut dice)
+        };
+        let ended = run(world, &mut dice);
+        if ended.proven_at_ms.is_none_or(|at| at >= lies_from_ms) {
+            continue;
+        }
+        begun += 1;
+        // It is told if CPU time was used since; two renewals, to be sure of one.
+        let mut told_ms = lies_from_ms + 2 * world.period_ms + 2000;
+        while ended.truth.total_ns(told_ms) - ended.truth.total_ns(lies_from_ms) < 1_500 * MS {
+            told_ms += world.period_ms;
+        }
+        let later: Vec<_> = ended
+            .values
+            .iter()
+            .filter(|(read_ms, _, is_endpoints)| *read_ms > told_ms && !is_endpoints)
+            .collect();
+        assert!(later.is_empty(), "{seed} {world:?} {told_ms}: {later:?}");
+        assert!(ended.refuted > 0, "{seed} {world:?}");
+    }
+    assert!(begun > 60, "{begun}");
+}
