@@ -104,8 +104,8 @@ fn count_kernel() {
         limit_bytes: None,
         hierarchical_limit_bytes: None,
     });
-    let (mut samples, mut events) = (Vec::with_capacity(64), Vec::with_capacity(64));
-    sampler.on_task(&task, at(0), &mut samples, &mut events);
+    let (mut out, mut events) = (Vec::with_capacity(64), Vec::with_capacity(64));
+    sampler.on_task(&task, at(0), &mut out, &mut events);
     proofs.set_containers([("a1", "web"), ("b2", "log")].into_iter());
     let mut seen = 0;
     let mut before = None;
@@ -126,7 +126,7 @@ fn count_kernel() {
                 }
                 Ok::<(), Infallible>(())
             };
-            sampler.on_readings(read, now, &mut samples, &mut events).unwrap();
+            sampler.on_readings(read, now, &mut out, &mut events).unwrap();
         }
         let read = |visit: &mut dyn FnMut(&str, Reading)| {
             proofs.begin_round();
@@ -141,20 +141,20 @@ fn count_kernel() {
             }
             proofs.end_round(now);
         };
-        sampler.on_kernel(read, now, &mut samples, &mut events);
+        sampler.on_kernel(read, now, &mut out, &mut events);
         if ms > 100_000 {
             before.get_or_insert_with(|| ALLOCATOR.stats());
-            seen += samples.len();
+            seen += out.len();
         }
-        samples.clear();
+        out.clear();
         events.clear();
         proofs.events().for_each(drop);
     }
     let counted = ALLOCATOR.stats() - before.unwrap();
     assert_eq!(proofs.proven(), 2);
-    assert!(seen >= 99 * 5, "only {seen} samples");
+    assert!(seen >= 99 * 5, "only {seen} out");
     assert_eq!(counted.allocations + counted.reallocations, 0, "{counted:?}");
-    println!("no allocation with {seen} samples of the kernel");
+    println!("no allocation with {seen} out of the kernel");
 }
 
 fn count(uri: &str, metrics: &str, samples_each: u64) {

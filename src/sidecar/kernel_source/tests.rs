@@ -225,8 +225,8 @@ fn run(world: World, dice: &mut Dice) -> Ended {
         wall: Timestamp::from_unix_ns(START_NS + wall_ms(ms) * MS),
     };
     let task = TaskDocument::parse(&mut TASK.as_bytes().to_vec()).unwrap();
-    let (mut samples, mut events) = (Vec::new(), Vec::new());
-    sampler.on_task(&task, at(0), &mut samples, &mut events);
+    let (mut out, mut events) = (Vec::new(), Vec::new());
+    sampler.on_task(&task, at(0), &mut out, &mut events);
     source.on_task(&task, sampler.names(), at(0));
     let mut ended = Ended {
         truth: Rc::clone(&truth),
@@ -250,7 +250,7 @@ fn run(world: World, dice: &mut Dice) -> Ended {
             stamps.binary_search_by_key(&ms.div_ceil(5), |(at, _)| (at - 45).div_ceil(5));
         now_cell.set((ms, at(ms).instant));
         if is_tick || is_around.is_ok() || is_before.is_ok() {
-            source.read(at(ms), &mut sampler, &mut samples, &mut events, is_tick);
+            source.read(at(ms), &mut sampler, &mut out, &mut events, is_tick);
             ended.moments.insert(ms);
         }
         if ms % 1000 == 500 && !(world.away_ms.0..world.away_ms.1).contains(&ms) {
@@ -274,11 +274,11 @@ fn run(world: World, dice: &mut Dice) -> Ended {
                     visit("w1", entry);
                     Ok::<(), ()>(())
                 };
-                sampler.on_readings(visit, at(ms), &mut samples, &mut events).unwrap();
+                sampler.on_readings(visit, at(ms), &mut out, &mut events).unwrap();
                 ended.moments.insert(stamp_ms);
             }
         }
-        for sample in samples.drain(..) {
+        for sample in out.drain(..) {
             let wall_ms = (sample.read.unix_ns() - START_NS) / MS;
             let shift = shift(ms) + 100_000;
             let read_ms = wall_ms.saturating_add_signed(-shift);
