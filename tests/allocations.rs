@@ -152,9 +152,9 @@ fn count_kernel() {
     }
     let counted = ALLOCATOR.stats() - before.unwrap();
     assert_eq!(proofs.proven(), 2);
-    assert!(seen >= 99 * 5, "only {seen} out");
+    assert!(seen >= 99 * 5, "only {seen} samples");
     assert_eq!(counted.allocations + counted.reallocations, 0, "{counted:?}");
-    println!("no allocation with {seen} out of the kernel");
+    println!("no allocation with {seen} samples of the kernel");
 }
 
 fn count(uri: &str, metrics: &str, samples_each: u64) {
