@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::assumptions::INGEST_S;
+use crate::assumptions::{INGEST_S, LOOK_BACK_PERIODS};
 
 pub(crate) const USAGE: &str = "\
 usage: esp-latency [race|sweep|week|fleet] [--runs N] [--seed N] [--delay MIN-MAX] [--json]
@@ -13,6 +13,7 @@ usage: esp-latency [race|sweep|week|fleet] [--runs N] [--seed N] [--delay MIN-MA
   --runs N         load steps in a row of a table (10,000)
   --seed N         other dice (1)
   --delay MIN-MAX  seconds from CloudWatch's acceptance to an evaluation that sees a datum
+  --look-back N    periods before the last N that an evaluation asks for (2)
   --json           race: end with one line of JSON";
 
 /// What is to be shown.
@@ -30,6 +31,7 @@ pub(crate) struct Arguments {
     pub(crate) runs: u64,
     pub(crate) seed: u64,
     pub(crate) ingest_s: (f64, f64),
+    pub(crate) look_back: usize,
     pub(crate) is_json: bool,
 }
 
@@ -41,6 +43,7 @@ impl Arguments {
             runs: 10_000,
             seed: 1,
             ingest_s: INGEST_S,
+            look_back: LOOK_BACK_PERIODS,
             is_json: false,
         };
         let mut words = words.into_iter();
@@ -54,6 +57,7 @@ impl Arguments {
                 "--runs" => arguments.runs = number(&value()?)?.max(1),
                 "--seed" => arguments.seed = number(&value()?)?,
                 "--delay" => arguments.ingest_s = delay(&value()?)?,
+                "--look-back" => arguments.look_back = number(&value()?)?.min(10) as usize,
                 "--json" => arguments.is_json = true,
                 _ => return Err(format!("{word:?} is not known")),
             }

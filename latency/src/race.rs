@@ -56,6 +56,8 @@ pub(crate) struct Course {
     pub(crate) seed: u64,
     pub(crate) step: Step,
     pub(crate) ingest_s: (f64, f64),
+    /// How many periods before the last N an evaluation asks for.
+    pub(crate) look_back: usize,
 }
 
 /// What came of one runner.
@@ -161,6 +163,7 @@ fn one_run(course: Course, number: u64, runners: &[Runner], clock: Clock, result
                 (published.data, esp_alarm())
             }
         };
+        let alarm = Alarm { look_back: course.look_back, ..alarm };
         let latency = |window| latency(&data, alarm, window, evaluation, steps_at_ns, until_ns);
         result.sliding.add(latency(Window::Sliding));
         result.aligned.add(latency(Window::Aligned));

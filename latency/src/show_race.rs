@@ -76,8 +76,8 @@ pub(crate) fn show(arguments: Arguments) {
 
 fn table(arguments: Arguments, step: Step, rows: &[Row]) -> Vec<race::Result> {
     let runners: Vec<_> = rows.iter().map(|row| row.2).collect();
-    let Arguments { runs, seed, ingest_s, .. } = arguments;
-    let results = race::run(Course { runs, seed, step, ingest_s }, &runners);
+    let Arguments { runs, seed, ingest_s, look_back, .. } = arguments;
+    let results = race::run(Course { runs, seed, step, ingest_s, look_back }, &runners);
     println!("{:44}{:>28}{:>28}{:>14}", "", "sliding windows", "aligned windows", "requests/min");
     let columns = "least   p50   p99  never";
     println!("{:44}{columns:>28}{columns:>28}{:>14}", "", "before, after");

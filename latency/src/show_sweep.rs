@@ -52,9 +52,9 @@ pub(crate) fn show(arguments: Arguments) {
     rows.push(("ideal".to_owned(), Runner::Ideal { is_instant: true }));
 
     let step = Step { before: BEFORE, after: AFTER, noise: NOISE };
-    let Arguments { runs, seed, ingest_s, .. } = arguments;
+    let Arguments { runs, seed, ingest_s, look_back, .. } = arguments;
     let runners: Vec<_> = rows.iter().map(|row| row.1).collect();
-    let results = race::run(Course { runs, seed, step, ingest_s }, &runners);
+    let results = race::run(Course { runs, seed, step, ingest_s, look_back }, &runners);
     println!("| requests | sliding: p50 | p99 | aligned: p50 | p99 | USD a task-month |");
     println!("|---|--:|--:|--:|--:|--:|");
     for ((name, runner), result) in rows.iter().zip(&results) {

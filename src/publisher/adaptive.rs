@@ -28,7 +28,7 @@ const VALUES_APART_NS: u64 = 800_000_000;
 pub struct Rule {
     /// So many values are averaged: a step shows among more than one second's scatter.
     pub averaged: usize,
-    /// The range is that of the last so many averages.
+    /// The range is that of so many averages, which end where this one's values begin.
     pub remembered: usize,
     /// So many averages have to be known before one can leave their range.
     pub known_min: usize,
@@ -51,10 +51,10 @@ pub struct Rule {
 impl Rule {
     /// What the model of the latency has chosen.
     pub const CHOSEN: Self = Self {
-        averaged: 6,
+        averaged: 4,
         remembered: 60,
         known_min: 20,
-        margin_points: 5.0,
+        margin_points: 8.0,
         margin_share: 0.1,
         spacing: Duration::from_secs(2),
         length: Duration::from_secs(14),
@@ -194,7 +194,7 @@ impl Series {
             container: sample.container,
             read: sample.read,
             values,
-            averages: Ring::new(rule.remembered),
+            averages: Ring::new(rule.remembered + rule.averaged),
             left: None,
         }
     }
@@ -208,7 +208,9 @@ impl Series {
         self.read = sample.read;
         self.values.push(sample.value);
         let average = self.values.average();
-        let range = self.averages.range().filter(|_| self.averages.len() >= rule.known_min);
+        let is_known = self.averages.len() >= rule.known_min + rule.averaged;
+        // Those that share values with this one would follow a step, and hide it.
+        let range = self.averages.range_before(rule.averaged).filter(|_| is_known);
         self.averages.push(average);
         if let Some((least, most)) = self.left
             && (least..=most).contains(&average)
@@ -250,8 +252,11 @@ impl Ring {
         self.numbers.iter().sum::<f64>() / self.len() as f64
     }
 
-    fn range(&self) -> Option<(f64, f64)> {
-        let mut numbers = self.numbers.iter().copied();
+    /// The least and the greatest, without the last so many.
+    fn range_before(&self, last: usize) -> Option<(f64, f64)> {
+        let (later, earlier) = self.numbers.split_at(self.next.min(self.len()));
+        let oldest_first = earlier.iter().chain(later);
+        let mut numbers = oldest_first.copied().take(self.len().saturating_sub(last));
         let first = numbers.next()?;
         Some(numbers.fold((first, first), |(least, most), it| (least.min(it), most.max(it))))
     }

@@ -82,6 +82,17 @@ fn a_step_is_fresh_at_once_and_for_a_while() {
 }
 
 #[test]
+fn a_step_of_some_points_is_not_hidden_by_its_own_averages() {
+    for height in [10.0, 17.0, 30.0] {
+        let mut bench = Bench::new();
+        bench.steady(1.0, 43);
+        bench.steady(1.0 + height, 30);
+        let first = bench.extra.first();
+        assert!(first.is_some_and(|second| second - 43 <= 4), "{height}: {first:?}");
+    }
+}
+
+#[test]
 fn a_fall_is_a_change_too() {
     let mut bench = Bench::new();
     bench.steady(90.0, 100);
@@ -92,9 +103,9 @@ fn a_fall_is_a_change_too() {
 fn back_in_its_range_a_load_is_calm_again() {
     let mut bench = Bench::new();
     bench.steady(20.0, 103);
-    // A single busy second of sixty points moves six seconds' average by ten.
+    // A single busy second of sixty points moves four seconds' average by fifteen.
     assert!(bench.take(80.0));
-    assert!(bench.steady(20.0, 60) <= 3, "{:?}", bench.extra);
+    assert!(bench.steady(20.0, 60) <= 2, "{:?}", bench.extra);
 }
 
 #[test]
@@ -139,7 +150,7 @@ fn a_failure_ends_it_and_throttling_for_longer() {
     bench.steady(20.0, 103);
     assert!(bench.take(95.0));
     bench.adaptive.on_failure();
-    // The average of six still leaves the range as it moves.
+    // The average of four still leaves the range as it moves.
     assert!(bench.steady(95.0, 30) > 0);
     let mut bench = Bench::new();
     bench.steady(20.0, 103);
@@ -199,5 +210,5 @@ fn samples_that_come_five_times_a_second_count_once_a_second() {
         }
     }
     assert!(first.is_some_and(|fifth| (500..505).contains(&fifth)), "{first:?}");
-    assert!(adaptive.series[0].averages.len() == Rule::CHOSEN.remembered);
+    assert!(adaptive.series[0].averages.len() > Rule::CHOSEN.remembered);
 }
