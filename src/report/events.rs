@@ -65,18 +65,18 @@ pub fn event(event: &Event) {
         }
         Event::CounterJumped { container } => warn!(
             container,
-            "the container's CPU counter fell and came back, or jumped: the samples of that time \
-             are dropped"
+            "the container's CPU counter fell and came back, or jumped: samples of that time are \
+             dropped"
         ),
         Event::ClockSet { by_ms } => {
-            warn!(by_ms, "the clock was set: the differences over that moment are dropped");
+            warn!(by_ms, "the host's clock was set: samples across that moment are dropped");
         }
         Event::SumsWait { containers, since } => warn!(
             containers = containers.join(", "),
             seconds = since.as_secs(),
-            "the task's sums are not published: these containers run and have no new stats"
+            "task-level metrics are not published: these containers run but have no new stats"
         ),
-        Event::SumsBack => info!("the task's sums are published again"),
+        Event::SumsBack => info!("task-level metrics are published again"),
         Event::ContainerSilent { container, since } => {
             warn!(container, seconds = since.as_secs(), "no new sample of this container");
         }
@@ -103,13 +103,13 @@ pub fn publisher_event(event: PublisherEvent) {
             samples,
             "samples given up: they were sent more than once and the connection ended before an \
              answer; CloudWatch may have them, so they are not sent again. A proxy, firewall or \
-             endpoint that closes connections early looks like this"
+             endpoint may be closing connections early"
         ),
         PublisherEvent::GivenUp { samples, .. } => warn!(
             samples,
             "samples given up: they were sent more than once and no answer came in time; CloudWatch \
-             may have them, so they are not sent again. A firewall or a route that drops packets \
-             looks like this"
+             may have them, so they are not sent again. A firewall or a route may be dropping \
+             packets"
         ),
         PublisherEvent::SampleDropped { sample, reason } => sample_dropped(&sample, reason),
     }
@@ -139,7 +139,7 @@ fn sample_dropped(sample: &Sample, reason: &'static str) {
         value = sample.value,
         unix_ms = sample.read.unix_ms(),
         reason,
-        "a sample is dropped; more of this metric are only counted"
+        "a sample is dropped; further ones of this metric are counted, but not logged"
     );
 }
 

@@ -94,26 +94,26 @@ pub fn proof(said: &ContainerEvent) {
             most_ns = (most_ns != u64::MAX).then_some(most_ns),
             was_used = was_proven,
             needed,
-            "the endpoint's CPU counter of this container is not between the kernel's values before \
-             and after it: the endpoint's is used until as many renewals as needed agree. Values \
-             since the renewal before may be wrong"
+            "the kernel's CPU counter of this container does not agree with the endpoint's: ESP uses \
+             the endpoint's until as many renewals as needed agree. Values since the last renewal may \
+             be wrong"
         ),
         Event::WithoutEndpoint { since, left } => warn!(
             container,
             seconds = since.as_secs(),
             left_s = left.as_secs(),
-            "no new stats of this container come from the endpoint; the kernel's counter, which was \
-             proven before, is used for so long without"
+            "the endpoint has no new stats of this container; ESP uses the kernel's counter, which \
+             agreed before, for at most left_s more"
         ),
         Event::EndpointBack => {
-            info!(container, "new stats of this container come from the endpoint again");
+            info!(container, "the endpoint has new stats of this container again");
         }
         Event::GivenUp { tier, since } => warn!(
             container,
             kernel = words(tier),
             seconds = since.as_secs(),
-            "no new stats of this container have come from the endpoint for too long: nothing is \
-             published of it until they do"
+            "the endpoint has had no new stats of this container for too long: ESP publishes nothing \
+             for it until there are new ones"
         ),
     }
 }
@@ -123,19 +123,19 @@ pub fn task(said: &TaskEvent) {
     match *said {
         TaskEvent::Proven { platform_cpus } => info!(
             platform_cpus,
-            "what the task uses is estimated each second from /proc/stat: over three minutes it agreed \
-             with the sum of the containers; platform_cpus is what the platform uses besides"
+            "the task's CPU is estimated every second from /proc/stat: over three minutes the estimate \
+             agreed with the sum of the containers; platform_cpus is what the platform uses"
         ),
         TaskEvent::Refuted { used_cpus, estimated_cpus, allowed_cpus } => warn!(
             used_cpus,
             estimated_cpus,
             allowed_cpus,
-            "the estimate of what the task uses differed from the sum of its containers by more than \
-             allowed_cpus over a minute: the sum is used"
+            "the estimate of the task's CPU differed from the sum of its containers by more than \
+             allowed_cpus over a minute: ESP uses the sum"
         ),
         TaskEvent::GivenUp { since } => warn!(
             seconds = since.as_secs(),
-            "a container has no new stats: what the task uses is not estimated until it has"
+            "a container has no new stats: ESP does not estimate the task's CPU until it has"
         ),
     }
 }

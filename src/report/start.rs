@@ -46,13 +46,13 @@ pub fn dimensions(dimensions: &ResolvedDimensions, region: Option<&str>, wanted:
     if !of_task.is_empty() && dimensions.sets(None).is_empty() {
         warn!(
             metrics = of_task.into_iter().map(Metric::name).collect::<Vec<_>>().join(","),
-            "values of the task are not published: every set in DIMENSIONS contains ContainerName \
+            "task-level metrics are not published: every set in DIMENSIONS contains ContainerName \
              or a name without a value"
         );
     }
     if dimensions.sets(Some(0)).is_empty() {
         warn!(
-            "values of containers are not published: every set in DIMENSIONS contains a name \
+            "metrics of containers are not published: every set in DIMENSIONS contains a name \
              without a value"
         );
     }

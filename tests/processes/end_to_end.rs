@@ -364,7 +364,7 @@ fn a_value_without_a_set_of_dimensions_is_dropped_and_not_published() {
     let esp = Esp::start(&metadata, &cloudwatch, &more);
     assert!(cloudwatch.wait_for(4, SOON));
     let (_, log) = esp.stop("TERM");
-    log.expect("values of the task are not published");
+    log.expect("task-level metrics are not published: every set");
     let end = log.expect("esp stops; all samples were published except");
     let figure = |name: &str| end[name].as_u64().unwrap();
     assert!(figure("dropped_unaddressed") >= 2, "{}", log.text);

@@ -10,6 +10,7 @@ mod blocked;
 mod causes;
 mod check;
 mod configuration;
+mod documents;
 mod end_to_end;
 mod examples;
 mod faults;
@@ -21,7 +22,6 @@ mod profiles;
 #[path = "../program/mod.rs"]
 mod program;
 mod proxy;
-mod readme;
 mod sdk_variables;
 mod secrets;
 mod sources;

@@ -225,7 +225,7 @@ fn scale_in_alarm_leaves_alarm_soon_after_esp_falls_silent() {
     assert_eq!(ignoring.evaluate(&sent, at(600.0 + 3600.0), State::Alarm), State::Alarm);
 }
 
-/// The table of `examples/README.md`: `cargo test --test examples -- --ignored
+/// The table of `examples/README.md`: `cargo test --test processes alarms -- --ignored
 /// --nocapture`.
 #[test]
 #[ignore = "prints a table, decides nothing"]
