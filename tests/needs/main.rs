@@ -23,6 +23,7 @@ mod harness;
 mod image;
 #[cfg(target_os = "linux")]
 mod kernel;
+mod localhost;
 mod localstack;
 #[cfg(target_os = "linux")]
 mod names;
@@ -46,6 +47,7 @@ fn main() -> std::process::ExitCode {
         }
         harness::run(&[
             recordings::CASES,
+            localhost::CASES,
             names::CASES,
             strangers::CASES,
             starved::CASES,
@@ -56,5 +58,5 @@ fn main() -> std::process::ExitCode {
         ])
     }
     #[cfg(not(target_os = "linux"))]
-    harness::run(&[recordings::CASES, localstack::CASES])
+    harness::run(&[recordings::CASES, localhost::CASES, localstack::CASES])
 }

@@ -359,21 +359,6 @@ fn keys_that_no_request_can_carry_are_refused_before_the_sdk_signs_with_them() {
 }
 
 #[test]
-fn source_of_a_profile_may_be_at_localhost() {
-    let (cloudwatch, sts) = (CloudWatch::start(), Sts::start("ASIAOFROLE"));
-    let source = CredentialsEndpoint::start("ASIATASK");
-    let named = format!("[default]\nrole_arn = {ROLE}\ncredential_source = EcsContainer\n");
-    let (code, text) = check(&[
-        ("AWS_CONFIG_FILE", &file("localhost", &named)),
-        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &source.uri().replace("127.0.0.1", "localhost")),
-        ("AWS_ENDPOINT_URL_CLOUDWATCH", &cloudwatch.url()),
-        ("AWS_ENDPOINT_URL_STS", &sts.url()),
-    ]);
-    assert_eq!(code, 0, "{text}");
-    assert_eq!(sts.asked()[0].key_id, "ASIATASK");
-}
-
-#[test]
 fn file_that_is_named_and_cannot_be_read_is_said() {
     let cloudwatch = CloudWatch::start();
     let key = [("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", "secret")];

@@ -169,24 +169,6 @@ fn variables_for_credentials_end_the_program_only_as_a_wrong_configuration() {
 }
 
 #[test]
-fn container_credentials_may_be_at_localhost() {
-    let metadata = healthy();
-    let cloudwatch = CloudWatch::start();
-    let source = CredentialsEndpoint::start("KEY");
-    let uri = source.uri().replace("127.0.0.1", "localhost");
-    let more = [
-        ("PUBLISH_INTERVAL", "1s"),
-        ("AWS_ACCESS_KEY_ID", ""),
-        ("AWS_SECRET_ACCESS_KEY", ""),
-        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.as_str()),
-    ];
-    let esp = Esp::start(&metadata, &cloudwatch, &more);
-    assert!(cloudwatch.wait_for(1, PATIENCE), "no credentials from {uri}");
-    let (status, _) = esp.stop("TERM");
-    assert_eq!(status.code(), Some(0));
-}
-
-#[test]
 fn profile_files_are_used_or_said_to_be_wrong() {
     let good = [
         "[default]\nendpoint_url =\nuse_fips_endpoint =\nretry_mode = legacy\nmax_attempts = 0\n",
