@@ -1,5 +1,5 @@
 //! The environment as libraries see it, and as it was given. The AWS SDK takes an empty
-//! variable for a value, unlike ESP and its README, and fails or panics on it; and it
+//! variable for a value, unlike ESP and its documentation, and fails or panics on it; and it
 //! asks at addresses that it was told to ignore. A process cannot take a variable out of
 //! its own environment safely, but it can begin again without it.
 

@@ -1,5 +1,5 @@
 //! The process's exit codes, by their names in `sysexits.h`, and what each means for
-//! each command. The help and the README's table are made from the lists here.
+//! each command. The help and the table in docs/operations.md are made from the lists here.
 
 use std::process::ExitCode;
 
@@ -55,14 +55,14 @@ pub const OF_CHECK: [Meaning; 7] = [
     (SOFTWARE, "a fault of ESP's own"),
     (OS_ERROR, "the system refuses a file descriptor"),
     (TEMPORARY, "temporary, try again: no sample yet, throttled, a server's error"),
-    (NO_PERMISSION, "no credentials, or a role or the permission is refused"),
+    (NO_PERMISSION, "no credentials, or a role or a permission is refused"),
 ];
 
 /// The codes of `esp health`.
 pub const OF_HEALTH: [Meaning; 3] = [
     (0, "healthy"),
     (UNHEALTHY, "unhealthy, or no answer within a second"),
-    (USAGE, "ECS_CONTAINER_METADATA_URI_V4 is not set, or no URI"),
+    (USAGE, "ECS_CONTAINER_METADATA_URI_V4 is not set, or is not a URI"),
 ];
 
 /// [`UNHEALTHY`].

@@ -27,7 +27,10 @@ use esp::{
 
 fn main() -> ExitCode {
     if let Err(error) = environment::without_misread_variables() {
-        eprintln!("esp: cannot begin again without variables that the AWS SDK misreads: {error}");
+        eprintln!(
+            "esp: cannot restart itself without the variables that the AWS SDK misreads: \
+                   {error}"
+        );
     }
     fatal::exit_on_panic();
     secrets::keep_environment(|name| {

@@ -1,5 +1,5 @@
 //! The configuration, as lines of `NAME=value` and of `--flag=value`: every value
-//! that is accepted is within the limits that the README gives it, and each of the
+//! that is accepted is within the limits that docs/configuration.md gives it, and each of the
 //! errors names what was given and shows it. The table is read as it is, and
 //! again with what is required added, so that one missing line hides nothing.
 
@@ -29,7 +29,7 @@ const REQUIRED: [(&str, &str); 3] = [
     ("NAMESPACE", "Shop"),
 ];
 
-/// What the README promises of the memory for samples: at most 4 MiB, of 24
+/// What docs/configuration.md promises of the memory for samples: at most 4 MiB, of 24
 /// bytes each.
 const BUFFER_SAMPLES_MAX: usize = 4 * 1024 * 1024 / 24;
 

@@ -53,9 +53,7 @@ pub fn check_ca_bundle(path: &Path) -> Result<(), String> {
                 && body.chars().all(|c| is_base64(c) || c.is_ascii_whitespace())
         });
         if !is_whole {
-            return Err(format!(
-                "holds something else than a certificate in its PEM block {number}"
-            ));
+            return Err(format!("holds something other than a certificate in PEM block {number}"));
         }
     }
     Ok(())
@@ -116,10 +114,10 @@ mod tests {
             (block(&whole), Ok(())),
             (format!("# roots\n{}{}", block(&whole), block(&whole)), Ok(())),
             ("nothing".to_owned(), Err("holds no certificate in PEM form")),
-            (block("garbage"), Err("holds something else than a certificate in its PEM block 1")),
+            (block("garbage"), Err("holds something other than a certificate in PEM block 1")),
             (
                 block(&whole) + &block("MII!")[..30],
-                Err("holds something else than a certificate in its PEM block 2"),
+                Err("holds something other than a certificate in PEM block 2"),
             ),
         ] {
             std::fs::write(&file, &text).unwrap();

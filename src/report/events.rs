@@ -16,7 +16,11 @@ pub fn warm_up_event(event: &WarmUpEvent) {
         WarmUpEvent::Began { container } => {
             info!(container, "warming up: its samples are held back until WARMUP is over");
         }
-        WarmUpEvent::Ended { container } => info!(container, "warmed up: its samples go out"),
+        WarmUpEvent::Ended { container } => info!(
+            container,
+            "the warm-up is over: its samples \
+                                                              are published"
+        ),
         WarmUpEvent::NoHealthCheck { container } => warn!(
             container,
             "WARMUP=healthy has no effect: the container has no health check. Add one to the task \

@@ -1,7 +1,7 @@
 //! ESP's figures about itself: one table. A row is the figure's name in the log,
 //! its name as a metric, the output that it is about, what kind of number it is,
 //! and what it counts. The log's summary, `SELF_METRICS`, its price in the help and
-//! the README's table are all made from this table or checked against it.
+//! the table in docs/metrics.md are all made from this table or checked against it.
 //!
 //! To add a counter: add a row, and count at the place where it happens.
 
@@ -42,7 +42,7 @@ pub struct OwnFigure {
     pub scope: Scope,
     /// What kind of number it is.
     pub kind: FigureKind,
-    /// What it says, for the README.
+    /// What it says, for docs/metrics.md.
     pub what: &'static str,
     value: fn(&OwnFigures, Timestamp) -> Option<u64>,
 }
@@ -89,7 +89,7 @@ macro_rules! own_figures {
             }
         }
 
-        /// All figures, in the order of the log and of the README.
+        /// All figures, in the order of the log and of docs/metrics.md.
         pub const TABLE: &[OwnFigure] = &[
             $(OwnFigure {
                 log_name: stringify!($name),
@@ -109,19 +109,20 @@ macro_rules! own_figures {
 }
 
 own_figures! {
-    polls: None, Always, Count, "polls of the endpoint that were begun";
+    polls: None, Always, Count, "polls of the endpoint that were started";
     failed_polls: Some("ESP/PollsFailed"), Always, Count,
-        "polls in which the endpoint did not answer, or not readably";
-    missed_ticks: Some("ESP/TicksMissed"), Always, Count, "moments to poll that passed without a poll";
-    samples: None, Always, Count, "samples that were made of the answers";
+        "polls without an answer, or with one that could not be read";
+    missed_ticks: Some("ESP/TicksMissed"), Always, Count, "polls that were due and did not take \
+                                                           place";
+    samples: None, Always, Count, "samples that were made from the answers";
     samples_warming_up: None, Always, Count,
-        "samples that were not published because their container warmed up (`WARMUP`)";
+        "samples held back because their container was warming up (`WARMUP`)";
     kernel_containers: Some("ESP/KernelContainers"), Always, Now,
         "containers whose CPU is read from the kernel at present";
     kernel_refuted: Some("ESP/KernelRefuted"), Always, Count,
         "times that the endpoint's counter contradicted the kernel's";
     duplicates: Some("ESP/SkippedDuplicate"), Always, Count,
-        "polls that brought a container's last sample again";
+        "polls that repeated a container's last sample";
     no_data: Some("ESP/SkippedNoData"), Always, Count, "polls in which a container had no data";
     resets: Some("ESP/SkippedReset"), Always, Count,
         "values that were left out because a counter or the clock went back";
@@ -137,16 +138,18 @@ own_figures! {
     dropped_invalid: Some("ESP/DroppedInvalid"), Cloudwatch, Dropped,
         "samples dropped before sending because CloudWatch does not accept such a value";
     dropped_time: Some("ESP/DroppedTime"), Cloudwatch, Dropped,
-        "samples dropped because CloudWatch does not accept their time any more, or not yet";
+        "samples dropped because their time is too old or in the future";
     dropped_refused: Some("ESP/DroppedRefused"), Cloudwatch, Dropped,
-        "samples that CloudWatch refused by themselves";
+        "samples that CloudWatch refused when they were sent alone";
     dropped_unaddressed: Some("ESP/DroppedUnaddressed"), Cloudwatch, Dropped,
         "samples for which no set in `DIMENSIONS` had all its values";
-    backlog: Some("ESP/Backlog"), Cloudwatch, Now, "samples that wait or are under way";
+    backlog: Some("ESP/Backlog"), Cloudwatch, Now, "samples that wait or are being sent";
     unconfirmed: None, Cloudwatch, Now,
-        "samples of the backlog that CloudWatch may have: sent, and without an answer so far";
+        "samples of the backlog that were sent without an answer so far, so that CloudWatch may \
+         have them";
     sent_again: Some("ESP/SentAgain"), Cloudwatch, Count,
-        "samples sent again after a request without an answer, each time that CloudWatch may have accepted them once more";
+        "samples sent again after a request without an answer; each time, CloudWatch may have \
+         accepted them once more";
     requests_accepted: Some("ESP/RequestsAccepted"), Cloudwatch, Count, "requests that were accepted";
     requests_throttled: Some("ESP/RequestsThrottled"), Cloudwatch, Count,
         "requests that CloudWatch throttled";
@@ -157,7 +160,7 @@ own_figures! {
     requests_connection_lost: Some("ESP/RequestsConnectionLost"), Cloudwatch, Count,
         "requests after which the connection ended without an answer";
     requests_no_answer: Some("ESP/RequestsNoAnswer"), Cloudwatch, Count,
-        "requests that got no whole answer in time";
+        "requests without a complete answer in time";
     requests_denied: Some("ESP/RequestsDenied"), Cloudwatch, Count,
         "requests for which the permission is missing";
     requests_credentials: Some("ESP/RequestsCredentials"), Cloudwatch, Count,
@@ -168,8 +171,9 @@ own_figures! {
         "requests refused because the host's clock is wrong";
     stdout_taken: None, Stdout, Count,
         "samples taken in for stdout: each is written, dropped or pending";
-    stdout_written: Some("ESP/StdoutSamples"), Stdout, Count, "samples in lines that stdout took";
-    stdout_lines: Some("ESP/StdoutLines"), Stdout, Count, "lines that stdout took";
+    stdout_written: Some("ESP/StdoutSamples"), Stdout, Count, "samples in lines that were \
+                                                               written to stdout";
+    stdout_lines: Some("ESP/StdoutLines"), Stdout, Count, "lines that were written to stdout";
     stdout_pending: None, Stdout, Now, "samples that are not written yet";
     stdout_dropped: Some("ESP/StdoutDropped"), Stdout, Count,
         "samples that were dropped for one of the two reasons below";

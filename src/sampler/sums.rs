@@ -230,7 +230,7 @@ pub(super) fn why_unavailable(
             "neither the task nor its containers reserve CPU"
         }
         Metric::TaskMemoryUtilization if whole_bytes(containers, limits).is_none() => {
-            "the task has no memory limit, and neither has each of its containers"
+            "the task has no memory limit, and not every container has one"
         }
         Metric::NetworkRxBytes | Metric::NetworkTxBytes
             if containers.iter().all(|container| container.network.is_none()) =>
@@ -246,6 +246,6 @@ pub(super) fn why_unavailable(
         Metric::TaskMemoryUtilization if user().any(|container| container.memory.is_none()) => {
             "the stats of a container have no memory usage"
         }
-        _ => "not each running container has had two samples yet",
+        _ => "not every running container has had two samples yet",
     }
 }

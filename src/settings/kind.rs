@@ -1,5 +1,5 @@
-//! Which values a variable takes, as data. The parser, `--help`, the README's table
-//! and the errors are all made from it, so a limit is written once.
+//! Which values a variable takes, as data. The parser, `--help`, the errors and the table
+//! in docs/configuration.md are all made from it, so a limit is written once.
 
 use std::time::Duration;
 

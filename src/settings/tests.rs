@@ -53,11 +53,11 @@ fn an_error_names_variable_value_and_expectation() {
     for (more, message) in [
         (
             ("CONTAINER_NAME", ""),
-            "CONTAINER_NAME is not set: expected the name of a container in the task definition, several with commas, or * for all but those that AWS adds, e.g. web",
+            "CONTAINER_NAME is not set: expected the name of a container in the task definition, several separated by commas, or * for all except those that AWS adds, e.g. web",
         ),
         (
             ("CONTAINER_NAME", "my web"),
-            "CONTAINER_NAME=\"my web\" is not valid: expected the name of a container in the task definition, several with commas, or * for all but those that AWS adds, e.g. web",
+            "CONTAINER_NAME=\"my web\" is not valid: expected the name of a container in the task definition, several separated by commas, or * for all except those that AWS adds, e.g. web",
         ),
         (
             ("NAMESPACE", "AWS/ECS"),

@@ -156,8 +156,8 @@ pub(super) fn dimensions(
         && let Some(bad) = sets.constants().find(|name| !limits::is_emf_dimension_name(name))
     {
         let expected = format!(
-            "names of at most {} characters that are no metric's, because of OUTPUT=emf, but {bad:?} \
-             is not such a name",
+            "names of at most {} characters that are not the name of a metric, because of \
+             OUTPUT=emf; {bad:?} is not such a name",
             limits::EMF_DIMENSION_NAME_CHARACTERS
         );
         reader.conflict(&DIMENSIONS, expected);
@@ -169,7 +169,7 @@ pub(super) fn dimensions(
     let names: Vec<_> = metrics.into_iter().flat_map(MetricSet::iter).filter(of_task).collect();
     let all_of_task = metrics.is_some_and(|all| all.iter().count() == names.len());
     let names = names.into_iter().map(Metric::name).collect::<Vec<_>>().join(", ");
-    let no_set = "a set without ContainerName, because values of the task have no container";
+    let no_set = "a set without ContainerName, because task-level metrics have no container";
     if all_of_task && !names.is_empty() {
         reader.conflict(&DIMENSIONS, format!("{no_set}: {} asks for {names} only", METRICS.name));
     } else if !names.is_empty() {

@@ -1,6 +1,6 @@
 //! What a row of the table of variables has: name, flag, default, which values are
 //! accepted, what it does. The rows are in `own` (ESP's) and `foreign` (of ECS, AWS
-//! and proxies). The command line, `--help`, the errors and the README's table are
+//! and proxies). The command line, `--help`, the errors and docs/configuration.md are
 //! made from them.
 
 mod foreign;

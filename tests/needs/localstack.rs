@@ -62,7 +62,7 @@ fn client(url: &str) -> Client {
     Client::from_conf(config)
 }
 
-/// The alarm of the README: 10 s, one of one.
+/// An alarm of 10 s, one of one.
 async fn put_alarm(client: &Client) {
     let dimension = |name, value| Dimension::builder().name(name).value(value).build();
     client

@@ -7,7 +7,7 @@
 //! is the kernel's counters that say how far the task was starved. The task's group
 //! has the largest weight on the machine, so that nothing else here starves it.
 //!
-//! For the figures in the README: `ESP_TEST_STARVED_SECONDS` makes the runs longer,
+//! For the figures in docs/performance.md: `ESP_TEST_STARVED_SECONDS` makes the runs longer,
 //! `ESP_TEST_STARVED_PROGRAM` is the `esp` to run, and `ESP_TEST_STARVED_RUNS` names
 //! other runs, `ESP_UNITS/NEIGHBOUR_UNITS/SPINNING` with commas between them, which
 //! print their figures and decide nothing: `starved::figures`.

@@ -77,7 +77,7 @@ fn one_sample_gives_every_metric_of_its_container() {
     );
 }
 
-/// The README's table, number by number: half a CPU and a working set of 50 MiB,
+/// The table in docs/metrics.md, number by number: half a CPU and a working set of 50 MiB,
 /// on an EC2 host with two CPUs and 4 GiB, and on Fargate.
 #[test]
 fn the_four_combinations_of_limits() {

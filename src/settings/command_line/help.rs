@@ -15,9 +15,9 @@ const WIDTH: usize = 80;
 pub(super) fn program() -> String {
     let mut text = fill(
         0,
-        "ESP, the ECS Stats Plotter: reads the stats of the containers of its ECS task every second \
-         and publishes their CPUUtilization, and what else METRICS names, to CloudWatch as \
-         high-resolution metrics, so that an alarm can scale the service within seconds.",
+        "ESP, the ECS Stats Plotter: publishes the CPUUtilization of containers of its ECS \
+         task, and the other metrics in METRICS, to CloudWatch as high-resolution metrics, so \
+         that a 10-second alarm can scale the service.",
     );
     text += "\nUsage:\n";
     for (command, what) in [

@@ -136,7 +136,7 @@ fn values_of_the_task_need_a_set_without_container() {
         let all = errors(&with("TaskCPUUtilization,TaskMemoryUtilization", sets));
         assert_eq!(all.len(), 1, "{all:?}");
         assert!(
-            all[0].contains("expected a set without ContainerName, because values of the task have \
+            all[0].contains("expected a set without ContainerName, because task-level metrics have \
                              no container: METRICS asks for TaskCPUUtilization, TaskMemoryUtilization"),
             "{}",
             all[0]
@@ -214,8 +214,8 @@ fn with_emf_no_dimension_is_called_like_a_metric() {
     let error = read(&[("DIMENSIONS", "_aws=x"), ("OUTPUT", "emf")]).unwrap_err().to_string();
     assert_eq!(
         error,
-        "DIMENSIONS=\"_aws=x\" is not valid: expected names of at most 250 characters that are no \
-         metric's, because of OUTPUT=emf, but \"_aws\" is not such a name"
+        "DIMENSIONS=\"_aws=x\" is not valid: expected names of at most 250 characters that are not \
+         the name of a metric, because of OUTPUT=emf; \"_aws\" is not such a name"
     );
 }
 

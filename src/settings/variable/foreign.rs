@@ -42,8 +42,8 @@ const PROXY_URL: Kind = Kind::Text {
 
 const NO_PROXY_HOSTS: Kind = Kind::Text {
     expected: || {
-        "names of hosts and domains, addresses and networks (10.0.0.0/8), with commas, or a lone *; \
-         without ports and other wildcards"
+        "names of hosts and domains, addresses and networks (10.0.0.0/8), separated by commas, \
+         or only *; no ports and no other wildcards"
             .to_owned()
     },
     accepts: is_no_proxy,
@@ -92,7 +92,7 @@ pub const AWS_CA_BUNDLE: Variable = Variable {
     name: "AWS_CA_BUNDLE",
     flag: None,
     placeholder: "FILE",
-    default: Default::From("SSL_CERT_FILE, else the roots in the program"),
+    default: Default::From("SSL_CERT_FILE, else the built-in root certificates"),
     kind: PEM_FILE,
     example: "/etc/ssl/proxy.pem",
     help: "The certificates to trust in connections to AWS.",
@@ -103,7 +103,7 @@ pub const SSL_CERT_FILE: Variable = Variable {
     name: "SSL_CERT_FILE",
     flag: None,
     placeholder: "FILE",
-    default: Default::From("the roots in the program"),
+    default: Default::From("the built-in root certificates"),
     kind: PEM_FILE,
     example: "/etc/ssl/proxy.pem",
     help: "The same if AWS_CA_BUNDLE is not set.",
@@ -129,8 +129,8 @@ pub const AWS_ENDPOINT_URL_STS: Variable = Variable {
     default: Default::From("AWS_ENDPOINT_URL"),
     kind: ENDPOINT_URL,
     example: "https://sts.internal",
-    help: "The address of STS, which is asked only if the credentials are those of a role that a \
-           profile or a web identity assumes.",
+    help: "The address of STS. ESP asks it only for a role that a profile or a web identity \
+           assumes.",
 };
 
 /// The address of every service of AWS.
@@ -152,7 +152,7 @@ pub const AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: Variable = Variable {
     default: Default::From("false"),
     kind: AWS_SWITCH_WORDS,
     example: "true",
-    help: "If true, the three variables above are ignored, and endpoint_url in a profile.",
+    help: "If true, the three variables above and endpoint_url in a profile are ignored.",
 };
 
 /// FIPS endpoints.
@@ -185,9 +185,9 @@ pub const HTTPS_PROXY_LOWER: Variable = Variable {
     default: Default::From("HTTPS_PROXY"),
     kind: PROXY_URL,
     example: "http://proxy.internal:3128",
-    help: "The proxy for https addresses: CloudWatch is reached through it by CONNECT. So is \
-           STS. The metadata endpoint, and sources of credentials on this machine and its link, are \
-           never asked through a proxy.",
+    help: "The proxy for https addresses. ESP reaches CloudWatch and STS through it, by \
+           CONNECT. It never uses a proxy for the metadata endpoint, nor for sources of \
+           credentials on this machine and its link.",
 };
 
 /// The same by its other name.
@@ -209,8 +209,8 @@ pub const HTTP_PROXY_LOWER: Variable = Variable {
     default: Default::From("all_proxy, ALL_PROXY, else none"),
     kind: PROXY_URL,
     example: "http://proxy.internal:3128",
-    help: "The proxy for http addresses, which only an address of your own can be. HTTP_PROXY is not \
-           read.",
+    help: "The proxy for http addresses, which occur only if you set an address of your own. \
+           HTTP_PROXY is not read.",
 };
 
 /// The proxy for everything.
@@ -243,7 +243,7 @@ pub const NO_PROXY_LOWER: Variable = Variable {
     default: Default::From("NO_PROXY"),
     kind: NO_PROXY_HOSTS,
     example: ".api.aws",
-    help: "What is reached without the proxy. A domain stands for all hosts in it.",
+    help: "Hosts to reach without the proxy. A domain includes all hosts in it.",
 };
 
 /// The same by its other name.

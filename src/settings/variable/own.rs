@@ -37,8 +37,8 @@ pub const CONTAINER_NAME: Variable = Variable {
     default: Default::Required,
     kind: text(
         || {
-            "the name of a container in the task definition, several with commas, or * for all but \
-             those that AWS adds"
+            "the name of a container in the task definition, several separated by commas, or * \
+             for all except those that AWS adds"
                 .to_owned()
         },
         |text| parse::selection(text).is_some(),
@@ -79,7 +79,10 @@ pub const METRICS: Variable = Variable {
     kind: text(
         || {
             let names: Vec<_> = ALL.iter().map(|metric| metric.name()).collect();
-            format!("names of metrics, with commas, or all; known are {}", names.join(", "))
+            format!(
+                "names of metrics, separated by commas, or all; the names are {}",
+                names.join(", ")
+            )
         },
         |text| parse::metrics(text).is_some(),
     ),
@@ -97,8 +100,8 @@ pub const DIMENSIONS: Variable = Variable {
         || {
             let names: Vec<_> = KNOWN_DIMENSIONS.into_iter().map(KnownDimension::name).collect();
             format!(
-                "names of dimensions, with commas, sets of them with semicolons; known are {}, and \
-                 Key=value for a constant",
+                "names of dimensions, separated by commas, and sets of them separated by \
+                 semicolons; the names are {}, and Key=value for a constant",
                 names.join(", ")
             )
         },
@@ -148,10 +151,11 @@ pub const SOURCE: Variable = Variable {
     default: Default::Value("auto"),
     kind: Kind::Choice(&words(&SOURCES)),
     example: "endpoint",
-    help: "Where the counters come from. auto: from the kernel, for each counter that the endpoint \
-           has proven right, else from the endpoint. endpoint: from the endpoint alone. kernel: as \
-           auto, with a warning if a measured container is left to the endpoint. The kernel's are \
-           new each second, also on Fargate; ESP sees them if the task has pidMode=task.",
+    help: "Where the counters come from. auto: the kernel, for each counter that the endpoint \
+           has proven right, else the endpoint. endpoint: only the endpoint. kernel: like auto, \
+           with a warning for each container whose counters cannot be read from the kernel. The \
+           kernel's counters are new every second, on Fargate too; those of a container need \
+           pidMode=task in the task definition.",
 };
 
 /// How often the endpoint is asked.
@@ -166,8 +170,9 @@ pub const SAMPLE_INTERVAL: Variable = Variable {
         also: "at most PUBLISH_INTERVAL",
     },
     example: "1s",
-    help: "How often the endpoint is asked at most, but for one request in ten. It is asked when \
-           a container's next sample is due; until that is known, always after this time.",
+    help: "The shortest time between two requests to the endpoint, with one exception in ten. \
+           ESP asks when a container's next sample is due; until it knows when that is, it asks \
+           at this interval.",
 };
 
 /// How often CloudWatch gets a request. One a second cannot throttle an account;
@@ -212,9 +217,10 @@ pub const WARMUP: Variable = Variable {
     default: Default::Value("0s"),
     kind: text(parse::warm_up_expected, |text| parse::warm_up(text).is_some()),
     example: "30s",
-    help: "Until when a container's samples are held back, so that the CPU of its start does not \
-           scale the service out: so long after its StartedAt, or, with healthy, until its health \
-           check says HEALTHY. The task's own values wait for all measured containers.",
+    help: "How long the samples of a new container are held back, so that the CPU of its start \
+           does not scale the service out. A duration: until that long after its StartedAt. \
+           healthy: until its health check reports HEALTHY. Task-level metrics wait for all \
+           measured containers.",
 };
 
 /// Where the samples go.
@@ -226,8 +232,8 @@ pub const OUTPUT: Variable = Variable {
     kind: text(
         || {
             format!(
-                "{}, several with commas, but not emf and stdout together, because both write to \
-                 stdout",
+                "{}, several separated by commas, but not emf and stdout together, because both \
+                 write to stdout",
                 crate::settings::kind::one_of(OUTPUTS.into_iter())
             )
         },
@@ -344,7 +350,7 @@ pub const LOG_FORMAT: Variable = Variable {
     default: Default::Value("json"),
     kind: Kind::Choice(&words(&LOG_FORMATS)),
     example: "text",
-    help: "The format of the log on stderr. json: an object a line. text: lines to read.",
+    help: "The format of the log on stderr. json: one object per line. text: lines to read.",
 };
 
 /// ESP's own variables, in the order of `--help`.
