@@ -187,7 +187,7 @@ fn outputs_are_one_or_several_but_only_one_has_stdout() {
         assert_eq!(
             error,
             format!(
-                "OUTPUT=\"{text}\" is not valid: expected cloudwatch, emf or stdout, several with \
+                "OUTPUT=\"{text}\" is not valid: expected cloudwatch, emf or stdout, several separated by \
                  commas, but not emf and stdout together, because both write to stdout, e.g. cloudwatch,stdout"
             )
         );
