@@ -50,8 +50,8 @@ fn main() -> ExitCode {
             let lookup = Offline(&command_line);
             check::run_offline(Settings::read(&lookup), lookup.has_endpoint(), json)
         }
-        Order::Check { publish, json, .. } => {
-            check::run(settings(), check::Options { publish, json })
+        Order::Check { publish, json, source, .. } => {
+            check::run(settings(), check::Options { publish, json, source })
                 .unwrap_or_else(|error| cannot_start(&error))
         }
         Order::Health => ask_for_health(),

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::probe_findings::ProbeFinding;
 use crate::{exit, version};
 
 /// The whole of it.
@@ -47,6 +48,8 @@ pub struct Findings {
     pub credentials: Option<CredentialsFinding>,
     /// The datapoint of `--publish`.
     pub published: Option<PublishedFinding>,
+    /// With `--source`: what can be seen of the kernel.
+    pub probe: Option<ProbeFinding>,
 }
 
 impl Findings {
@@ -112,6 +115,8 @@ pub enum Step {
     Metrics,
     /// It is known where they come from.
     Sources,
+    /// What can be seen of the kernel.
+    Source,
     /// Requests can be signed.
     Credentials,
     /// `CloudWatch` takes a datapoint.

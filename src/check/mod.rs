@@ -8,6 +8,9 @@
 mod access;
 mod configuration;
 pub mod findings;
+mod mask;
+mod probe;
+mod probe_findings;
 mod samples;
 mod sources;
 mod steps;
@@ -35,6 +38,8 @@ pub struct Options {
     pub publish: bool,
     /// One JSON document in place of the text.
     pub json: bool,
+    /// Look at the sources alone: a probe of the kernel.
+    pub source: bool,
 }
 
 /// Checks, prints on stdout what it finds, and gives the exit code.
@@ -51,8 +56,16 @@ pub fn run(settings: Result<Settings, SettingsErrors>, options: Options) -> io::
     let findings = match settings {
         Ok(settings) => {
             let world = RealWorld::new()?;
-            let check = Check::new(&world, &settings, output);
-            world.block_on(check.run(options.publish))
+            if options.source && probe::is_forbidden(&settings) {
+                probe::forbidden(output)
+            } else if options.source {
+                let settings = probe::settings(&settings);
+                let check = Check::new(&world, &settings, output);
+                world.block_on(check.probe())
+            } else {
+                let check = Check::new(&world, &settings, output);
+                world.block_on(check.run(options.publish))
+            }
         }
         Err(errors) => configuration::misconfigured(&errors, output),
     };

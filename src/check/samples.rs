@@ -76,14 +76,8 @@ impl<W: World> Check<'_, W> {
         let mut watching = Watching::new(ticker.next(), interval);
         while ticker.next() <= deadline && !self.is_complete(&task, &progress) {
             self.watch_until(ticker.next(), &mut watching).await;
-            let mut timer = self.world.timer();
-            let over = async {
-                timer.until(deadline).await;
-                None
-            };
             let before = self.readings();
-            let polled = async { Some(self.poll().await) }.or(over).await;
-            let Some((renewed_task, error)) = polled else { break };
+            let Some((renewed_task, error)) = self.poll_until(deadline).await else { break };
             task = renewed_task.unwrap_or(task);
             let now = self.instant();
             if self.readings() > before {
@@ -100,6 +94,19 @@ impl<W: World> Check<'_, W> {
         self.judge_samples(&self.measured(&task), error.as_ref(), waited_s);
         self.output.part(&self.findings, Step::Samples);
         self.metrics_of(&task);
+    }
+
+    /// A poll, unless it is `deadline` before that.
+    pub(super) async fn poll_until(
+        &mut self,
+        deadline: Instant,
+    ) -> Option<(Option<TaskDocument>, Option<PollError>)> {
+        let mut timer = self.world.timer();
+        let over = async {
+            timer.until(deadline).await;
+            None
+        };
+        async { Some(self.poll().await) }.or(over).await
     }
 
     /// Waits, and reads the kernel meanwhile as the sidecar does.

@@ -47,12 +47,22 @@ pub(super) struct Check<'a, W: World> {
     pub(super) findings: Findings,
     pub(super) poller: Poller<W>,
     pub(super) newest: Newest,
+    /// The endpoint's address is not to be shown: it has an id of the container in it.
+    pub(super) hides_address: bool,
 }
 
 impl<'a, W: World> Check<'a, W> {
     pub(super) fn new(world: &'a W, settings: &'a Settings, output: Output) -> Self {
         let poller = Poller::new(world, settings);
-        Self { world, settings, output, findings: Findings::new(), poller, newest: Newest::new() }
+        Self {
+            world,
+            settings,
+            output,
+            findings: Findings::new(),
+            poller,
+            newest: Newest::new(),
+            hides_address: false,
+        }
     }
 
     /// Asks everything.
@@ -150,10 +160,14 @@ impl<'a, W: World> Check<'a, W> {
     }
 
     /// Until the task is known.
-    async fn endpoint(&mut self, ticker: &mut Ticker) -> Option<TaskDocument> {
+    pub(super) async fn endpoint(&mut self, ticker: &mut Ticker) -> Option<TaskDocument> {
         let start = self.instant();
         let mut endpoint = findings::EndpointFinding {
-            uri: self.settings.endpoint.to_string(),
+            uri: if self.hides_address {
+                "not shown".to_owned()
+            } else {
+                self.settings.endpoint.to_string()
+            },
             answered_in_ms: None,
         };
         loop {

@@ -10,6 +10,8 @@ use crate::reading::Tier;
 pub struct Finding<'a> {
     /// The container, by its Docker id.
     pub docker_id: &'a str,
+    /// This program runs in it.
+    pub is_own: bool,
     /// Its processes that are visible and followed.
     pub processes: usize,
     /// Whether its cgroup file is open, or why not.

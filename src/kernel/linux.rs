@@ -4,6 +4,7 @@ mod files;
 mod group;
 mod host;
 mod processes;
+mod survey;
 
 use std::{net::Ipv4Addr, os::fd::OwnedFd, path::Path, process, time::Instant};
 
@@ -254,6 +255,7 @@ impl Kernel {
     pub fn findings(&self) -> impl Iterator<Item = Finding<'_>> {
         self.containers.iter().map(|container| Finding {
             docker_id: &container.docker_id,
+            is_own: container.is_own,
             processes: container.account.len(),
             file: container.group.as_ref().map(|_| ()),
             sum: self.sum_of(container),

@@ -17,12 +17,14 @@ mod linux;
 #[path = "nowhere.rs"]
 mod linux;
 pub mod parse;
+mod survey;
 
 use std::{net::Ipv4Addr, time::Instant};
 
 pub use self::{
     finding::{Finding, NoFile, NoInterface, NoProcesses},
     linux::Kernel,
+    survey::{SeenInterface, Survey},
 };
 pub use crate::reading::Tier;
 use crate::reading::{MemoryReading, NetworkReading};

@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, path::Path};
 
-use super::{Finding, KernelReading, MachineReading, NoInterface};
+use super::{Finding, KernelReading, MachineReading, NoInterface, Survey};
 use crate::reading::NetworkReading;
 
 /// Finds nothing here.
@@ -32,6 +32,12 @@ impl Kernel {
     /// Nothing.
     pub fn findings(&self) -> impl Iterator<Item = Finding<'_>> {
         std::iter::empty()
+    }
+
+    /// Sees nothing.
+    #[must_use]
+    pub fn survey(&mut self, _macs: &[&str], _addresses: &[Ipv4Addr]) -> Survey {
+        Survey::default()
     }
 
     /// No.

@@ -4,6 +4,7 @@
 //! moment. Until that was so often enough, and after it was not once, the endpoint's
 //! values are handed on and the kernel's are not. Pure: the time is told, not read.
 
+mod comparison;
 mod containers;
 mod estimate;
 mod event;
@@ -16,6 +17,7 @@ mod task;
 use std::time::{Duration, Instant};
 
 pub use self::{
+    comparison::{Compared, Comparison},
     containers::{ContainerEvent, ContainerValue, Proofs},
     event::{Event, Handed, Outcome, State},
     history::KernelValue,

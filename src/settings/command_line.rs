@@ -28,6 +28,8 @@ pub enum Order {
         offline: bool,
         /// For a machine.
         json: bool,
+        /// Probe the kernel.
+        source: bool,
     },
     /// Ask a running sidecar whether it is well.
     Health,
@@ -68,14 +70,24 @@ impl CommandLine {
                 (Long("publish"), Order::Check { publish, .. }) => *publish = true,
                 (Long("offline"), Order::Check { offline, .. }) => *offline = true,
                 (Long("json"), Order::Check { json, .. }) => *json = true,
-                (Long(name), Order::Run | Order::Check { .. }) if let Some(flag) = known(name) => {
+                (Long(name), order @ (Order::Run | Order::Check { .. }))
+                    if let Some(flag) = known(name) =>
+                {
+                    if let Order::Check { source, .. } = order
+                        && variable::SOURCE.flag == Some(flag)
+                        && !has_value(&mut parser)
+                    {
+                        *source = true;
+                        continue;
+                    }
                     if line.flags[of_subcommand..].iter().any(|(other, _)| *other == flag) {
                         return Err(format!("--{flag} is given twice").into());
                     }
                     line.flags.push((flag, parser.value()?));
                 }
                 (Value(word), order @ Order::Run) if word == CHECK => {
-                    *order = Order::Check { publish: false, offline: false, json: false };
+                    *order =
+                        Order::Check { publish: false, offline: false, json: false, source: false };
                     of_subcommand = line.flags.len();
                 }
                 (Value(word), order @ Order::Run) if word == HEALTH => *order = Order::Health,
@@ -84,6 +96,13 @@ impl CommandLine {
         }
         if let Order::Check { publish: true, offline: true, .. } = line.order {
             let problem = "--publish sends a datapoint and --offline asks nobody: give only one";
+            return Err(problem.into());
+        }
+        if let Order::Check { publish, offline, source: true, .. } = line.order
+            && (publish || offline)
+        {
+            let problem =
+                "--source looks at the kernel alone: give it without --publish and --offline";
             return Err(problem.into());
         }
         Ok(line)
@@ -111,6 +130,13 @@ impl Lookup for CommandLine {
 const CHECK: &str = "check";
 const HEALTH: &str = "health";
 
+/// Whether the flag that was just read has a value: `--source` of a check is the probe
+/// without one, and the variable `SOURCE` with one.
+fn has_value(parser: &mut Parser) -> bool {
+    let Some(rest) = parser.try_raw_args() else { return true };
+    rest.peek().is_some_and(|next| !next.as_encoded_bytes().starts_with(b"-"))
+}
+
 /// The flag of this name, if it is one of a variable's.
 fn known(name: &str) -> Option<&'static str> {
     variable::OWN.into_iter().filter_map(|variable| variable.flag).find(|flag| *flag == name)
@@ -133,6 +159,17 @@ mod tests {
         CommandLine::read(arguments).unwrap()
     }
 
+    /// A check with these of its flags.
+    fn check(flags: &[&str]) -> Order {
+        let has = |flag| flags.contains(&flag);
+        Order::Check {
+            publish: has("publish"),
+            offline: has("offline"),
+            json: has("json"),
+            source: has("source"),
+        }
+    }
+
     #[test]
     fn a_flag_is_named_as_it_was_given() {
         let line = read(&["--container-name", "web", "--namespace="]);
@@ -146,12 +183,13 @@ mod tests {
         for (arguments, order) in [
             (&[][..], Order::Run),
             (&["--region", "x"], Order::Run),
-            (&["check"], Order::Check { publish: false, offline: false, json: false }),
-            (
-                &["check", "--json", "--publish"],
-                Order::Check { publish: true, offline: false, json: true },
-            ),
-            (&["check", "--offline"], Order::Check { publish: false, offline: true, json: false }),
+            (&["check"], check(&[])),
+            (&["check", "--json", "--publish"], check(&["publish", "json"])),
+            (&["check", "--offline"], check(&["offline"])),
+            (&["check", "--source"], check(&["source"])),
+            (&["check", "--source", "--json"], check(&["json", "source"])),
+            (&["check", "--source", "auto"], check(&[])),
+            (&["check", "--source=auto", "--source"], check(&["source"])),
             (&["health"], Order::Health),
         ] {
             assert_eq!(read(arguments).order(), &order, "{arguments:?}");
@@ -198,6 +236,11 @@ mod tests {
                 &["check", "--offline", "--publish"],
                 "--publish sends a datapoint and --offline asks nobody: give only one",
             ),
+            (
+                &["check", "--offline", "--source"],
+                "--source looks at the kernel alone: give it without --publish and --offline",
+            ),
+            (&["--source"], "missing argument for option '--source'"),
             (&["health", "--region", "x"], "invalid option '--region'"),
             (&["--region"], "missing argument for option '--region'"),
             (&["--region", "x", "--region=y"], "--region is given twice"),

@@ -4,14 +4,15 @@
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
+    net::Ipv4Addr,
     time::Instant,
 };
 
-use super::task_source::TaskSource;
+use super::task_source::{BusyTime, TaskSource};
 use crate::{
     endpoint::task::{NetworkMode, TaskContainer, TaskDocument},
-    kernel::{Finding, Kernel, KernelCounters, KernelReading, NoInterface},
-    proof::{ContainerEvent, ContainerValue, KernelValue, Proofs, TaskEvent},
+    kernel::{Finding, Kernel, KernelCounters, KernelReading, NoInterface, Survey},
+    proof::{Comparison, ContainerEvent, ContainerValue, KernelValue, Proofs, State, TaskEvent},
     reading::Entry,
     sample::{Metric, MetricSet, OwnFigures, Sample},
     sampler::{Event, Sampler, clock::HostClock, parts_of},
@@ -32,15 +33,24 @@ pub(crate) struct KernelSource<K = Kernel> {
     pub(super) interface: Option<Result<String, NoInterface>>,
     /// If the task has a machine of its own, and its containers are not seen one by one.
     pub(super) task: Option<TaskSource>,
+    /// The machine beside the endpoint, for a probe.
+    comparison: Option<Machine>,
     /// Whether a reading would give anything.
     is_of_use: bool,
 }
 
+/// The machine's busy time beside what the endpoint says.
+#[derive(Debug, Default)]
+struct Machine {
+    busy: Option<BusyTime>,
+    comparison: Comparison,
+}
+
 impl<K: KernelCounters> KernelSource<K> {
-    /// `None` if the kernel is not to be looked at.
-    pub(crate) fn new(kernel: K, settings: &Settings) -> Option<Self> {
+    /// `None` if the kernel is not to be looked at: then it is not opened either.
+    pub(crate) fn new(open: impl FnOnce() -> K, settings: &Settings) -> Option<Self> {
         let is_used = settings.source != SourceChoice::Endpoint;
-        is_used.then(|| Self::of(kernel, settings.metrics))
+        is_used.then(|| Self::of(open(), settings.metrics))
     }
 
     fn of(kernel: K, wanted: MetricSet) -> Self {
@@ -52,6 +62,7 @@ impl<K: KernelCounters> KernelSource<K> {
             looked_at: None,
             interface: None,
             task: None,
+            comparison: None,
             is_of_use: false,
         }
     }
@@ -84,8 +95,10 @@ impl<K: KernelCounters> KernelSource<K> {
         self.interface = self.choose_interface(task);
         self.task = self.task_source(task, now);
         let has_container = self.kernel.findings().any(|it| it.file.is_ok() || it.sum.is_ok());
-        self.is_of_use =
-            has_container || self.task.is_some() || matches!(self.interface, Some(Ok(_)));
+        self.is_of_use = has_container
+            || self.comparison.is_some()
+            || self.task.is_some()
+            || matches!(self.interface, Some(Ok(_)));
         true
     }
 
@@ -149,6 +162,13 @@ impl<K: KernelCounters> KernelSource<K> {
             proofs.end_round(now);
         };
         into.on_kernel(read, now, samples, events);
+        if let Some(machine) = &mut self.comparison
+            && let Some(reading) = self.kernel.read_machine()
+        {
+            let busy = machine.busy.get_or_insert_with(|| BusyTime::new(now));
+            machine.comparison.on_machine(busy.on_machine(reading, now));
+        }
+        let kernel = &mut self.kernel;
         if is_tick {
             let machine = self.task.as_mut().and_then(|task| Some((task, kernel.read_machine()?)));
             if let Some(reading) = machine.and_then(|(task, machine)| task.on_machine(machine, now))
@@ -163,6 +183,11 @@ impl<K: KernelCounters> KernelSource<K> {
     pub(crate) fn on_entry(&mut self, docker_id: &str, entry: Entry, now: Now) -> Entry {
         if let Some(task) = &mut self.task {
             task.on_entry(docker_id, &entry);
+        }
+        if let (Some(machine), Entry::Reading(reading)) = (&mut self.comparison, &entry)
+            && let Some(cpu) = reading.cpu
+        {
+            machine.comparison.on_endpoint(docker_id, reading.read, cpu.total_usage_ns);
         }
         self.proofs.on_endpoint(docker_id, entry, now)
     }
@@ -194,10 +219,26 @@ impl<K: KernelCounters> KernelSource<K> {
         }
     }
 
+    /// What was found for the container with this id, and how far its proof is.
+    pub(crate) fn found_of(&self, docker_id: &str) -> (Option<Finding<'_>>, Option<State>) {
+        let finding = self.kernel.findings().find(|it| it.docker_id == docker_id);
+        (finding, self.proofs.state_of(docker_id))
+    }
+
     /// Which network interface is read, or why none; `None` if none is wanted.
     pub(crate) fn interface(&self) -> Option<Result<&str, NoInterface>> {
         let interface = self.interface.as_ref()?;
         Some(interface.as_ref().map(String::as_str).map_err(|reason| *reason))
+    }
+
+    /// From now on the machine's busy time is kept beside what the endpoint says.
+    pub(crate) fn compare_machine(&mut self) {
+        self.comparison = Some(Machine::default());
+    }
+
+    /// What came of that.
+    pub(crate) fn compared(&self) -> Option<&Comparison> {
+        self.comparison.as_ref().map(|machine| &machine.comparison)
     }
 
     /// Whether the whole task is estimated from its machine, once that is proven.
@@ -222,6 +263,13 @@ impl<K: KernelCounters> KernelSource<K> {
             kernel_refuted: self.proofs.refuted(),
             ..OwnFigures::default()
         }
+    }
+}
+
+impl KernelSource {
+    /// What there is to see of the machine; its interfaces beside these addresses.
+    pub(crate) fn survey(&mut self, macs: &[&str], addresses: &[Ipv4Addr]) -> Survey {
+        self.kernel.survey(macs, addresses)
     }
 }
 

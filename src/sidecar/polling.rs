@@ -74,7 +74,7 @@ impl<W: World> Poller<W> {
             client: world.endpoint(settings.endpoint.clone()),
             parser: StatsParser::new(parts_of(settings.metrics)),
             sampler: Sampler::new(settings.containers.clone(), settings.metrics),
-            kernel: KernelSource::new(world.kernel(), settings),
+            kernel: KernelSource::new(|| world.kernel(), settings),
             timer: world.timer(),
             samples: Vec::new(),
             events: Vec::new(),

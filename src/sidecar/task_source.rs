@@ -16,6 +16,38 @@ use crate::{
 /// shared host the estimate would agree until a neighbour starts.
 const OWN_MACHINE: &str = "FARGATE";
 
+/// The machine's busy time, from what it has been idle.
+#[derive(Debug)]
+pub(super) struct BusyTime {
+    began: Now,
+    /// Since then, ns: it only grows, though it is made of ticks and of a time that is
+    /// read beside them.
+    busy_ns: u64,
+    first_idle_ns: Option<u64>,
+}
+
+impl BusyTime {
+    pub(super) const fn new(now: Now) -> Self {
+        Self { began: now, busy_ns: 0, first_idle_ns: None }
+    }
+
+    /// The busy time at the moment of a reading, in the time of the wall clock.
+    pub(super) fn on_machine(&mut self, machine: MachineReading, now: Now) -> KernelValue {
+        let tick_ns = 1_000_000_000 / machine.ticks_per_second.max(1);
+        let idle_ns =
+            machine.idle_ticks.saturating_add(machine.iowait_ticks).saturating_mul(tick_ns);
+        let since_idle_ns = idle_ns.saturating_sub(*self.first_idle_ns.get_or_insert(idle_ns));
+        let elapsed = ns(machine.before.saturating_duration_since(self.began.instant));
+        let busy_ns = elapsed.saturating_mul(u64::from(machine.cpus)).saturating_sub(since_idle_ns);
+        self.busy_ns = self.busy_ns.max(busy_ns);
+        let wall = |at: std::time::Instant| {
+            let later_ns = ns(at.saturating_duration_since(now.instant));
+            Timestamp::from_unix_ns(now.wall.unix_ns().saturating_add(later_ns))
+        };
+        KernelValue { from: wall(machine.before), to: wall(machine.after), total_ns: self.busy_ns }
+    }
+}
+
 /// The estimate of one task.
 #[derive(Debug)]
 pub(super) struct TaskSource {
@@ -23,11 +55,7 @@ pub(super) struct TaskSource {
     estimate: TaskEstimate,
     /// The containers that have had data: Docker id and the `read` of the last.
     containers: Vec<(String, Timestamp)>,
-    began: Now,
-    /// The machine's busy time since then, ns: it only grows, though it is made of ticks
-    /// and of a time that is read beside them.
-    busy_ns: u64,
-    first_idle_ns: Option<u64>,
+    busy: BusyTime,
     events: Vec<TaskEvent>,
 }
 
@@ -40,9 +68,7 @@ impl TaskSource {
             limit_cpus,
             estimate: TaskEstimate::new(limit_cpus, 0),
             containers: Vec::new(),
-            began: now,
-            busy_ns: 0,
-            first_idle_ns: None,
+            busy: BusyTime::new(now),
             events: Vec::new(),
         })
     }
@@ -83,22 +109,7 @@ impl TaskSource {
 
     /// What the machine has been idle. Gives what the sampler is to take.
     pub(super) fn on_machine(&mut self, machine: MachineReading, now: Now) -> Option<TaskReading> {
-        let tick_ns = 1_000_000_000 / machine.ticks_per_second.max(1);
-        let idle_ns =
-            machine.idle_ticks.saturating_add(machine.iowait_ticks).saturating_mul(tick_ns);
-        let since_idle_ns = idle_ns.saturating_sub(*self.first_idle_ns.get_or_insert(idle_ns));
-        let elapsed = ns(machine.before.saturating_duration_since(self.began.instant));
-        let busy_ns = elapsed.saturating_mul(u64::from(machine.cpus)).saturating_sub(since_idle_ns);
-        self.busy_ns = self.busy_ns.max(busy_ns);
-        let wall = |at: std::time::Instant| {
-            let later_ns = ns(at.saturating_duration_since(now.instant));
-            Timestamp::from_unix_ns(now.wall.unix_ns().saturating_add(later_ns))
-        };
-        let value = KernelValue {
-            from: wall(machine.before),
-            to: wall(machine.after),
-            total_ns: self.busy_ns,
-        };
+        let value = self.busy.on_machine(machine, now);
         let (handed, event) = self.estimate.on_machine(value);
         self.events.extend(event);
         match handed {

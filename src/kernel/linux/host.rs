@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// More interfaces than this are not looked at.
-const INTERFACES_MOST: usize = 1024;
+pub(super) const INTERFACES_MOST: usize = 1024;
 
 /// An interface whose counters are read.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl Interface {
 }
 
 /// The interfaces with one of these MAC addresses.
-fn with_macs(sys: &Path, macs: &[&str]) -> Option<Vec<String>> {
+pub(super) fn with_macs(sys: &Path, macs: &[&str]) -> Option<Vec<String>> {
     let folder = sys.join("class/net");
     let mut names = Vec::new();
     for entry in fs::read_dir(&folder).ok()?.take(INTERFACES_MOST) {
@@ -108,7 +108,7 @@ fn with_macs(sys: &Path, macs: &[&str]) -> Option<Vec<String>> {
 }
 
 /// The interfaces of this network namespace with one of these addresses.
-fn with_addresses(addresses: &[Ipv4Addr]) -> Option<Vec<String>> {
+pub(super) fn with_addresses(addresses: &[Ipv4Addr]) -> Option<Vec<String>> {
     if addresses.is_empty() {
         return Some(Vec::new());
     }

@@ -133,6 +133,11 @@ impl ProcessList {
         if is_same { Listing::Same } else { Listing::New }
     }
 
+    /// The processes that were there when the list was last read.
+    pub(super) fn pids(&self) -> impl Iterator<Item = i32> {
+        self.known.iter().map(|known| known.pid)
+    }
+
     /// Whether no process belongs to none of the containers, but for the first one of
     /// this namespace, which does, and for this program. Whoever is about to end is in
     /// no cgroup of version 1 already, so a process counts after its second look.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::*;
+use crate::kernel::Survey;
 
 const ONE: &str = "64a8b67cc4e3d5d942f81bfcfc7dcd6fe58e0eccd0eb2a253fd1113653c4ee17";
 const TWO: &str = "f1113653c4ee1764a8b67cc4e3d5d942f81bfcfc7dcd6fe58e0eccd0eb2a253f";
@@ -248,4 +249,31 @@ fn without_proc_nothing_is_found() {
     assert_eq!(kernel.findings().next().unwrap().sum, Err(NoProcesses::NoProc));
     assert_eq!(kernel.read_machine(), None);
     assert_eq!(kernel.read_network(), None);
+}
+
+#[test]
+fn a_survey_has_what_can_be_read_and_leaves_out_the_rest() {
+    let mut tree = Tree::new();
+    tree.process(&format!("/docker/{ONE}"));
+    tree.process(&format!("/docker/{ONE}"));
+    tree.process("/");
+    tree.write("proc/sys/kernel/osrelease", "6.1.0-1\u{7}\n");
+    tree.write("proc/uptime", "79.12 100.0\n");
+    tree.write("proc/self/cgroup", "3:cpu,cpuacct:/ecs/x\n0::/y\n");
+    tree.write("proc/self/net/dev", "Inter-|\n lo: 1 2 3\n eth1: 1 2 3\n");
+    tree.write("sys/class/net/eth1/address", "0e:98:9f:33:76:a7\n");
+    let survey = tree.kernel(&[ONE]).survey(&["0E:98:9F:33:76:A7"], &[]);
+    assert_eq!(survey.release.as_deref(), Some("6.1.0-1?"));
+    assert_eq!((survey.uptime_s, survey.cpus), (Some(79), None));
+    assert_eq!(survey.cgroup_version, Some("1 and 2"));
+    assert_eq!(survey.own_cgroup.as_deref(), Some("/ecs/x"));
+    assert_eq!(survey.processes, 3);
+    assert_eq!(survey.cgroups, [("/".to_owned(), 1), (format!("/docker/{ONE}"), 2)]);
+    let interfaces: Vec<_> =
+        survey.interfaces.iter().map(|it| (it.name.as_str(), it.has_mac, it.has_ipv4)).collect();
+    assert_eq!(interfaces, [("eth1", true, false), ("lo", false, false)]);
+    assert_eq!(
+        Kernel::at("/nowhere".as_ref(), "/nowhere".as_ref()).survey(&[], &[]),
+        Survey::default()
+    );
 }

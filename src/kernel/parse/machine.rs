@@ -41,3 +41,10 @@ pub fn last_pid(bytes: &[u8]) -> Option<u64> {
     let line = lines(bytes).next()?;
     words(line).nth(4).and_then(number).filter(|pid| *pid > 0)
 }
+
+/// `/proc/uptime`: whole seconds since the machine started.
+#[must_use]
+pub fn uptime_s(bytes: &[u8]) -> Option<u64> {
+    let first = words(bytes).next()?;
+    number(first.split(|byte| *byte == b'.').next()?)
+}

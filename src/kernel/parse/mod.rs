@@ -11,8 +11,8 @@ mod process;
 pub use self::{
     cgroup::{CgroupPath, Hierarchy, container_in, container_of, hierarchies},
     counters::{cpu_stat_ns, memory_limit_bytes, memory_stat, one_number},
-    machine::{MachineTicks, last_pid, machine_ticks},
-    network::{interface_bytes, is_mac_address, same_mac},
+    machine::{MachineTicks, last_pid, machine_ticks, uptime_s},
+    network::{interface_bytes, interface_names, is_mac_address, same_mac},
     process::{ProcessStat, process_stat},
 };
 

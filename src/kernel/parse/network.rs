@@ -19,6 +19,14 @@ pub fn interface_bytes(bytes: &[u8], name: &[u8]) -> Option<NetworkReading> {
     })
 }
 
+/// The names of the interfaces in `/proc/net/dev`.
+pub fn interface_names(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    lines(bytes).filter_map(|line| {
+        let line = line.trim_ascii_start();
+        Some(&line[..line.iter().rposition(|byte| *byte == b':')?])
+    })
+}
+
 /// Whether this is a MAC address of an interface: six bytes in hexadecimal digits,
 /// not all zero, as a loopback's are, and not all ones.
 #[must_use]

@@ -245,3 +245,17 @@ fn the_process_id_that_was_given_last() {
     assert_eq!(last_pid(b"0.00 0.01 0.05 2/77 123"), None, "cut short");
     assert_eq!(last_pid(b""), None);
 }
+
+#[test]
+fn how_long_the_machine_has_run() {
+    assert_eq!(uptime_s(b"5809.31 11000.02\n"), Some(5809));
+    assert_eq!(uptime_s(b"x 1\n"), None);
+    assert_eq!(uptime_s(b""), None);
+}
+
+#[test]
+fn the_names_of_interfaces() {
+    let dev = b"Inter-|   Receive\n face |bytes\n    lo: 1 2\n  eth1:3 4\n eth0:1: 5 6\n";
+    let names: Vec<_> = interface_names(dev).collect();
+    assert_eq!(names, [&b"lo"[..], b"eth1", b"eth0:1"]);
+}

@@ -24,6 +24,7 @@ pub(super) fn program() -> String {
         ("esp [FLAGS]", "run the sidecar until SIGTERM"),
         ("esp check [FLAGS]", "check the setup, print a report and exit"),
         ("esp check --offline [FLAGS]", "check the configuration alone, e.g. in CI"),
+        ("esp check --source [FLAGS]", "what can be read from the kernel here"),
         ("esp health", "ask a running sidecar for its health"),
     ] {
         let _ = writeln!(text, "  {command:<28} {what}");
@@ -70,10 +71,11 @@ pub(super) fn check() -> String {
          it. The check waits for two new samples of each container, as long as the cadence that it \
          sees needs: two seconds on EC2, up to 22 s on Fargate. It takes at most 90 s.",
     );
-    text += "\nUsage: esp check [--publish | --offline] [--json] [FLAGS]\n\n";
+    text += "\nUsage: esp check [--publish | --offline | --source] [--json] [FLAGS]\n\n";
     for (flag, what) in [
         ("--publish", "also send one sample of one metric to CloudWatch, in the namespace"),
         ("--offline", "check the configuration alone; nobody is asked, no file is opened"),
+        ("--source", "what of the kernel can be read here, for an issue; without a value"),
         ("--json", "one JSON document in place of the text, at the end"),
     ] {
         let _ = writeln!(text, "  {flag:<10} {what}");
@@ -89,6 +91,14 @@ pub(super) fn check() -> String {
         0,
         "With --offline it runs anywhere, for example in CI with the variables of a task \
          definition: ECS_CONTAINER_METADATA_URI_V4 need not be set, and the exit code is 0 or 64.",
+    );
+    text += "\n";
+    text += &fill(
+        0,
+        "--source without a value is a probe to be pasted into an issue: kernel, cgroups, processes, \
+         interfaces, and what the endpoint says beside them over two renewals. Ids are shortened, \
+         containers have numbers, and nothing of the environment is shown. (--source auto is the \
+         variable SOURCE.) It asks neither for credentials nor CloudWatch.",
     );
     add_exit_codes(&mut text, &exit::OF_CHECK);
     text

@@ -134,7 +134,8 @@ impl KernelCounters for Made {
     }
 
     fn findings(&self) -> impl Iterator<Item = Finding<'_>> {
-        let finding = Finding { docker_id: "w1", processes: 1, file: Ok(()), sum: Ok(()) };
+        let finding =
+            Finding { docker_id: "w1", is_own: false, processes: 1, file: Ok(()), sum: Ok(()) };
         std::iter::once(finding)
     }
 
@@ -390,4 +391,26 @@ fn nothing_of_a_kernel_that_begins_to_lie_is_published_after_the_next_renewal() 
         assert!(ended.refuted > 0, "{seed} {world:?}");
     }
     assert!(begun > 60, "{begun}");
+}
+
+#[test]
+fn with_source_endpoint_the_kernel_is_not_even_opened() {
+    let settings = |source| {
+        let table = [
+            ("CONTAINER_NAME", "web"),
+            ("NAMESPACE", "Shop"),
+            ("ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/0af3"),
+            ("SOURCE", source),
+        ];
+        Settings::read(&table[..]).unwrap()
+    };
+    let opened = Cell::new(0);
+    for (source, count) in [("endpoint", 0), ("auto", 1), ("kernel", 2)] {
+        let open = || {
+            opened.set(opened.get() + 1);
+            Kernel::at("/nowhere".as_ref(), "/nowhere".as_ref())
+        };
+        let is_there = KernelSource::new(open, &settings(source)).is_some();
+        assert_eq!((opened.get(), is_there), (count, count > 0));
+    }
 }

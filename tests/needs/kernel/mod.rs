@@ -10,6 +10,7 @@
 #![allow(clippy::cast_precision_loss, reason = "counters of a minute")]
 #![allow(clippy::print_stdout, reason = "what the roles say, and the measured figures")]
 
+mod probe;
 mod roles;
 mod sidecar;
 mod truth;
@@ -39,6 +40,7 @@ pub(crate) const CASES: &[Case] = &[
     case("kernel::the_own_cgroup_file_is_the_counter_at_the_moment", own_file),
     case("kernel::a_container_that_is_started_again_is_found_again", started_again),
     case("kernel::the_sum_over_processes_follows_the_counter", processes),
+    case("kernel::a_probe_says_what_can_be_read_and_shows_no_ids", probe::says_what_can_be_read),
     case("kernel::a_sidecar_publishes_each_second_what_is_renewed_each_10_s", sidecar::each_second),
 ];
 

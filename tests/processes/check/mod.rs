@@ -2,6 +2,7 @@
 //! ends where one of them is not as it should be.
 
 mod aws;
+mod probe;
 mod sources;
 mod waiting;
 

@@ -1,6 +1,8 @@
 //! The findings as text for a person: each part as it is done. The text says nothing
 //! that is not in the findings.
 
+pub(super) mod probe;
+
 use std::fmt::Write as _;
 
 use super::findings::{
@@ -36,6 +38,7 @@ pub(super) fn part(findings: &Findings, step: Step) -> String {
             ("Metrics", some(&findings.metrics, |all| [metrics(all), plan].concat()))
         }
         Step::Sources => ("Sources", some(&findings.sources, sources)),
+        Step::Source => ("Source", findings.probe.as_ref().map(probe::sources)),
         Step::Credentials => ("Credentials", findings.credentials.as_ref().map(credentials)),
         Step::Publish => ("Publish", findings.published.as_ref().map(published)),
     };
