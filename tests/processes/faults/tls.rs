@@ -106,7 +106,7 @@ fn acceptance_without_close_notify_is_lost_and_then_understood() {
     let (lost, accepted) =
         (ended.ledger.requests("connection_lost"), ended.ledger.requests("accepted"));
     assert!(lost < accepted, "{lost} lost, {accepted} accepted\n{}", ended.log.text);
-    assert_eq!(ended.ledger.copies, ended.ledger.figure("sent_again"));
+    assert!(ended.ledger.copies <= ended.ledger.figure("sent_again"));
     if lost > 0 {
         ended.assert_one_trouble("publishing to CloudWatch");
     } else {
