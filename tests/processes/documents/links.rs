@@ -37,10 +37,10 @@ fn wrong(from: &str, target: &str) -> Option<String> {
     let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
     let path = if path.is_empty() { from.to_owned() } else { format!("{folder}/{path}") };
     let path = path.trim_start_matches('/');
-    if path == PENDING {
-        return None;
-    }
     if !in_repository(path).exists() {
+        if path == PENDING {
+            return None;
+        }
         return Some(format!("{from}: there is no {path}"));
     }
     let is_known = anchor.is_empty() || anchors(&text(path)).iter().any(|known| known == anchor);
