@@ -28,9 +28,52 @@ fn room(file: &Path, src: &Path) -> String {
     first.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
 }
 
+/// What is left of `text` without each item that follows a `#[cfg(test)]`. As rustfmt has
+/// it, an item ends at the first line that is indented as its attribute is and closes
+/// something.
+fn without_tests(text: &str) -> String {
+    let mut kept = String::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line.trim() != "#[cfg(test)]" {
+            kept.push_str(line);
+            kept.push('\n');
+            continue;
+        }
+        let indent = line.len() - line.trim_start().len();
+        let is_last = |line: &str| {
+            line.len() - line.trim_start().len() == indent
+                && line.trim_end().ends_with([';', ',', '}'])
+        };
+        lines.find(|line| is_last(line));
+    }
+    kept
+}
+
+/// What the parts of a group of imports begin with: `a` and `b` of `a::{C, d::E}, b}`.
+fn firsts(group: &str) -> Vec<String> {
+    let mut depth = 0;
+    let mut parts = vec![String::new()];
+    for character in group.chars() {
+        match character {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => parts.push(String::new()),
+            _ => {}
+        }
+        if let Some(part) = parts.last_mut().filter(|_| depth == 0) {
+            part.push(character);
+        }
+    }
+    let first =
+        |part: &String| part.trim_matches([',', ' ', '\n']).split("::").next().map(str::to_owned);
+    parts.iter().filter_map(first).filter(|name| !name.is_empty()).collect()
+}
+
 /// The rooms that `text` names after `crate::`, its tests left out.
 fn used(text: &str) -> BTreeSet<String> {
-    let code = text.split("#[cfg(test)]").next().unwrap();
+    let code = without_tests(text);
     let code: String = code
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"))
@@ -40,30 +83,7 @@ fn used(text: &str) -> BTreeSet<String> {
     for (place, _) in code.match_indices("crate::") {
         let rest = &code[place + "crate::".len()..];
         if let Some(group) = rest.strip_prefix('{') {
-            let mut depth = 0;
-            let mut name = String::new();
-            for character in group.chars() {
-                match character {
-                    '{' => depth += 1,
-                    '}' if depth == 0 => break,
-                    '}' => depth -= 1,
-                    _ => {}
-                }
-                match character {
-                    ':' | ',' if depth == 0 => {
-                        used.extend(
-                            Some(std::mem::take(&mut name)).filter(|name| !name.is_empty()),
-                        );
-                        if character == ':' {
-                            depth += 100;
-                        }
-                    }
-                    ',' if depth == 100 => depth = 0,
-                    _ if depth == 0 && !character.is_whitespace() => name.push(character),
-                    _ => {}
-                }
-            }
-            used.extend(Some(name).filter(|name| !name.is_empty()));
+            used.extend(firsts(group));
         } else {
             let name = rest.split(|c: char| !(c.is_alphanumeric() || c == '_')).next();
             used.extend(name.map(str::to_owned));
@@ -147,6 +167,29 @@ fn a_circle_is_found() {
     let text =
         "use crate::{\n    sample::{Metric, metric::X},\n    time::Now,\n};\nuse crate::exit;";
     assert_eq!(used(text).into_iter().collect::<Vec<_>>(), ["exit", "sample", "time"]);
+    let text = "use crate::{exit, sample::Metric};\nfn f() -> (u8, time) {}";
+    assert_eq!(used(text).into_iter().collect::<Vec<_>>(), ["exit", "sample"]);
+}
+
+#[test]
+fn only_the_item_after_cfg_test_is_left_out() {
+    for item in [
+        "mod tests;",
+        "#[path = \"x/tests.rs\"]\nmod tests;",
+        "use crate::exit;",
+        "fn f() {}",
+        "fn f(\n    a: u8,\n) -> u8\nwhere\n    u8: Copy,\n{\n    crate::exit::of(a)\n}",
+        "impl A {\n    fn f() {\n        crate::exit::f();\n    }\n}",
+        "mod tests {\n    use crate::exit;\n\n    fn f() {}\n}",
+    ] {
+        for indent in ["", "    "] {
+            let text = format!("use crate::time;\n#[cfg(test)]\n{item}\n\nuse crate::sample;\n");
+            let text: String = text.lines().map(|line| format!("{indent}{line}\n")).collect();
+            assert_eq!(used(&text).into_iter().collect::<Vec<_>>(), ["sample", "time"], "{text}");
+        }
+    }
+    let text = "struct A {\n    #[cfg(test)]\n    at: crate::exit::A,\n    is: crate::time::B,\n}";
+    assert_eq!(used(text).into_iter().collect::<Vec<_>>(), ["time"]);
 }
 
 #[test]
