@@ -44,6 +44,8 @@ struct TaskLimits {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 struct EphemeralStorage {
+    /// Whether the document has it, readable or not.
+    is_listed: bool,
     utilized_mib: Option<f64>,
     reserved_mib: Option<f64>,
 }
@@ -59,6 +61,7 @@ pub struct TaskContainer {
     started_at: Option<Timestamp>,
     networks: Vec<ContainerNetwork>,
     restart_count: Option<u32>,
+    lists_restart_count: bool,
     health: Option<String>,
 }
 
@@ -232,6 +235,12 @@ impl TaskDocument {
         (percent.is_finite() && percent >= 0.0).then_some(percent)
     }
 
+    /// Whether the document has `EphemeralStorageMetrics`, readable or not.
+    #[must_use]
+    pub fn lists_ephemeral_storage(&self) -> bool {
+        self.ephemeral_storage.is_listed
+    }
+
     /// The containers, in the document's order, which on EC2 is random; of an
     /// absurd number of them the first thousand.
     #[must_use]
@@ -269,6 +278,12 @@ impl TaskContainer {
     #[must_use]
     pub fn restart_count(&self) -> Option<u32> {
         self.restart_count
+    }
+
+    /// Whether the document has a `RestartCount` of it, readable or not.
+    #[must_use]
+    pub fn lists_restart_count(&self) -> bool {
+        self.lists_restart_count
     }
 
     /// The container's hard memory limit, bytes; `None` if it has none.

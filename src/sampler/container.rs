@@ -126,6 +126,7 @@ impl Container {
             is_running: container.known_status().map(|_| container.is_running()),
             is_injected: container.is_injected(),
         };
+        self.known.lists_restart_count = container.lists_restart_count();
         self.fresh.on_described(container.is_stopped());
     }
 

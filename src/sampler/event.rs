@@ -111,13 +111,17 @@ pub(super) struct Known {
     pub(super) has_network: bool,
     pub(super) has_cpu_basis: bool,
     pub(super) has_memory_basis: bool,
+    /// In the task document, readable or not.
+    pub(super) lists_restart_count: bool,
 }
 
 /// Why a container's metric is missing, if no value of it ever came.
 fn why_unavailable(metric: Metric, known: Known) -> &'static str {
     match metric {
+        Metric::RestartCount if known.lists_restart_count => {
+            "the container's RestartCount in the task document is malformed"
+        }
         Metric::RestartCount => "the container has no restart policy, or the agent is before 1.86",
-        Metric::EphemeralStorageUtilization => "the task document has no EphemeralStorageMetrics",
         _ if known.readings == 0 => "no stats of the container have come yet",
         _ if known.readings == 1 => "the second sample of the container has not come yet",
         Metric::CpuUtilization | Metric::CpuUsage if !known.has_cpu => {

@@ -72,6 +72,8 @@ pub struct Sampler {
     pace: TaskPace,
     /// The fields of the last task document that could not be read.
     bad_fields: Vec<BadField>,
+    /// Whether the last task document has `EphemeralStorageMetrics`, readable or not.
+    lists_storage: bool,
     /// The metrics of the task of which there was a value.
     seen: MetricSet,
     began_at: Option<Instant>,
@@ -100,6 +102,7 @@ impl Sampler {
             sums: Sums::default(),
             pace: TaskPace::default(),
             bad_fields: Vec::new(),
+            lists_storage: false,
             seen: MetricSet::default(),
             began_at: None,
             is_reviewed: false,
@@ -154,6 +157,7 @@ impl Sampler {
                 events.push(Event::TaskFieldsMalformed { fields });
             }
         }
+        self.lists_storage = task.lists_ephemeral_storage();
         let gone = self.update_containers(task, now.instant);
         self.places.assign(task, &mut self.containers, &gone, events);
         let is_incomplete = self.places.are_incomplete(task, &self.containers, now.instant, events);
@@ -325,8 +329,27 @@ impl Sampler {
                 && if metric.is_of_network() { is_awsvpc } else { metric.is_of_task() }
         };
         let missing = self.wanted.iter().filter(is_missing);
-        let why = |metric| sums::why_unavailable(metric, &self.containers, self.limits);
+        let why = |metric| match metric {
+            Metric::EphemeralStorageUtilization if self.lists_storage => {
+                "the task document's EphemeralStorageMetrics is malformed or incomplete"
+            }
+            Metric::EphemeralStorageUtilization => {
+                "the task document has no EphemeralStorageMetrics"
+            }
+            Metric::TaskCpuUtilization | Metric::TaskMemoryUtilization
+                if self.has_bad_limits() && self.basis(metric, None).is_none() =>
+            {
+                "limits in the task document are malformed"
+            }
+            _ => sums::why_unavailable(metric, &self.containers, self.limits),
+        };
         missing.map(|metric| (metric, why(metric))).collect()
+    }
+
+    /// Whether a limit in the last task document, of the task or of a container, could
+    /// not be read.
+    fn has_bad_limits(&self) -> bool {
+        self.bad_fields.iter().any(|field| field.path().contains("Limits"))
     }
 
     /// How often samples are renewed, once that is known: the shortest of the

@@ -225,7 +225,6 @@ pub(super) fn why_unavailable(
 ) -> &'static str {
     let user = || containers.iter().filter(|c| is_awaited(c) && !c.described.is_injected);
     match metric {
-        Metric::EphemeralStorageUtilization => "the task document has no EphemeralStorageMetrics",
         Metric::TaskCpuUtilization if vcpu(containers, limits).is_none() => {
             "neither the task nor its containers reserve CPU"
         }

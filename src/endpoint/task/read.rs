@@ -179,7 +179,7 @@ impl Reader {
     }
 
     fn ephemeral_storage(&mut self, value: Value<'_, '_>, at: Path<'_>) -> EphemeralStorage {
-        let mut storage = EphemeralStorage::default();
+        let mut storage = EphemeralStorage { is_listed: !value.is_null(), ..Default::default() };
         for (key, value) in self.fields(value, at) {
             let at = Path::Field(&at, key);
             match key {
@@ -213,7 +213,10 @@ impl Reader {
                 "Type" => container.kind = self.text(value, at),
                 "StartedAt" => container.started_at = self.time(value, at),
                 "Health" => container.health = self.health(value, at),
-                "RestartCount" => container.restart_count = self.count(value, at),
+                "RestartCount" => {
+                    container.restart_count = self.count(value, at);
+                    container.lists_restart_count = !value.is_null();
+                }
                 "Limits" => container.limits = self.container_limits(value, at),
                 "Networks" => container.networks = self.networks(value, at),
                 _ => {}

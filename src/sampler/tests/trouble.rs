@@ -324,6 +324,39 @@ fn a_value_that_cloudwatch_would_refuse_is_no_sample() {
 }
 
 #[test]
+fn a_field_that_is_malformed_is_not_said_to_be_missing() {
+    let why = |json: &str, metric: Metric| {
+        let mut bench = Bench::measuring(&["web"], &[metric]);
+        bench.task(json);
+        bench.sampler.unseen()[0].reason
+    };
+    let web = r#""Containers": [{"DockerId": "w1", "Name": "web", "KnownStatus": "RUNNING""#;
+    for storage in [r#"{"Utilized": "20", "Reserved": 100}"#, "[]", "7", "{}"] {
+        let json = format!(r#"{{"EphemeralStorageMetrics": {storage}, {web}}}]}}"#);
+        let said = why(&json, Metric::EphemeralStorageUtilization);
+        assert!(said.contains("EphemeralStorageMetrics is malformed"), "{storage}: {said}");
+    }
+    for storage in ["", r#""EphemeralStorageMetrics": null, "#] {
+        let json = format!("{{{storage}{web}}}]}}");
+        let said = why(&json, Metric::EphemeralStorageUtilization);
+        assert_eq!(said, "the task document has no EphemeralStorageMetrics");
+    }
+    for (count, is_malformed) in [("-1", true), (r#""2""#, true), ("null", false)] {
+        let json = format!(r#"{{{web}, "RestartCount": {count}}}]}}"#);
+        assert_eq!(why(&json, Metric::RestartCount).contains("malformed"), is_malformed, "{count}");
+    }
+    for (metric, limit) in
+        [(Metric::TaskCpuUtilization, "CPU"), (Metric::TaskMemoryUtilization, "Memory")]
+    {
+        let json = format!(r#"{{"Limits": {{"{limit}": "2"}}, {web}}}]}}"#);
+        assert_eq!(why(&json, metric), "limits in the task document are malformed");
+        let json = format!(r#"{{{web}, "Limits": {{"{limit}": "2"}}}}]}}"#);
+        assert_eq!(why(&json, metric), "limits in the task document are malformed");
+        assert!(!why(&format!("{{{web}}}]}}"), metric).contains("malformed"));
+    }
+}
+
+#[test]
 fn no_name_is_kept_that_no_task_definition_can_have() {
     let json = |length| {
         let name = "x".repeat(length);
