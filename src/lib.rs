@@ -2,11 +2,14 @@
 //! as high-resolution metrics in CloudWatch.
 //!
 //! The data flows one way. [`endpoint`] asks the task metadata endpoint and makes
-//! [`reading`]s of what it answers; [`kernel`] reads the same counters at their source;
-//! [`sampler`] turns those into [`sample`]s; [`publisher`] decides
-//! when they are sent; `cloudwatch` sends them. [`output`] makes lines of them for
-//! stdout, if that is wanted. These are state machines that are told the [`time`];
-//! `sidecar` has the clock, the sockets and the tasks, and wires the rest together.
+//! [`reading`]s of what it answers; [`kernel`] reads the same counters at their source,
+//! and [`proof`] decides which of those are believed. [`sampler`] turns readings into
+//! [`sample`]s; [`publisher`] decides when they are sent; `cloudwatch` sends them.
+//! [`output`] makes lines of them for stdout, if that is wanted.
+//!
+//! [`proof`], [`sampler`] and [`publisher`] do no I/O and are told the [`time`].
+//! [`endpoint`], [`kernel`], [`output`] and `cloudwatch` do I/O. `sidecar` has the
+//! clock and the tasks, and connects the rest.
 //! Besides, there is the configuration ([`settings`]), what the operator is told
 //! ([`report`]), and what an operator asks: `check` before, [`health`] while it
 //! runs.

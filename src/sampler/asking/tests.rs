@@ -1,3 +1,6 @@
+//! When the endpoint is asked, for rhythms that are known, late and unknown, and what
+//! that costs in requests.
+
 use super::*;
 use crate::time::{Now, Timestamp};
 

@@ -1,3 +1,5 @@
+//! What is learned of a container's rhythm from readings at moments written here.
+
 use super::*;
 
 const BASE_MS: u64 = 1_795_514_400_000;

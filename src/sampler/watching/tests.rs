@@ -1,3 +1,5 @@
+//! When the kernel is read, around the renewals of rhythms that are known.
+
 use super::*;
 use crate::time::{Now, Timestamp};
 
