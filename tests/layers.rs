@@ -183,8 +183,8 @@ fn only_the_item_after_cfg_test_is_left_out() {
         "mod tests {\n    use crate::exit;\n\n    fn f() {}\n}",
     ] {
         for indent in ["", "    "] {
-            let text = format!("use crate::time;\n#[cfg(test)]\n{item}\n\nuse crate::sample;\n");
-            let text: String = text.lines().map(|line| format!("{indent}{line}\n")).collect();
+            let text = format!("\nuse crate::time;\n#[cfg(test)]\n{item}\n\nuse crate::sample;\n");
+            let text = text.replace('\n', &format!("\n{indent}"));
             assert_eq!(used(&text).into_iter().collect::<Vec<_>>(), ["sample", "time"], "{text}");
         }
     }
