@@ -73,7 +73,7 @@ pub fn event(event: &Event) {
              dropped"
         ),
         Event::ClockSet { by_ms } => {
-            warn!(by_ms, "the host's clock was set: samples across that moment are dropped");
+            warn!(by_ms, "the clock was set: samples across that moment are dropped");
         }
         Event::SumsWait { containers, since } => warn!(
             containers = containers.join(", "),
