@@ -68,8 +68,9 @@ def pascal(value):
 
 def models(out):
     check = request_check("ecs", "RegisterTaskDefinition")
-    for platform in ("fargate", "ec2"):
-        task = example(f"task-definition/{platform}.json")
+    for path in sorted((EXAMPLES / "task-definition").glob("*.json")):
+        platform = path.stem
+        task = example(f"task-definition/{path.name}")
         check(task)
         wrong = copy.deepcopy(task)
         wrong["containerDefinitions"][1]["restartPolicy"]["enabled"] = "yes"

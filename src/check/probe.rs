@@ -310,7 +310,11 @@ fn processes(others: &[&ProbedContainer]) -> String {
     let processes: usize = others.iter().map(|it| it.processes).sum();
     let uses_file = others.iter().any(|it| it.file_is_open);
     let not_tried = if uses_file { "; not tried where the cgroup file is open" } else { "" };
-    format!("{processes} processes of {} measured containers{not_tried}", others.len())
+    format!(
+        "{} of {} measured containers{not_tried}",
+        text::probe::processes(processes),
+        others.len()
+    )
 }
 
 fn task_estimate(

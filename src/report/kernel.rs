@@ -71,7 +71,7 @@ pub fn estimates_task(interval: Duration) {
     info!(
         every = format_duration(interval),
         "TaskCPUUtilization will be estimated from /proc/stat, as soon as the endpoint has proven \
-         that, which takes four minutes or more; until then it is the endpoint's. With pidMode set \
+         that, which takes three minutes or so; until then it is the endpoint's. With pidMode set \
          to task in the task definition it would be read from the kernel for each container"
     );
 }

@@ -169,7 +169,7 @@ fn of_task(kernel: &KernelSource, is_memory: bool, interval: &str) -> MetricSour
                 Origin::Endpoint,
                 format!(
                     "an estimate from /proc/stat, every {interval}, follows once it is proven, after \
-                     four minutes or more: {agreed} of {COMPARISONS_NEEDED} comparisons agreed so far"
+                     three minutes or so: {agreed} of {COMPARISONS_NEEDED} comparisons agreed so far"
                 ),
             ),
         };

@@ -48,7 +48,7 @@ fn cgroup(it: &CgroupFinding) -> String {
         || "no container of the task".to_owned(),
         |number| format!("container {number}"),
     );
-    fact("cgroup", format!("{}: {} processes, {whose}", it.path, it.processes))
+    fact("cgroup", format!("{}: {}, {whose}", it.path, processes(it.processes)))
 }
 
 fn interface(it: &InterfaceFinding) -> String {
@@ -122,4 +122,9 @@ fn comparison(it: &ComparisonFinding) -> String {
 fn verdict(it: &Verdict) -> String {
     let answer = if it.is_possible { "can be read" } else { "no" };
     fact(it.tier, format!("{answer}: {}", it.what))
+}
+
+/// How many, in words.
+pub(in crate::check) fn processes(count: usize) -> String {
+    if count == 1 { "1 process".to_owned() } else { format!("{count} processes") }
 }

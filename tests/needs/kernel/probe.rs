@@ -12,10 +12,10 @@ use esp_endpoints::{
 use super::{PRIVILEGES, READER, load, mounts};
 use crate::engine::{Container, IMAGE};
 
-/// What the probe says as `user` with `more` options, and its exit code.
-fn probe(
+/// What a check with these arguments says as `user` with `more` options of Docker.
+fn check(
     target: &Container,
-    shared: bool,
+    is_shared: bool,
     user: &str,
     more: &[&str],
     arguments: &[&str],
@@ -27,7 +27,7 @@ fn probe(
     let mut command = Command::new("docker");
     command.args(["run", "--rm", "--network", "host", "--user", user]);
     command.args(PRIVILEGES).args(more).args(mounts());
-    if shared {
+    if is_shared {
         command.arg(format!("--pid=container:{}", target.id));
     }
     command.args(["-v", &format!("{}:/esp:ro", env!("CARGO_BIN_EXE_esp"))]);
@@ -35,19 +35,26 @@ fn probe(
         ("CONTAINER_NAME", target.name.as_str()),
         ("NAMESPACE", "Secret-Project"),
         ("AWS_SECRET_ACCESS_KEY", "secret-example"),
+        ("OUTPUT", "stdout"),
         ("ECS_CONTAINER_METADATA_URI_V4", &metadata.uri()),
     ] {
         command.args(["--env", &format!("{name}={value}")]);
     }
-    command.args([IMAGE, "/esp", "check", "--source"]).args(arguments);
+    command.args([IMAGE, "/esp", "check"]).args(arguments);
     let output = command.stdin(Stdio::null()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}{errors}");
+    println!("as {user} {more:?}:\n{text}");
+    text
+}
+
+/// The probe, which shows no ids and no names.
+fn probe(target: &Container, is_shared: bool, user: &str, more: &[&str]) -> String {
+    let text = check(target, is_shared, user, more, &["--source"]);
     for hidden in [&target.id[..12], target.name.as_str(), "ecret", "111122223333", "127.0.0.1"] {
         assert!(!text.contains(hidden), "{hidden:?} is in\n{text}");
     }
-    println!("as {user} {more:?}:\n{text}");
     text
 }
 
@@ -59,7 +66,7 @@ fn expect(text: &str, parts: &[&str]) {
 
 pub(super) fn says_what_can_be_read() {
     let target = load("probe", &["--user", READER, "--cpus", "0.5"], "square 50");
-    let text = probe(&target, true, READER, &[], &[]);
+    let text = probe(&target, true, READER, &[]);
     let is_v1 = std::path::Path::new("/sys/fs/cgroup/cpuacct").exists();
     expect(&text, &[if is_v1 { "cgroup version    1" } else { "cgroup version    2" }]);
     expect(
@@ -69,20 +76,27 @@ pub(super) fn says_what_can_be_read() {
     expect(&text, &["exact             can be read: ", "/proc/stat        over ", "difference "]);
     expect(&text, &["network           no: ", "task estimate     no: only on Fargate"]);
 
-    let text = probe(&target, true, "65533:65533", &[], &[]);
+    let text = probe(&target, true, "65533:65533", &[]);
     expect(
         &text,
         &["exact             no: container 1: ", "(needs the same uid and gid, or uid 0"],
     );
     expect(&text, &["processes         can be read: "]);
 
-    let text = probe(&target, true, "0:0", &["--cap-add", "SYS_PTRACE"], &[]);
+    let text = probe(&target, true, "0:0", &["--cap-add", "SYS_PTRACE"]);
     expect(&text, &["exact             can be read: "]);
 
-    let text = probe(&target, false, READER, &[], &[]);
+    let text = probe(&target, false, READER, &[]);
     expect(&text, &["exact             no: container 1: no process of it is visible"]);
     expect(
         &text,
         &["processes         no: container 1: no process of it is visible: no shared PID"],
+    );
+
+    let text = check(&target, true, READER, &[], &[]);
+    let words = "the endpoint, every 2";
+    expect(
+        &text,
+        &["Sources: ok\n  CPUUtilization     ", words, "; the kernel (cgroup file), every 1s, "],
     );
 }

@@ -5,9 +5,6 @@ use std::collections::BTreeMap;
 
 use super::{documents, fences, in_repository, text};
 
-/// Its text comes with the next change of the sources.
-const PENDING: &str = "docs/sources.md";
-
 /// The anchors that GitHub gives to a document's headings.
 fn anchors(document: &str) -> Vec<String> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
@@ -38,9 +35,6 @@ fn wrong(from: &str, target: &str) -> Option<String> {
     let path = if path.is_empty() { from.to_owned() } else { format!("{folder}/{path}") };
     let path = path.trim_start_matches('/');
     if !in_repository(path).exists() {
-        if path == PENDING {
-            return None;
-        }
         return Some(format!("{from}: there is no {path}"));
     }
     let is_known = anchor.is_empty() || anchors(&text(path)).iter().any(|known| known == anchor);

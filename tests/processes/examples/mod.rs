@@ -6,6 +6,7 @@
 mod alarms;
 mod files;
 mod running;
+mod tiers;
 
 use esp::{
     endpoint::task::TaskDocument,
