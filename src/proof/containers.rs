@@ -40,6 +40,8 @@ struct Proven {
     read_in: u64,
     /// `read` of the endpoint's last reading.
     said: Option<Timestamp>,
+    /// Its memory could be read as well.
+    has_memory: bool,
 }
 
 /// The proofs of the containers of a task.
@@ -69,6 +71,7 @@ impl Proofs {
                 generation: None,
                 read_in: 0,
                 said: None,
+                has_memory: false,
             });
         }
         self.containers.sort_by(|a, b| a.docker_id.cmp(&b.docker_id));
@@ -113,7 +116,9 @@ impl Proofs {
             }
             container.proof.on_kernel_found(value.tier);
             container.generation = Some(value.generation);
+            container.has_memory = false;
         }
+        container.has_memory |= value.memory.is_some();
         let outcome = container.proof.on_kernel(value.cpu, now.instant);
         note(&container.name, outcome.event, events, refuted);
         let (read, cpu, is_cpu_base) = match outcome.handed {
@@ -132,9 +137,13 @@ impl Proofs {
             if container.read_in == *round {
                 continue;
             }
-            if container.proof.tier().is_some() {
+            if let Some(tier) = container.proof.tier() {
+                let was_proven = container.proof.is_proven();
                 container.proof.on_kernel_lost();
                 container.generation = None;
+                container.has_memory = false;
+                let lost = was_proven.then_some(Event::Lost { tier });
+                note(&container.name, lost, events, refuted);
             }
             note(&container.name, container.proof.advance(now.instant), events, refuted);
         }
@@ -180,12 +189,14 @@ impl Proofs {
         self.containers.iter().filter(|container| container.proof.is_proven()).count()
     }
 
-    /// Whether all of these containers are proven by their own cgroup file, so that the
-    /// endpoint has nothing to add for them.
+    /// Whether all of these containers are proven by their own cgroup file, and their memory
+    /// is read with it if it is wanted, so that the endpoint has nothing to add for them.
     #[must_use]
-    pub fn are_all_exact(&self) -> bool {
+    pub fn are_all_exact(&self, with_memory: bool) -> bool {
         let is_exact = |container: &Proven| {
-            container.proof.is_proven() && container.proof.tier() == Some(Tier::CgroupFile)
+            container.proof.is_proven()
+                && container.proof.tier() == Some(Tier::CgroupFile)
+                && (container.has_memory || !with_memory)
         };
         !self.containers.is_empty() && self.containers.iter().all(is_exact)
     }

@@ -106,6 +106,11 @@ pub enum Event {
     },
     /// Renewals come again, and the first one agrees.
     EndpointBack,
+    /// The kernel's values cannot be read any more: the endpoint's are handed on.
+    Lost {
+        /// What they were read from.
+        tier: Tier,
+    },
     /// No renewal has come for too long: nothing is handed on until one comes.
     GivenUp {
         /// What the kernel's values are read from.

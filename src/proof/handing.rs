@@ -15,8 +15,11 @@ use crate::{
 /// much of a shorter one.
 const JOIN_MIN_NS: u64 = 500_000_000;
 /// A kernel value that took longer to read is of an uncertain moment, ns: it is good for
-/// a comparison, but 1 % of a second off.
+/// a comparison, but 1 % of a second off. It is good enough if it is so small a part of
+/// the time since the last value: on a host that has no CPU for us, some values are better
+/// than none.
 const WIDTH_MAX_NS: u64 = 20_000_000;
+const WIDTH_PARTS: u64 = 50;
 /// If the endpoint's readings stay older than the kernel's last value for so long, they
 /// are taken as they are.
 const OLDER_FOR_MAX: Duration = Duration::from_mins(1);
@@ -64,7 +67,9 @@ impl Handing {
         let endpoint = self.last.filter(|last| last.kernel_at.is_none());
         let is_too_early =
             endpoint.and_then(|last| last.read).is_some_and(|last_read| !is_apart(last_read, read));
-        if value.width_ns() > WIDTH_MAX_NS || is_too_early {
+        let last_read = self.last.and_then(|last| last.read);
+        let since_ns = last_read.and_then(|last_read| read.ns_since(last_read)).unwrap_or(0);
+        if value.width_ns() > WIDTH_MAX_NS.max(since_ns / WIDTH_PARTS) || is_too_early {
             return Handed::Nothing;
         }
         if tier == Tier::Processes {

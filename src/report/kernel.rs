@@ -108,6 +108,11 @@ pub fn proof(said: &ContainerEvent) {
         Event::EndpointBack => {
             info!(container, "the endpoint has new stats of this container again");
         }
+        Event::Lost { tier } => warn!(
+            container,
+            kernel = words(tier),
+            "the kernel's counter of this container cannot be read any more: the endpoint's is used"
+        ),
         Event::GivenUp { tier, since } => warn!(
             container,
             kernel = words(tier),
@@ -123,7 +128,7 @@ pub fn task(said: &TaskEvent) {
     match *said {
         TaskEvent::Proven { platform_cpus } => info!(
             platform_cpus,
-            "the task's CPU is estimated every second from /proc/stat: over three minutes the estimate \
+            "the task's CPU is estimated every second from /proc/stat: over some minutes the estimate \
              agreed with the sum of the containers; platform_cpus is what the platform uses"
         ),
         TaskEvent::Refuted { used_cpus, estimated_cpus, allowed_cpus } => warn!(

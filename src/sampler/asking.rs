@@ -106,7 +106,11 @@ impl Asking {
         let took = now.saturating_duration_since(asked);
         // An endpoint that is slow, or a host that has no CPU for us, keeps no rhythm.
         let known = rhythms.filter(|_| took * 4 <= self.interval);
-        let next = known.and_then(|containers| self.best(asked, &containers));
+        let next = if self.is_spared {
+            Some(self.spared(asked, known.as_ref()))
+        } else {
+            known.and_then(|containers| self.best(asked, &containers))
+        };
         self.due = next.map_or_else(
             || {
                 let passed = self.passed(now);
@@ -139,23 +143,26 @@ impl Asking {
         self.saved = self.saved.saturating_add(intervals).min(EARLY_ONE_IN * EARLY_SAVED);
     }
 
+    /// The next moment while a proven source has all that the endpoint has: also if the
+    /// endpoint is slow, or does not answer.
+    fn spared<'a, I>(&self, asked: Instant, containers: Option<&I>) -> Instant
+    where
+        I: Iterator<Item = &'a Rhythm> + Clone,
+    {
+        let rest = SPARE.max(self.interval);
+        let soonest = asked + rest.saturating_sub(SPARE_SLACK);
+        let known = containers.filter(|containers| are_known(*containers));
+        let next = known.and_then(|containers| best_of_any(soonest, containers));
+        next.filter(|next| *next <= asked + rest * 2).unwrap_or(asked + rest)
+    }
+
     /// The best moment after the request at `asked`, if there is a reason for one.
     fn best<'a>(
         &mut self,
         asked: Instant,
         containers: &(impl Iterator<Item = &'a Rhythm> + Clone),
     ) -> Option<Instant> {
-        let count = containers.clone().take(CONTAINERS_MAX + 1).count();
-        let is_known = (1..=CONTAINERS_MAX).contains(&count)
-            && containers.clone().all(|rhythm| rhythm.visible_at().is_some());
-        if self.is_spared {
-            let rest = SPARE.max(self.interval);
-            let soonest = asked + rest.saturating_sub(SPARE_SLACK);
-            let next = is_known.then(|| best_of_any(soonest, containers)).flatten();
-            let next = next.filter(|next| *next <= asked + rest * 2);
-            return Some(next.unwrap_or(asked + rest));
-        }
-        if !is_known {
+        if !are_known(containers) {
             return None;
         }
         let pauses = Pauses { asked, interval: self.interval };
@@ -196,6 +203,13 @@ impl Asking {
         let into = room.as_nanos() * u128::from(place) / 1_000_000;
         asked + self.interval + Duration::from_nanos(u64::try_from(into).unwrap_or(0))
     }
+}
+
+/// Whether the rhythm of each is known, and they are not too many.
+fn are_known<'a>(containers: &(impl Iterator<Item = &'a Rhythm> + Clone)) -> bool {
+    let count = containers.clone().take(CONTAINERS_MAX + 1).count();
+    (1..=CONTAINERS_MAX).contains(&count)
+        && containers.clone().all(|rhythm| rhythm.visible_at().is_some())
 }
 
 /// Of the moments that come into question, the one at which the readings are youngest.

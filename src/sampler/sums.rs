@@ -33,8 +33,8 @@ pub(super) struct Sums {
     is_estimated: bool,
 }
 
-/// An estimate that has not come for so long comes no more.
-const ESTIMATE_FOR: Duration = Duration::from_secs(3);
+/// Two estimates that are further apart are not compared: no interval is as long.
+const ESTIMATE_APART_MAX: Duration = Duration::from_secs(90);
 
 impl Sums {
     /// Whether any of them is wanted.
@@ -62,11 +62,10 @@ impl Sums {
         let counted = || containers.iter().filter(|container| is_renewed(container));
         let read = |container: &Container| container.cpu.accounted().map(|it| it.read);
         let Some(newest) = counted().filter_map(read).max() else { return seen };
-        let is_estimated = self.is_estimate_new(now);
-        let overlaps = std::mem::replace(&mut self.is_estimated, is_estimated);
+        // Of this time, or of a part of it, an estimate has been published.
+        let is_estimated = std::mem::take(&mut self.is_estimated);
         if let (Some(cores), Some(vcpu)) = (cores(counted()), vcpu(containers, poll.limits))
             && !is_estimated
-            && !overlaps
             && poll.give(Metric::TaskCpuUtilization, None, newest, 100.0 * cores / vcpu)
         {
             seen.insert(Metric::TaskCpuUtilization);
@@ -100,10 +99,6 @@ impl Sums {
         seen
     }
 
-    fn is_estimate_new(&self, now: Instant) -> bool {
-        self.estimate.is_some_and(|(_, at)| now.saturating_duration_since(at) <= ESTIMATE_FOR)
-    }
-
     /// Takes in what all containers have used together. Says whether that makes a value.
     pub(super) fn on_task_reading(
         &mut self,
@@ -113,13 +108,17 @@ impl Sums {
     ) -> bool {
         let now = poll.now.instant;
         let counter = Counter { read: reading.read, total_ns: reading.total_ns };
-        let is_next = self.is_estimate_new(now) && !reading.is_base;
-        let before = self.estimate.replace((counter, now)).filter(|_| is_next);
-        self.is_estimated = true;
-        let Some((before, vcpu)) = before.zip(vcpu(containers, poll.limits)) else { return false };
-        cpu::cores(before.0, counter).is_some_and(|cores| {
+        let every = |before: Instant| now.saturating_duration_since(before);
+        let before = self.estimate.replace((counter, now));
+        let before = before.filter(|(_, at)| !reading.is_base && every(*at) <= ESTIMATE_APART_MAX);
+        let Some(((before, _), vcpu)) = before.zip(vcpu(containers, poll.limits)) else {
+            return false;
+        };
+        let is_given = cpu::cores(before, counter).is_some_and(|cores| {
             poll.give(Metric::TaskCpuUtilization, None, reading.read, 100.0 * cores / vcpu)
-        })
+        });
+        self.is_estimated |= is_given;
+        is_given
     }
 
     /// Warns, once a container has been silent for longer than it may be.

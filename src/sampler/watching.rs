@@ -5,7 +5,6 @@
 use std::time::{Duration, Instant};
 
 use super::rhythm::Rhythm;
-use crate::time::ticker::Ticker;
 
 /// A reading is to lie this long before a renewal, and this long after it: the endpoint's
 /// stamp and its counter lie up to 20 ms apart, and renewals are not quite regular.
@@ -19,7 +18,8 @@ const REQUEST_AFTER_MAX: Duration = Duration::from_millis(200);
 /// The moments at which the kernel is read.
 #[derive(Clone, Copy, Debug)]
 pub struct Watching {
-    tick: Ticker,
+    next_tick: Instant,
+    interval: Duration,
     around: Option<Instant>,
 }
 
@@ -27,21 +27,26 @@ impl Watching {
     /// The first tick is at `start`, and `interval`, which is not zero, the distance
     /// between two.
     #[must_use]
-    pub fn new(start: Instant, interval: Duration) -> Self {
-        Self { tick: Ticker::new(start, interval), around: None }
+    pub const fn new(start: Instant, interval: Duration) -> Self {
+        Self { next_tick: start, interval, around: None }
     }
 
     /// When the kernel is read next.
     #[must_use]
     pub fn next(&self) -> Instant {
-        self.around.map_or(self.tick.next(), |around| around.min(self.tick.next()))
+        self.around.map_or(self.next_tick, |around| around.min(self.next_tick))
     }
 
-    /// The moment has come. Says whether it is a tick, of which samples are made.
+    /// The moment has come. Says whether it is a tick, of which samples are made. After a
+    /// tick that came late, the next is at least half an interval away: two readings at
+    /// nearly the same moment would make a value of next to no time.
     pub fn take(&mut self, now: Instant) -> bool {
-        let is_tick = self.tick.next() <= now;
+        let is_tick = self.next_tick <= now;
         if is_tick {
-            self.tick.advance(now);
+            let late = now.saturating_duration_since(self.next_tick);
+            let passed = (late + self.interval / 2).as_nanos() / self.interval.as_nanos().max(1);
+            let passed = u32::try_from(passed).unwrap_or(u32::MAX - 1);
+            self.next_tick += self.interval * (passed + 1);
         }
         self.around = self.around.filter(|around| *around > now);
         is_tick

@@ -35,8 +35,14 @@ pub(crate) struct KernelSource<K = Kernel> {
     pub(super) task: Option<TaskSource>,
     /// The machine beside the endpoint, for a probe.
     comparison: Option<Machine>,
-    /// Whether a reading would give anything.
+    /// Whether a reading would give anything; or one more has to say that none does.
     is_of_use: bool,
+    has_to_end: bool,
+    /// What was told of each container, by its Docker id: whether its cgroup file is open,
+    /// and whether its processes are summed.
+    told: Vec<(String, [bool; 2])>,
+    /// What was told of the network and of the task.
+    told_rest: Option<(Option<Result<String, NoInterface>>, bool)>,
 }
 
 /// The machine's busy time beside what the endpoint says.
@@ -64,6 +70,9 @@ impl<K: KernelCounters> KernelSource<K> {
             task: None,
             comparison: None,
             is_of_use: false,
+            has_to_end: false,
+            told: Vec::new(),
+            told_rest: None,
         }
     }
 
@@ -85,7 +94,11 @@ impl<K: KernelCounters> KernelSource<K> {
             container.network_mode().hash(&mut hasher);
         }
         let looks_at = Some(hasher.finish());
-        if self.looked_at == looks_at {
+        // What was not found may be there by now: a program takes on its user after its
+        // start, and processes end.
+        let is_found = |it: Finding<'_>| it.file.is_ok();
+        let is_worth_another = self.kernel.is_shared() && !self.kernel.findings().all(is_found);
+        if self.looked_at == looks_at && !is_worth_another {
             return false;
         }
         self.looked_at = looks_at;
@@ -95,10 +108,12 @@ impl<K: KernelCounters> KernelSource<K> {
         self.interface = self.choose_interface(task);
         self.task = self.task_source(task, now);
         let has_container = self.kernel.findings().any(|it| it.file.is_ok() || it.sum.is_ok());
+        let was_of_use = self.is_of_use;
         self.is_of_use = has_container
             || self.comparison.is_some()
             || self.task.is_some()
             || matches!(self.interface, Some(Ok(_)));
+        self.has_to_end = was_of_use && !self.is_of_use;
         true
     }
 
@@ -134,7 +149,7 @@ impl<K: KernelCounters> KernelSource<K> {
 
     /// Whether a reading would give anything.
     pub(crate) const fn is_of_use(&self) -> bool {
-        self.is_of_use
+        self.is_of_use || self.has_to_end
     }
 
     /// Reads the kernel. At a tick, what is believed becomes samples; between two ticks the
@@ -176,6 +191,7 @@ impl<K: KernelCounters> KernelSource<K> {
                 into.on_task_reading(reading, now, samples);
             }
             into.on_kernel_network(kernel.read_network(), now, samples);
+            self.has_to_end = false;
         }
     }
 
@@ -207,7 +223,8 @@ impl<K: KernelCounters> KernelSource<K> {
         let is_network =
             self.wanted.iter().any(Metric::is_of_network) && !matches!(self.interface, Some(Ok(_)));
         let is_block_io = self.wanted.iter().any(Metric::is_of_block_io);
-        self.proofs.are_all_exact() && !is_network && !is_block_io
+        let is_memory = parts_of(self.wanted).memory;
+        self.proofs.are_all_exact(is_memory) && !is_network && !is_block_io
     }
 
     /// Shows what was found for each container, with its name.
@@ -217,6 +234,33 @@ impl<K: KernelCounters> KernelSource<K> {
                 show(name, &finding);
             }
         }
+    }
+
+    /// The same of those of which that is not what it was.
+    pub(crate) fn found_anew(&mut self, mut show: impl FnMut(&str, &Finding<'_>)) {
+        let Self { kernel, proofs, told, .. } = self;
+        told.retain(|(docker_id, _)| proofs.name_of(docker_id).is_some());
+        for finding in kernel.findings() {
+            let Some(name) = proofs.name_of(finding.docker_id) else { continue };
+            let now = [finding.file.is_ok(), finding.sum.is_ok()];
+            match told.iter_mut().find(|(docker_id, _)| docker_id == finding.docker_id) {
+                Some((_, before)) if *before == now => continue,
+                Some((_, before)) => *before = now,
+                None => told.push((finding.docker_id.to_owned(), now)),
+            }
+            show(name, &finding);
+        }
+    }
+
+    /// Whether what was found of the network and of the whole task is not what it was.
+    pub(crate) fn is_rest_news(&mut self) -> bool {
+        let now = Some((self.interface.clone(), self.task.is_some()));
+        std::mem::replace(&mut self.told_rest, now.clone()) != now
+    }
+
+    /// Whether values of a container or more are taken from the kernel.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.proofs.proven() > 0
     }
 
     /// What was found for the container with this id, and how far its proof is.

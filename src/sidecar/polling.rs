@@ -14,7 +14,7 @@ use crate::{
     endpoint::{Resource, stats::StatsParser, task::TaskDocument},
     reading::Entry,
     sample::metric::Sample,
-    sampler::{Event, Sampler, parts_of},
+    sampler::{Event, Sampler, parts_of, watching::Watching},
     settings::Settings,
     time::Now,
 };
@@ -40,6 +40,8 @@ pub(crate) struct Poller<W: World> {
     pub(crate) slowest: Duration,
     /// The kernel was looked at anew; for the caller to take out.
     pub(crate) has_looked: bool,
+    /// When the kernel is read while an answer is waited for; `None` if it is not.
+    pub(crate) watching: Option<Watching>,
 }
 
 /// What came of a poll.
@@ -80,6 +82,7 @@ impl<W: World> Poller<W> {
             events: Vec::new(),
             slowest: Duration::ZERO,
             has_looked: false,
+            watching: None,
         }
     }
 
@@ -124,10 +127,8 @@ impl<W: World> Poller<W> {
     /// Reads the kernel, if that gives anything. Only at a tick, values that are believed
     /// become samples.
     pub(crate) fn read_kernel(&mut self, world: &W, is_tick: bool) {
-        if let Some(kernel) = self.kernel.as_mut().filter(|kernel| kernel.is_of_use()) {
-            let now = world.now();
-            kernel.read(now, &mut self.sampler, &mut self.samples, &mut self.events, is_tick);
-        }
+        let Self { sampler, kernel, samples, events, watching, .. } = self;
+        Watcher { kernel, watching, sampler, samples, events }.read(world.now(), is_tick);
     }
 
     /// The task again. If there is no answer, what is known of it stays valid.
@@ -137,7 +138,9 @@ impl<W: World> Poller<W> {
     }
 
     async fn read_task(&mut self, world: &W) -> Result<TaskDocument, PollError> {
-        let answer = get(&mut self.client, Resource::Task, world, &mut self.timer).await?;
+        let Self { client, timer, sampler, kernel, samples, events, watching, .. } = self;
+        let watcher = Watcher { kernel, watching, sampler, samples, events };
+        let answer = get(client, Resource::Task, world, timer, watcher).await?;
         self.slowest = self.slowest.max(answer.took);
         let task =
             TaskDocument::parse(answer.body).map_err(|error| PollError(error.to_string()))?;
@@ -154,7 +157,9 @@ impl<W: World> Poller<W> {
 
     async fn read_stats(&mut self, world: &W) -> Result<Instant, PollError> {
         self.sampler.on_asked(world.now().instant);
-        let answer = get(&mut self.client, Resource::Stats, world, &mut self.timer).await?;
+        let Self { client, timer, sampler, kernel, samples, events, watching, .. } = self;
+        let watcher = Watcher { kernel, watching, sampler, samples, events };
+        let answer = get(client, Resource::Stats, world, timer, watcher).await?;
         self.slowest = self.slowest.max(answer.took);
         let Self { parser, sampler, kernel, samples, events, .. } = self;
         let arrived = answer.arrived;
@@ -177,6 +182,35 @@ impl<W: World> Poller<W> {
     }
 }
 
+/// What reads the kernel, also while an answer is waited for.
+struct Watcher<'a> {
+    kernel: &'a mut Option<KernelSource>,
+    watching: &'a mut Option<Watching>,
+    sampler: &'a mut Sampler,
+    samples: &'a mut Vec<Sample>,
+    events: &'a mut Vec<Event>,
+}
+
+impl Watcher<'_> {
+    /// When the kernel is read next, if it is.
+    fn next(&self) -> Option<Instant> {
+        let is_of_use = self.kernel.as_ref().is_some_and(KernelSource::is_of_use);
+        self.watching.as_ref().filter(|_| is_of_use).map(Watching::next)
+    }
+
+    /// That moment has come.
+    fn take(&mut self, now: Now) {
+        let is_tick = self.watching.as_mut().is_some_and(|watching| watching.take(now.instant));
+        self.read(now, is_tick);
+    }
+
+    fn read(&mut self, now: Now, is_tick: bool) {
+        if let Some(kernel) = self.kernel.as_mut().filter(|kernel| kernel.is_of_use()) {
+            kernel.read(now, self.sampler, self.samples, self.events, is_tick);
+        }
+    }
+}
+
 /// Why a poll brought nothing, as one line.
 #[derive(Debug)]
 pub(crate) struct PollError(String);
@@ -194,11 +228,19 @@ async fn get<'client, W: World>(
     resource: Resource,
     world: &W,
     timer: &mut W::Timer,
+    mut watcher: Watcher<'_>,
 ) -> Result<Answer<'client>, PollError> {
     let asked = world.now().instant;
     let answered = async { Some(client.get(resource, asked).await) };
+    let over_at = asked + ENDPOINT_TIMEOUT;
     let over = async {
-        timer.until(asked + ENDPOINT_TIMEOUT).await;
+        // An endpoint that hangs does not keep the kernel from being read: that is when
+        // its values matter.
+        while let Some(watch_at) = watcher.next().filter(|watch_at| *watch_at < over_at) {
+            timer.until(watch_at).await;
+            watcher.take(world.now());
+        }
+        timer.until(over_at).await;
         None
     };
     match answered.or(over).await {

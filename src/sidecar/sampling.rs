@@ -94,7 +94,7 @@ impl<W: World> Sampling<W> {
                 self.watch(&mut watching, &asking);
             }
             if wake == asking.next() {
-                self.ask(&mut asking).await;
+                self.ask(&mut asking, &mut watching).await;
                 self.plan_watching(&mut watching, &asking);
             }
             if self.lines_at.is_some_and(|lines_at| wake >= lines_at) {
@@ -106,7 +106,9 @@ impl<W: World> Sampling<W> {
             }
             log::tend();
         }
+        // The end may come while the endpoint is waited for.
         self.poller.read_kernel(&self.shared.world, true);
+        self.hand_over();
         let _ = self.poll_and_count().await;
     }
 
@@ -115,7 +117,15 @@ impl<W: World> Sampling<W> {
         let is_tick = watching.take(self.instant());
         self.poller.read_kernel(&self.shared.world, is_tick);
         self.plan_watching(watching, asking);
+        self.note_watched();
         self.hand_over();
+    }
+
+    /// Values of the kernel that are believed are samples, as answers of the endpoint are.
+    fn note_watched(&self) {
+        if self.poller.kernel.as_ref().is_some_and(KernelSource::is_proven) {
+            self.shared.note_sampled(self.instant());
+        }
     }
 
     fn plan_watching(&self, watching: &mut Watching, asking: &Asking) {
@@ -126,9 +136,12 @@ impl<W: World> Sampling<W> {
     }
 
     /// Asks the endpoint, and plans when it is asked next.
-    async fn ask(&mut self, asking: &mut Asking) {
+    async fn ask(&mut self, asking: &mut Asking, watching: &mut Watching) {
         self.shared.polling.set(Some(*asking));
+        self.poller.watching = Some(*watching);
         let polled = self.poll_and_count().await;
+        *watching = self.poller.watching.take().unwrap_or(*watching);
+        self.note_watched();
         let now = self.instant();
         if polled.is_err() {
             self.poller.sampler.doubt_rhythms();
@@ -330,10 +343,13 @@ impl<W: World> Sampling<W> {
 }
 
 /// Which metrics come from where.
-fn report_sources(kernel: &KernelSource, settings: &Settings) {
+fn report_sources(kernel: &mut KernelSource, settings: &Settings) {
     let is_wanted = settings.source == SourceChoice::Kernel;
     let every = settings.sample_interval;
-    kernel.found(|name, finding| report::kernel::found(name, finding, is_wanted, every));
+    kernel.found_anew(|name, finding| report::kernel::found(name, finding, is_wanted, every));
+    if !kernel.is_rest_news() {
+        return;
+    }
     if let Some(interface) = kernel.interface() {
         report::kernel::network(interface, every);
     }

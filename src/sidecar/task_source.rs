@@ -2,7 +2,7 @@
 //! task has a machine of its own. The way from `/proc/stat` and the endpoint's readings
 //! through the estimate to the sampler. What is believed of it is decided in `proof`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::{
     endpoint::task::{TaskContainer, TaskDocument},
@@ -19,16 +19,18 @@ const OWN_MACHINE: &str = "FARGATE";
 /// The machine's busy time, from what it has been idle.
 #[derive(Debug)]
 pub(super) struct BusyTime {
-    began: Now,
-    /// Since then, ns: it only grows, though it is made of ticks and of a time that is
-    /// read beside them.
+    /// The last reading: when, and what was idle until then, ns.
+    last: (Instant, Option<u64>),
+    /// Since the first reading, ns. It may fall a little, since it is made of ticks and of
+    /// a time that is read beside them.
+    raw_ns: i64,
+    /// The most that it has been: that only grows.
     busy_ns: u64,
-    first_idle_ns: Option<u64>,
 }
 
 impl BusyTime {
     pub(super) const fn new(now: Now) -> Self {
-        Self { began: now, busy_ns: 0, first_idle_ns: None }
+        Self { last: (now.instant, None), raw_ns: 0, busy_ns: 0 }
     }
 
     /// The busy time at the moment of a reading, in the time of the wall clock.
@@ -36,11 +38,17 @@ impl BusyTime {
         let tick_ns = 1_000_000_000 / machine.ticks_per_second.max(1);
         let idle_ns =
             machine.idle_ticks.saturating_add(machine.iowait_ticks).saturating_mul(tick_ns);
-        let since_idle_ns = idle_ns.saturating_sub(*self.first_idle_ns.get_or_insert(idle_ns));
-        let elapsed = ns(machine.before.saturating_duration_since(self.began.instant));
-        let busy_ns = elapsed.saturating_mul(u64::from(machine.cpus)).saturating_sub(since_idle_ns);
-        self.busy_ns = self.busy_ns.max(busy_ns);
-        let wall = |at: std::time::Instant| {
+        let (at, idle_before) = std::mem::replace(&mut self.last, (machine.before, Some(idle_ns)));
+        if let Some(idle_before_ns) = idle_before {
+            let elapsed_ns = ns(machine.before.saturating_duration_since(at));
+            // CPUs come and go: only what all of them can do counts.
+            let whole_ns = elapsed_ns.saturating_mul(u64::from(machine.cpus)).cast_signed();
+            let idle_ns = idle_ns.wrapping_sub(idle_before_ns).cast_signed();
+            self.raw_ns =
+                self.raw_ns.saturating_add(whole_ns.saturating_sub(idle_ns).min(whole_ns));
+        }
+        self.busy_ns = self.busy_ns.max(u64::try_from(self.raw_ns).unwrap_or(0));
+        let wall = |at: Instant| {
             let later_ns = ns(at.saturating_duration_since(now.instant));
             Timestamp::from_unix_ns(now.wall.unix_ns().saturating_add(later_ns))
         };
@@ -55,6 +63,8 @@ pub(super) struct TaskSource {
     estimate: TaskEstimate,
     /// The containers that have had data: Docker id and the `read` of the last.
     containers: Vec<(String, Timestamp)>,
+    /// The containers of the task document: nothing else counts.
+    listed: Vec<String>,
     busy: BusyTime,
     events: Vec<TaskEvent>,
 }
@@ -68,6 +78,7 @@ impl TaskSource {
             limit_cpus,
             estimate: TaskEstimate::new(limit_cpus, 0),
             containers: Vec::new(),
+            listed: listed(task),
             busy: BusyTime::new(now),
             events: Vec::new(),
         })
@@ -75,12 +86,9 @@ impl TaskSource {
 
     /// Another task document of the same task: containers that are gone count no more.
     pub(super) fn on_task(&mut self, task: &TaskDocument) {
-        let is_there = |docker_id: &str| {
-            let mut containers = task.containers().iter();
-            containers.any(|it| it.docker_id() == Some(docker_id) && !TaskContainer::is_stopped(it))
-        };
+        self.listed = listed(task);
         let before = self.containers.len();
-        self.containers.retain(|(docker_id, _)| is_there(docker_id));
+        self.containers.retain(|(docker_id, _)| self.listed.contains(docker_id));
         if self.containers.len() != before {
             self.estimate.on_containers(self.containers.len());
         }
@@ -88,6 +96,10 @@ impl TaskSource {
 
     /// The clock was set.
     pub(super) fn on_clock_step(&mut self) {
+        // Any stamp may follow.
+        for (_, read) in &mut self.containers {
+            *read = Timestamp::from_unix_ns(0);
+        }
         self.estimate.on_clock_step();
     }
 
@@ -95,6 +107,9 @@ impl TaskSource {
     pub(super) fn on_entry(&mut self, docker_id: &str, entry: &Entry) {
         let Entry::Reading(reading) = entry else { return };
         let Some(cpu) = reading.cpu else { return };
+        if !self.listed.iter().any(|listed| listed == docker_id) {
+            return;
+        }
         let known = self.containers.iter().position(|(known, _)| known == docker_id);
         let place = known.unwrap_or_else(|| {
             self.containers.push((docker_id.to_owned(), Timestamp::from_unix_ns(0)));
@@ -137,6 +152,12 @@ impl TaskSource {
     pub(super) fn is_of(&self, task: &TaskDocument) -> bool {
         task.cpu_limit_vcpu() == Some(self.limit_cpus)
     }
+}
+
+/// The ids of the containers that have not stopped.
+fn listed(task: &TaskDocument) -> Vec<String> {
+    let running = task.containers().iter().filter(|it| !TaskContainer::is_stopped(it));
+    running.filter_map(|it| it.docker_id().map(str::to_owned)).collect()
 }
 
 fn ns(duration: Duration) -> u64 {

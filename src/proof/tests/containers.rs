@@ -90,7 +90,7 @@ fn each_container_is_proven_by_itself_and_the_endpoints_counter_is_then_left_out
     let mut bench = Bench::new();
     bench.run(10_000, 40_000);
     assert_eq!(bench.proofs.proven(), 2);
-    assert!(bench.proofs.are_all_exact());
+    assert!(bench.proofs.are_all_exact(false));
     let names: Vec<_> = bench.proofs.events().map(|event| event.container).collect();
     assert_eq!(names.len(), 2, "{names:?}");
     let handed = bench.kernel(40_050, &["a1", "b2"], 1);
@@ -108,7 +108,7 @@ fn a_container_that_the_kernel_does_not_show_keeps_the_endpoint() {
         }
     }
     assert_eq!(bench.proofs.proven(), 0);
-    assert!(!bench.proofs.are_all_exact());
+    assert!(!bench.proofs.are_all_exact(false));
     // Of an id that nobody named nothing is known.
     assert!(cpu_of(bench.endpoint("c3", 1, 2, 3)).is_some());
     assert!(bench.kernel(40_000, &["c3"], 1).is_empty());

@@ -192,3 +192,22 @@ fn the_next_renewal_can_be_told() {
         assert_eq!(rhythm.renewal_after(at(after_ms)), Some(at(expected_ms)));
     }
 }
+
+#[test]
+fn a_spared_endpoint_that_is_slow_or_away_is_not_asked_more_often() {
+    for took_ms in [1, 200, 260, 1250, 4999] {
+        for has_answer in [true, false] {
+            let start = Instant::now();
+            let mut asking = Asking::new(start, SECOND);
+            asking.set_spared(true);
+            let rhythms = [Rhythm::default()];
+            for _ in 0..5 {
+                let asked = asking.next();
+                let now = asked + Duration::from_millis(took_ms);
+                asking.plan(now, Some(rhythms.iter()).filter(|_| has_answer));
+                assert_eq!(asking.next() - asked, SPARE, "{took_ms} {has_answer}");
+            }
+            assert_eq!(asking.missed(asking.next()), 0);
+        }
+    }
+}

@@ -297,3 +297,38 @@ fn while_the_whole_task_is_estimated_the_sum_is_not_published_and_nothing_counts
     let expected: Vec<u64> = [11].into_iter().chain(estimates).chain([51]).collect();
     assert_eq!(at, expected);
 }
+
+#[test]
+fn an_estimate_at_any_interval_leaves_out_only_the_sums_that_it_covers() {
+    for interval in [1, 3, 4, 10, 30, 60] {
+        let mut bench = Bench::measuring(&["web"], &[Metric::TaskCpuUtilization]);
+        bench.task(LIMITED);
+        let (mut estimates, mut sums) = (0, 0);
+        for second in 1..600_u64 {
+            bench.second = second - 1;
+            if second % 10 == 1 {
+                let (minutes, seconds) = ((second + 9) / 60, (second + 9) % 60);
+                let entry = |id: &str, total_ms: u64| {
+                    format!(
+                        r#""{id}": {{"read": "1970-01-01T00:{minutes:02}:{seconds:02}Z", "cpu_stats": {{
+                            "cpu_usage": {{"total_usage": {total_ms}000000}}, "online_cpus": 2}}}}"#
+                    )
+                };
+                let json =
+                    format!("{{{}, {}}}", entry("w1", second * 100), entry("e1", second * 25));
+                sums += bench.stats(&json).0.len();
+            } else if second % interval == 0 && (100..400).contains(&second) {
+                let now = bench.at(second * 1000);
+                let mut samples = Vec::new();
+                let reading =
+                    TaskReading { read: now.wall, total_ns: second * 125_000_000, is_base: false };
+                bench.sampler.on_task_reading(reading, now, &mut samples);
+                assert!(samples.iter().all(|it| (it.value - 25.0).abs() < 1e-9), "{samples:?}");
+                estimates += samples.len();
+            }
+        }
+        let ticks = usize::try_from(300 / interval).unwrap();
+        assert!(estimates + 2 + ticks / 10 >= ticks, "{interval}: {estimates}");
+        assert!(sums >= 28, "{interval}: {sums}");
+    }
+}

@@ -78,3 +78,22 @@ fn a_tick_and_a_reading_around_a_renewal_at_the_same_time_are_one() {
     assert!(watching.take(at(69_955)));
     assert_eq!(watching.next(), at(70_955));
 }
+
+#[test]
+fn two_ticks_are_never_nearly_at_the_same_moment() {
+    for interval_ms in [200_u64, 1000, 5000] {
+        for late_ms in (0..4 * interval_ms).step_by(usize::try_from(interval_ms / 20).unwrap()) {
+            let start = Instant::now();
+            let mut watching = Watching::new(start, Duration::from_millis(interval_ms));
+            assert!(watching.take(start));
+            let late = watching.next() + Duration::from_millis(late_ms);
+            assert!(watching.take(late));
+            let after = watching.next() - late;
+            let half = Duration::from_millis(interval_ms / 2);
+            assert!(after >= half && after <= 3 * half, "{interval_ms} {late_ms}: {after:?}");
+            // On the same grid as before.
+            let since = u64::try_from((watching.next() - start).as_millis()).unwrap();
+            assert_eq!(since % interval_ms, 0, "{interval_ms} {late_ms}");
+        }
+    }
+}
