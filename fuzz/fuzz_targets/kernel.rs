@@ -8,8 +8,8 @@
 
 use esp::kernel::parse::{
     CgroupPath, container_in, container_of, cpu_stat_ns, hierarchies, interface_bytes,
-    is_mac_address, last_pid, machine_ticks, memory_limit_bytes, memory_stat, one_number,
-    process_stat, same_mac,
+    interface_names, is_mac_address, last_pid, machine_ticks, memory_limit_bytes, memory_stat,
+    one_number, process_stat, same_mac, uptime_s,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -85,6 +85,9 @@ fn network(file: &[u8]) {
             assert!(contains(file, &[name, b":"].concat()));
         }
     }
+    for name in interface_names(file) {
+        assert!(name.is_empty() || contains(file, name));
+    }
     let (one, other) = file.split_at(file.len() / 2);
     assert_eq!(same_mac(one, other), same_mac(other, one));
     if same_mac(one, other) {
@@ -97,6 +100,9 @@ fn machine(file: &[u8]) {
         number_stands_in(file, ticks.idle);
         number_stands_in(file, ticks.iowait);
         assert!(ticks.cpus > 0);
+    }
+    if let Some(uptime_s) = uptime_s(file) {
+        number_stands_in(file, uptime_s);
     }
     if let Some(pid) = last_pid(file) {
         assert!(pid > 0);

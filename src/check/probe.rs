@@ -93,6 +93,7 @@ impl<W: World> Check<'_, W> {
             probe.comparison = halves.iter().flatten().map(ComparisonFinding::of).collect();
             probe.verdicts = verdicts(kernel, &task, &probe, halves);
         }
+        self.forget_other_problems();
         if !probe.containers.iter().any(|it| it.has_two_renewals) {
             self.fail(
                 Step::Source,
@@ -104,6 +105,14 @@ impl<W: World> Check<'_, W> {
         self.findings.probe = Some(probe);
         self.output.part(&self.findings, Step::Source);
         self.findings
+    }
+
+    /// What else is wrong is said by `esp check`. It names containers.
+    fn forget_other_problems(&mut self) {
+        let findings = &mut self.findings;
+        findings.problems.retain(|problem| problem.step == Step::Source);
+        findings.reason = Reason::Ready;
+        findings.exit_code = findings.reason.exit_code();
     }
 
     /// Polls until everything has been renewed twice, or until `deadline`.

@@ -11,6 +11,7 @@ use std::{
 use super::{
     Output, access, configuration,
     findings::{self, Findings, Problem, Reason, Step},
+    mask::mask,
 };
 use crate::{
     endpoint::task::{NetworkMode, TaskDocument},
@@ -183,6 +184,7 @@ impl<'a, W: World> Check<'a, W> {
             if ticker.next() >= start + ENDPOINT_PATIENCE {
                 self.findings.endpoint = Some(endpoint);
                 let error = error.map(|error| error.to_string()).unwrap_or_default();
+                let error = if self.hides_address { mask(&error) } else { error };
                 self.fail(
                     Step::Endpoint,
                     Reason::Unavailable,

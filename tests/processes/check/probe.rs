@@ -67,6 +67,19 @@ fn json_is_the_same_as_a_document() {
 }
 
 #[test]
+fn what_else_is_wrong_is_not_shown_since_it_names_containers() {
+    let metadata = ec2();
+    for arguments in [&["--source"][..], &["--source", "--json"]] {
+        let more = [("CONTAINER_NAME", "project-x")];
+        let said = check(&metadata.uri(), NOBODY, arguments, &more);
+        assert_eq!(said.code, 0, "{}", said.text);
+        assert!(!said.text.contains("project-x"), "{}", said.text);
+        assert!(!said.text.contains("web"), "{}", said.text);
+        said.expect(&["no measured container runs"]);
+    }
+}
+
+#[test]
 fn source_endpoint_forbids_it_with_64() {
     let metadata = ec2();
     let said = check(&metadata.uri(), NOBODY, &["--source"], &[("SOURCE", "endpoint")]);
@@ -77,9 +90,13 @@ fn source_endpoint_forbids_it_with_64() {
 
 #[test]
 fn without_an_endpoint_it_is_69_and_without_stats_75() {
-    let said =
-        check("http://127.0.0.1:9/v4/5e1f0c9a7b3d4c2e8a6b1d0f9e8c7b6a", NOBODY, &["--source"], &[]);
+    let metadata = ec2();
+    let body = br#""unable to get task ARN from v4 id 5e1f0c9a7b3d4c2e8a6b1d0f9e8c7b6a""#;
+    metadata.always(Some(MetadataFault::Status(500, body.to_vec())));
+    let said = check(&metadata.uri(), NOBODY, &["--source"], &[]);
     assert_eq!(said.code, 69, "{}", said.text);
+    said.expect(&["from v4 id 5e1f0c…"]);
+    expect_nothing_private(&said, &metadata);
     let metadata = ec2();
     metadata.set_stats("{}");
     let said = check(&metadata.uri(), NOBODY, &["--source"], &[]);
