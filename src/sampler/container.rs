@@ -84,6 +84,7 @@ pub(super) struct Container {
     found_at: Instant,
     told: Told,
     malformed: Reminder,
+    jumped: Reminder,
 }
 
 impl Container {
@@ -111,6 +112,7 @@ impl Container {
             found_at: now,
             told: Told::Nothing,
             malformed: Reminder::default(),
+            jumped: Reminder::default(),
         }
     }
 
@@ -302,7 +304,9 @@ impl Container {
             }
             CpuOutcome::Jumped => {
                 poll.figures.resets += 1;
-                poll.events.push(Event::CounterJumped { container: self.name.clone() });
+                if self.jumped.is_due(poll.now.instant) {
+                    poll.events.push(Event::CounterJumped { container: self.name.clone() });
+                }
             }
         }
     }

@@ -6,11 +6,17 @@ use crate::{reading::CpuReading, time::Timestamp};
 /// More than all CPUs times this is no load: a counter and its `read` are not taken
 /// at the very same moment.
 const CPUS_TOLERANCE: f64 = 1.1;
-/// Twice all CPUs is what a reading that is stamped half an interval early comes to.
-const JITTER_MAX: f64 = 2.0;
 /// So many readings in a row may come to more than all CPUs, each added to the next.
 /// If the sum of all of them does as well, the counter itself jumped.
 const HELD_MAX: u8 = 4;
+/// Intervals between readings that are remembered. An even number, so that early and
+/// late ones in turns are half of it each.
+const INTERVALS: usize = 8;
+/// A reading comes this part of the usual interval later than usual, and is still the
+/// next one.
+const LATE_MAX: f64 = 0.08;
+/// What the usual interval may be wrong by, as a part of it.
+const USUAL_WITHIN: f64 = 0.25;
 
 /// Who read a value of the counter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +69,7 @@ pub(super) struct Cpu {
     fallen: Option<Counter>,
     /// Readings since the base that came to more than all CPUs.
     held: u8,
+    intervals: Intervals,
     /// CPUs of the host, as the last reading said.
     pub(super) online_cpus: Option<u32>,
     /// For sums: CPU time that is accounted for, ns, in this run of the counter.
@@ -105,7 +112,8 @@ impl Cpu {
         self.online_cpus = cpu.online_cpus.or(self.online_cpus);
         let now = Counter { read, total_ns: cpu.total_usage_ns };
         self.source = source;
-        self.last_read = Some(read);
+        let last_read = self.last_read.replace(read);
+        self.intervals.note(last_read.and_then(|last| read.ns_since(last)));
         let Some(mut base) = self.base else {
             self.rebase(now);
             return CpuOutcome::Nothing;
@@ -128,16 +136,11 @@ impl Cpu {
             self.run = self.run.wrapping_add(1);
             return CpuOutcome::Fell;
         };
-        if self.online_cpus.is_some_and(|cpus| cores > CPUS_TOLERANCE * f64::from(cpus)) {
+        if let Some(most) = self.online_cpus.map(|cpus| CPUS_TOLERANCE * f64::from(cpus))
+            && cores > most
+        {
             self.held += 1;
-            let is_jitter = self
-                .online_cpus
-                .is_some_and(|cpus| cores <= JITTER_MAX * CPUS_TOLERANCE * f64::from(cpus));
-            if is_jitter && self.held <= HELD_MAX {
-                return CpuOutcome::Nothing;
-            }
-            self.rebase(now);
-            return CpuOutcome::Jumped;
+            return self.on_too_much(base, now, most);
         }
         self.held = 0;
         self.used_ns = self.used_ns.wrapping_add(now.total_ns - base.total_ns);
@@ -145,8 +148,28 @@ impl Cpu {
         CpuOutcome::Cores(cores)
     }
 
+    /// The counter grew from `base` to `now` by more than `most` CPUs can do. If the stamp
+    /// explains it, the reading was stamped early, and the next difference covers it as
+    /// well. Else the counter jumped: the CPU time in between is given up.
+    fn on_too_much(&mut self, base: Counter, now: Counter, most: f64) -> CpuOutcome {
+        let Some(usual_ns) = self.intervals.usual_ns() else {
+            // Nobody can tell yet.
+            self.rebase(now);
+            return CpuOutcome::Nothing;
+        };
+        if self.held <= HELD_MAX
+            && is_stamped_early(base, now, most, usual_ns, f64::from(self.held))
+        {
+            return CpuOutcome::Nothing;
+        }
+        self.rebase(now);
+        CpuOutcome::Jumped
+    }
+
     /// The next reading is a base: the clock was set.
     pub(super) fn forget(&mut self) {
+        self.intervals = Intervals::default();
+        self.last_read = None;
         self.base = None;
         self.fallen = None;
         self.run = self.run.wrapping_add(1);
@@ -176,6 +199,49 @@ impl Cpu {
     }
 }
 
+/// Whether growth that takes `most` CPUs longer than the stamps say is explained by when
+/// readings usually come: they come at whole intervals, and `now` is the `count`th after
+/// `base` at least.
+#[expect(clippy::cast_precision_loss, reason = "53 bits of a difference: 1e-16 of it")]
+fn is_stamped_early(base: Counter, now: Counter, most: f64, usual_ns: f64, count: f64) -> bool {
+    let elapsed_ns = now.read.ns_since(base.read).unwrap_or(0) as f64;
+    let needed_ns = now.total_ns.saturating_sub(base.total_ns) as f64 / most;
+    let whole = (elapsed_ns / usual_ns - LATE_MAX).ceil().max(count);
+    needed_ns <= elapsed_ns.max(whole * usual_ns) + USUAL_WITHIN * usual_ns
+}
+
+/// The last intervals between readings, ns.
+#[derive(Clone, Copy, Debug, Default)]
+struct Intervals {
+    last_ns: [u64; INTERVALS],
+    count: usize,
+}
+
+impl Intervals {
+    fn note(&mut self, interval_ns: Option<u64>) {
+        if let Some(interval_ns) = interval_ns {
+            self.last_ns[self.count % INTERVALS] = interval_ns;
+            self.count = self.count.wrapping_add(1);
+        }
+    }
+
+    /// The interval in the middle, of an even number of the last ones. `None` before there
+    /// are two.
+    #[expect(clippy::cast_precision_loss, reason = "intervals of days are exact")]
+    fn usual_ns(&self) -> Option<f64> {
+        let even = self.count.min(INTERVALS) & !1;
+        let mut last_ns = [0; INTERVALS];
+        let places = (0..even).map(|back| self.count.wrapping_sub(back + 1) % INTERVALS);
+        for (to, place) in last_ns.iter_mut().zip(places) {
+            *to = self.last_ns[place];
+        }
+        let last_ns = last_ns.get_mut(..even).filter(|it| !it.is_empty())?;
+        last_ns.sort_unstable();
+        let (below, above) = (last_ns[even / 2 - 1], last_ns[even / 2]);
+        Some(((below as f64) + (above as f64)) / 2.0).filter(|usual_ns| *usual_ns > 0.0)
+    }
+}
+
 impl Accounted {
     /// CPUs in use on average since `earlier`. `None` if some of it is unknown, or no
     /// time passed.
@@ -188,115 +254,5 @@ impl Accounted {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What `(read ms, total ms)` come to on a host of `cpus`.
-    fn outcomes(cpus: u32, rows: &[(u64, u64)]) -> Vec<CpuOutcome> {
-        let mut cpu = Cpu::default();
-        let each = rows.iter().map(|&(read_ms, total_ms)| {
-            let read = Timestamp::from_unix_ns(read_ms * 1_000_000);
-            let total_usage_ns = total_ms * 1_000_000;
-            let cpu_reading = CpuReading { total_usage_ns, online_cpus: Some(cpus) };
-            cpu.on_reading(read, cpu_reading, Source::Endpoint)
-        });
-        each.collect()
-    }
-
-    fn cores_of(outcomes: &[CpuOutcome]) -> Vec<f64> {
-        let values = outcomes.iter().filter_map(|outcome| match outcome {
-            CpuOutcome::Cores(cores) => Some(*cores),
-            _ => None,
-        });
-        values.collect()
-    }
-
-    #[test]
-    fn a_difference_is_growth_over_the_difference_of_read() {
-        use CpuOutcome::{Cores, Nothing};
-        let rows =
-            [(0, 70_000), (1000, 71_000), (2003, 71_000), (12_003, 73_500), (13_003, 77_500)];
-        assert_eq!(outcomes(4, &rows), [Nothing, Cores(1.0), Cores(0.0), Cores(0.25), Cores(4.0)]);
-    }
-
-    #[test]
-    fn a_restart_costs_one_difference() {
-        use CpuOutcome::{Cores, Fell, Nothing};
-        let rows = [(0, 9000), (1000, 100), (2000, 600), (3000, 1100)];
-        assert_eq!(outcomes(2, &rows), [Nothing, Fell, Cores(0.5), Cores(0.5)]);
-        // Again before it got anywhere.
-        let rows = [(0, 9000), (1000, 100), (2000, 50), (3000, 550)];
-        assert_eq!(outcomes(2, &rows), [Nothing, Fell, Fell, Cores(0.5)]);
-    }
-
-    #[test]
-    fn a_counter_that_falls_and_comes_back_gives_nothing_for_that_time() {
-        use CpuOutcome::{Cores, Fell, Jumped, Nothing};
-        let rows = [(0, 9000), (1000, 9500), (2000, 7), (3000, 10_500), (4000, 11_000)];
-        assert_eq!(outcomes(2, &rows), [Nothing, Cores(0.5), Fell, Jumped, Cores(0.5)]);
-    }
-
-    #[test]
-    fn jitter_of_full_cpus_is_averaged_and_not_cut_off() {
-        for jitter_ms in [50, 100, 200, 300] {
-            for cpus in [1, 2, 4] {
-                // Read early and late in turns; CPU time goes on evenly.
-                let rows: Vec<_> = (1..100)
-                    .map(|n: u64| {
-                        let shift = if n.is_multiple_of(2) { jitter_ms } else { 0 };
-                        (n * 1000 - shift, n * 1000 * u64::from(cpus))
-                    })
-                    .collect();
-                let cores = cores_of(&outcomes(cpus, &rows));
-                let mean =
-                    cores.iter().sum::<f64>() / f64::from(u32::try_from(cores.len()).unwrap());
-                let all = f64::from(cpus);
-                assert!((mean / all - 1.0).abs() < 0.05, "{jitter_ms} {cpus}: {mean}");
-                assert!(cores.iter().all(|cores| *cores <= CPUS_TOLERANCE * all), "{cores:?}");
-                assert!(cores.len() >= 45, "{jitter_ms} {cpus}: {}", cores.len());
-            }
-        }
-    }
-
-    #[test]
-    fn a_jump_past_all_cpus_is_given_up_and_never_published() {
-        let rows: Vec<_> =
-            (0..20).map(|n| (n * 1000, if n < 3 { 0 } else { 1 << 40 } + n * 500)).collect();
-        let outcomes = outcomes(2, &rows);
-        assert_eq!(outcomes.iter().filter(|outcome| **outcome == CpuOutcome::Jumped).count(), 1);
-        let cores = cores_of(&outcomes);
-        assert!(cores.len() >= 14 && cores.iter().all(|cores| (cores - 0.5).abs() < 1e-9));
-    }
-
-    #[test]
-    fn a_jump_is_not_averaged_into_a_load_that_can_be() {
-        // Two low values of a counter that is 10 s higher, on four CPUs.
-        let rows = [(0, 100_000), (1000, 100_500), (2000, 90_000), (3000, 90_500), (4000, 102_000)];
-        let mut rows: Vec<_> = rows.to_vec();
-        rows.extend((5..12).map(|n| (n * 1000, 102_000 + (n - 4) * 500)));
-        let cores = cores_of(&outcomes(4, &rows));
-        assert!(cores.iter().all(|cores| (cores - 0.5).abs() < 1e-9), "{cores:?}");
-    }
-
-    #[test]
-    fn sums_know_when_some_of_the_time_is_unknown() {
-        let mut cpu = Cpu::default();
-        let mut take = |read_ms: u64, total_ms: u64| {
-            let read = Timestamp::from_unix_ns(read_ms * 1_000_000);
-            let reading = CpuReading { total_usage_ns: total_ms * 1_000_000, online_cpus: Some(2) };
-            cpu.on_reading(read, reading, Source::Endpoint);
-            cpu.accounted()
-        };
-        let first = take(0, 1000).unwrap();
-        take(1000, 1500);
-        let third = take(2000, 2500).unwrap();
-        assert_eq!(third.cores_since(first), Some(0.75));
-        assert_eq!(third.cores_since(third), None);
-        let fallen = take(3000, 10).unwrap();
-        assert_eq!(fallen.cores_since(third), None);
-        let fifth = take(4000, 510).unwrap();
-        assert_eq!(fifth.cores_since(fallen), Some(0.5));
-        let back = take(5000, 4000).unwrap();
-        assert_eq!(back.cores_since(fifth), None, "it is past all CPUs");
-    }
-}
+#[path = "cpu/tests.rs"]
+mod tests;

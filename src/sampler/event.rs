@@ -57,7 +57,7 @@ pub enum Event {
         container: String,
     },
     /// The CPU counter fell and came back, or grew by more than all CPUs can do. The
-    /// differences of that time are dropped.
+    /// differences of that time are dropped. At most once a minute for a container.
     CounterJumped {
         /// The container's name.
         container: String,

@@ -324,6 +324,31 @@ fn a_value_that_cloudwatch_would_refuse_is_no_sample() {
 }
 
 #[test]
+fn a_counter_that_jumps_all_the_time_is_said_once_a_minute_and_never_published() {
+    let metrics = [Metric::CpuUsage, Metric::MemoryUtilized];
+    let mut bench = Bench::measuring(&["web"], &metrics);
+    bench.task(&task_with("{}", r#""bridge""#, &[("web", "{}")]));
+    let (mut said, mut jumps) = (Vec::new(), 0);
+    for read in 10..200_u64 {
+        // Each third one, by an hour.
+        let is_jump = read % 3 == 0;
+        jumps += u64::from(is_jump);
+        let cpu_ms = read * 500 + jumps * 3_600_000;
+        let json = format!("{{{}}}", full("web", read, cpu_ms, 60, None, 0));
+        let (samples, events) = bench.stats(&json);
+        said.extend(events.into_iter().map(|event| (read, event)));
+        // The memory of that reading is as good as any.
+        let is_first = read == 10;
+        let expected = if is_first { 0 } else { 2 - usize::from(is_jump) };
+        assert_eq!(samples.len(), expected, "{read}: {samples:?}");
+        assert!(samples.iter().all(|(_, value)| (value - 50.0).abs() < 1e-9), "{samples:?}");
+    }
+    let is_jump = |event: &Event| matches!(event, Event::CounterJumped { .. });
+    let at: Vec<_> = said.iter().filter(|(_, event)| is_jump(event)).map(|(at, _)| *at).collect();
+    assert_eq!(at, [12, 72, 132, 192]);
+}
+
+#[test]
 fn a_field_that_is_malformed_is_not_said_to_be_missing() {
     let why = |json: &str, metric: Metric| {
         let mut bench = Bench::measuring(&["web"], &[metric]);
