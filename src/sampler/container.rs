@@ -118,8 +118,11 @@ impl Container {
 
     /// Takes over what the task document says of it. `is_awsvpc` says that the task's
     /// containers share a network, which some documents say of one of them only.
-    pub(super) fn describe(&mut self, container: &TaskContainer, is_awsvpc: bool) {
+    pub(super) fn describe(&mut self, container: &TaskContainer, is_awsvpc: bool, now: Instant) {
         let own_mode = container.network_mode();
+        if self.described.is_running == Some(false) && container.is_running() {
+            self.fresh.on_started(now);
+        }
         self.described = Described {
             network_mode: if is_awsvpc { Some(NetworkMode::Awsvpc) } else { own_mode },
             cpu_units: container.cpu_reservation_units(),

@@ -73,7 +73,7 @@ pub enum Event {
     SumsWait {
         /// The names of those containers.
         containers: Vec<String>,
-        /// Since the last sum, or the start.
+        /// Since the first of them had new stats, or began to run without any.
         since: Duration,
     },
     /// The task's sums are published again.

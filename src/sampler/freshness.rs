@@ -51,7 +51,8 @@ pub(super) struct Freshness {
     /// When the counters of the last new reading were read.
     pub(super) read: Option<Timestamp>,
     pub(super) cadence: Cadence,
-    /// The last new reading came then; before the first, the container was found.
+    /// The last new reading came then; before the first, the container was found or
+    /// started.
     renewed_at: Instant,
     /// The last answer, with or without a reading.
     answered_at: Instant,
@@ -96,6 +97,16 @@ impl Freshness {
     /// listed for the task's life.
     pub(super) fn on_described(&mut self, is_stopped: bool) {
         self.is_stopped = is_stopped;
+    }
+
+    /// The task document says that the container runs, and the one before said that it did
+    /// not: that it had no readings until now is no silence.
+    pub(super) fn on_started(&mut self, now: Instant) {
+        if self.read.is_none() {
+            self.renewed_at = now;
+            self.unrenewed = Duration::ZERO;
+            self.is_silent = false;
+        }
     }
 
     /// The host's clock was set.
@@ -222,6 +233,11 @@ impl Freshness {
     /// Whether no new reading has come for several cadences.
     pub(super) fn is_silent(&self) -> bool {
         self.is_silent
+    }
+
+    /// For how long no new reading has come.
+    pub(super) fn unrenewed_for(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.renewed_at)
     }
 
     /// Whether the container has stopped, and no new reading has come since the task

@@ -161,7 +161,9 @@ impl Sampler {
         let gone = self.update_containers(task, now.instant);
         self.places.assign(task, &mut self.containers, &gone, events);
         let is_incomplete = self.places.are_incomplete(task, &self.containers, now.instant, events);
-        self.pace.on_read(now.instant, is_incomplete);
+        let is_starting =
+            Sums::are_wanted(self.wanted) && self.containers.iter().any(sums::is_starting);
+        self.pace.on_read(now.instant, is_incomplete, is_starting);
 
         let Self { containers, limits, wanted, figures, .. } = self;
         let mut poll = Poll {
@@ -204,7 +206,7 @@ impl Sampler {
                 Some(position) => known.remove(position),
                 None => Container::new(docker_id.to_owned(), name.to_owned(), now),
             };
-            container.describe(described, is_awsvpc);
+            container.describe(described, is_awsvpc, now);
             self.containers.push(container);
         }
         self.containers.sort_by(|a, b| a.docker_id.cmp(&b.docker_id));

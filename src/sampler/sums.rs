@@ -22,8 +22,6 @@ use crate::{
 /// The state of the sums.
 #[derive(Debug, Default)]
 pub(super) struct Sums {
-    /// The last sum, or the first try.
-    since: Option<Instant>,
     /// A warning that the sums wait has been given.
     is_waiting: bool,
     reminder: Reminder,
@@ -54,9 +52,8 @@ impl Sums {
             return seen;
         }
         let now = poll.now.instant;
-        let since = *self.since.get_or_insert(now);
         if containers.iter().any(|container| is_awaited(container) && !is_renewed(container)) {
-            self.wait(containers, now.saturating_duration_since(since), poll);
+            self.wait(containers, poll);
             return seen;
         }
         let counted = || containers.iter().filter(|container| is_renewed(container));
@@ -91,7 +88,6 @@ impl Sums {
                 container.memory_read.on_sum();
             }
         }
-        self.since = Some(now);
         if std::mem::take(&mut self.is_waiting) {
             self.reminder = Reminder::default();
             poll.events.push(Event::SumsBack);
@@ -122,18 +118,18 @@ impl Sums {
     }
 
     /// Warns, once a container has been silent for longer than it may be.
-    fn wait(&mut self, containers: &[Container], since: Duration, poll: &mut Poll<'_>) {
+    fn wait(&mut self, containers: &[Container], poll: &mut Poll<'_>) {
         let is_late = |container: &&Container| {
             is_awaited(container) && !is_renewed(container) && container.fresh.is_silent()
         };
-        if !containers.iter().any(|container| is_late(&container))
-            || !self.reminder.is_due(poll.now.instant)
-        {
+        let late = || containers.iter().filter(is_late);
+        let since = late().map(|container| container.fresh.unrenewed_for(poll.now.instant)).max();
+        let Some(since) = since else { return };
+        if !self.reminder.is_due(poll.now.instant) {
             return;
         }
         self.is_waiting = true;
-        let containers = containers.iter().filter(is_late);
-        let containers = containers.map(|container| container.name.clone()).collect();
+        let containers = late().map(|container| container.name.clone()).collect();
         poll.events.push(Event::SumsWait { containers, since });
     }
 }
@@ -152,6 +148,16 @@ fn is_awaited(container: &Container) -> bool {
     }
     let is_running = container.described.is_running;
     is_running.unwrap_or_else(|| container.fresh.read.is_some()) || has_stats
+}
+
+/// Whether it is one of the task definition's that is about to run by the task document,
+/// and has no stats yet. From when on it counts, only the next document says: the stats
+/// are null before its start and after it.
+pub(super) fn is_starting(container: &Container) -> bool {
+    !container.fresh.is_stopped()
+        && !container.described.is_injected
+        && container.described.is_running == Some(false)
+        && container.fresh.read.is_none()
 }
 
 /// Whether stats of it may come at any time: it runs, or nothing says that it does not.

@@ -1,6 +1,6 @@
 //! When `/task` has to be read again. The agent logs a line for each request, so it is
 //! read rarely: at the start, when the stats show something new, while a container is
-//! missing, and every half minute if something may have changed unseen. Pure: told the
+//! missing, while one that counts is about to start, and every half minute if something may have changed unseen. Pure: told the
 //! time.
 
 use std::time::{Duration, Instant};
@@ -14,6 +14,12 @@ const SLACK: Duration = Duration::from_millis(500);
 /// After so long without news, the next news are followed at once.
 const CALM: Duration = Duration::from_mins(1);
 
+/// While a container is starting, the pause is one part of this many of the time for
+/// which it has been: its start is seen within a second or two, and one that never
+/// starts costs little.
+const STARTING_PARTS: u32 = 16;
+const STARTING_PAUSE_MAX: Duration = Duration::from_secs(5);
+
 /// Ids in the stats that `/task` does not list, as many as are remembered.
 const STRANGERS_MAX: usize = 64;
 
@@ -26,6 +32,8 @@ pub(super) struct TaskPace {
     pause: Duration,
     has_failed: bool,
     is_incomplete: bool,
+    /// Since when a container of the document has been about to start.
+    starting_since: Option<Instant>,
     /// The stats showed something that the last document did not know.
     has_news: bool,
     /// Doubled while news keep coming: an id that comes and goes is no news.
@@ -46,6 +54,7 @@ impl Default for TaskPace {
             pause: PAUSE_MIN,
             has_failed: false,
             is_incomplete: true,
+            starting_since: None,
             has_news: false,
             news_pause: PAUSE_MIN,
             news_at: None,
@@ -72,12 +81,22 @@ impl TaskPace {
         }
         (self.has_news && since >= self.news_pause)
             || (self.is_incomplete && since >= self.pause)
+            || self.starting_for().is_some_and(|it| since >= starting_pause(it))
             || (since + SLACK >= PAUSE_MAX && (self.has_strangers || may_change()))
     }
 
     /// Whether it is to be read as soon as it may be, and not only now and then.
     pub(super) fn is_pressing(&self) -> bool {
-        self.read_at.is_none() || self.has_failed || self.has_news || self.is_incomplete
+        self.read_at.is_none()
+            || self.has_failed
+            || self.has_news
+            || self.is_incomplete
+            || self.starting_for().is_some_and(|it| it < CALM)
+    }
+
+    /// For how long, up to the last document, a container has been about to start.
+    fn starting_for(&self) -> Option<Duration> {
+        Some(self.read_at?.saturating_duration_since(self.starting_since?))
     }
 
     /// It could not be read. While one is known it is not asked for at every poll.
@@ -90,8 +109,9 @@ impl TaskPace {
     }
 
     /// It has been read. `is_incomplete`: a container that is to be measured is not
-    /// there yet.
-    pub(super) fn on_read(&mut self, now: Instant, is_incomplete: bool) {
+    /// there yet. `is_starting`: one that counts will start, and only the next document
+    /// says when.
+    pub(super) fn on_read(&mut self, now: Instant, is_incomplete: bool, is_starting: bool) {
         if self.has_news {
             let is_calm = self.news_at.is_none_or(|at| now.saturating_duration_since(at) >= CALM);
             self.news_pause =
@@ -103,6 +123,7 @@ impl TaskPace {
         self.has_news = false;
         self.tolerated = self.strangers.len();
         self.is_incomplete = is_incomplete;
+        self.starting_since = is_starting.then(|| self.starting_since.unwrap_or(now));
         self.pause = if is_incomplete { (self.pause * 2).min(PAUSE_MAX) } else { PAUSE_MIN };
     }
 
@@ -126,6 +147,10 @@ impl TaskPace {
     }
 }
 
+fn starting_pause(starting_for: Duration) -> Duration {
+    (starting_for / STARTING_PARTS).clamp(PAUSE_MIN, STARTING_PAUSE_MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,7 +165,7 @@ mod tests {
             pace.on_answer(false, false);
             each(second, &mut pace);
             if pace.is_due(now, || false) {
-                pace.on_read(now, false);
+                pace.on_read(now, false, false);
                 read.push(second);
             }
         }

@@ -126,6 +126,58 @@ fn a_sum_waits_for_no_container_that_does_not_run() {
     }
 }
 
+/// The task of two while `log` has this status.
+fn task_of_two(log: &str) -> String {
+    let task = task_with(r#"{"CPU": 1}"#, "null", &[("web", "{}"), ("log", "{}")]);
+    let at = task.rfind("RUNNING").unwrap();
+    format!("{}{log}{}", &task[..at], &task[at + 7..])
+}
+
+#[test]
+fn a_container_that_starts_without_stats_is_waited_for_within_two_samples() {
+    for status in ["CREATED", "PULLED", "NONE"] {
+        for (started, wrong_max) in [(12, 2), (17, 2), (25, 2), (40, 3), (300, 5)] {
+            let mut bench = Bench::measuring(&["web"], &[Metric::TaskCpuUtilization]);
+            bench.task(&task_of_two(status));
+            let (mut seen, mut said, mut read_at) = (Vec::new(), Vec::new(), Vec::new());
+            for read in 10..started + 60 {
+                let is_back = read >= started + 30;
+                let (values, events) = bench.stats(&two(read, true, is_back));
+                seen.extend(values);
+                said.extend(events);
+                if bench.sampler.wants_task(bench.now().instant) {
+                    bench.task(&task_of_two(if read < started { status } else { "RUNNING" }));
+                    read_at.push(read);
+                }
+            }
+            let case = format!("{status} {started}: {seen:?} {read_at:?}");
+            let of = |from, to| seen.iter().filter(move |(at, _)| (from..to).contains(at));
+            assert_eq!(of(10, started).count() as u64, started - 11, "{case}");
+            assert!(of(10, started).all(|(_, value)| (value - 50.0).abs() < 1e-9), "{case}");
+            assert!(of(started, started + 30).count() <= wrong_max, "{case}");
+            assert_eq!(of(started + 30, started + 60).count(), 29, "{case}");
+            assert!(of(started + 30, 999).all(|(_, value)| (value - 60.0).abs() < 1e-9), "{case}");
+            assert!(read_at.windows(2).all(|pair| pair[0] < pair[1]) && read_at.len() < 100);
+            assert!(read_at.iter().filter(|at| **at > started + 6).count() <= 1, "{case}");
+            let seconds = said.iter().find_map(|event| match event {
+                Event::SumsWait { since, .. } => Some(since.as_secs()),
+                _ => None,
+            });
+            assert!(seconds.is_some_and(|seconds| (10..=12).contains(&seconds)), "{said:?}");
+        }
+    }
+}
+
+#[test]
+fn a_container_that_has_yet_to_start_makes_nobody_read_the_task_without_sums() {
+    let mut bench = Bench::measuring(&["web"], &[Metric::CpuUsage]);
+    bench.task(&task_of_two("CREATED"));
+    for read in 10..60 {
+        bench.stats(&two(read, true, false));
+        assert!(!bench.sampler.wants_task(bench.now().instant) || read >= 39, "{read}");
+    }
+}
+
 #[test]
 fn a_container_that_ended_costs_neither_a_gap_nor_a_warning() {
     let mut bench = bench_of_two();
