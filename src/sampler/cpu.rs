@@ -238,7 +238,7 @@ impl Intervals {
         let last_ns = last_ns.get_mut(..even).filter(|it| !it.is_empty())?;
         last_ns.sort_unstable();
         let (below, above) = (last_ns[even / 2 - 1], last_ns[even / 2]);
-        Some(((below as f64) + (above as f64)) / 2.0).filter(|usual_ns| *usual_ns > 0.0)
+        Some(f64::midpoint(below as f64, above as f64)).filter(|usual_ns| *usual_ns > 0.0)
     }
 }
 

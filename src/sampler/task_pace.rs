@@ -1,7 +1,7 @@
 //! When `/task` has to be read again. The agent logs a line for each request, so it is
 //! read rarely: at the start, when the stats show something new, while a container is
-//! missing, while one that counts is about to start, and every half minute if something may have changed unseen. Pure: told the
-//! time.
+//! missing, while one that counts is about to start, and every half minute if something
+//! may have changed unseen. Pure: told the time.
 
 use std::time::{Duration, Instant};
 
