@@ -51,7 +51,6 @@ impl Sums {
         if !Self::are_wanted(poll.wanted) {
             return seen;
         }
-        let now = poll.now.instant;
         if containers.iter().any(|container| is_awaited(container) && !is_renewed(container)) {
             self.wait(containers, poll);
             return seen;
