@@ -15,27 +15,48 @@ pub(super) struct BlockIo {
     /// The reading up to which all is accounted for, and the last one.
     base: Option<(Timestamp, BlockIoReading)>,
     last: Option<(Timestamp, BlockIoReading)>,
+    /// Whether there has been a list since the container started.
     has_list: bool,
+    /// The CPU counter of the last reading.
+    cpu_ns: Option<u64>,
+    /// Where the CPU counter was before it fell with the list gone: a restart, if it does
+    /// not come back.
+    fell_from_ns: Option<u64>,
 }
 
 impl BlockIo {
-    /// Takes in what a new reading lists.
-    pub(super) fn on_reading(&mut self, read: Timestamp, block_io: Listed) -> Outcome {
+    /// Takes in what a new reading lists. `cpu_ns` is its CPU counter, which falls when the
+    /// container is restarted under its id.
+    pub(super) fn on_reading(
+        &mut self,
+        read: Timestamp,
+        block_io: Listed,
+        cpu_ns: Option<u64>,
+    ) -> Outcome {
+        let fell_from_ns = self.cpu_ns.filter(|before| cpu_ns.is_some_and(|now| now < *before));
+        self.cpu_ns = cpu_ns.or(self.cpu_ns);
         match block_io {
             // Nothing was counted before the first list.
             Listed::NotListed if !self.has_list => {
-                let zero = (read, BlockIoReading::default());
-                self.growth.forget();
-                self.growth.on_point(point(zero));
-                (self.base, self.last) = (Some(zero), Some(zero));
+                self.begin(read);
                 Outcome::Nothing
             }
             Listed::NotListed => {
                 let was_known = self.base.is_some();
-                self.forget();
+                if fell_from_ns.is_some() {
+                    (self.has_list, self.fell_from_ns) = (false, fell_from_ns);
+                    self.begin(read);
+                } else {
+                    self.forget();
+                }
                 if was_known { Outcome::Unknown } else { Outcome::Nothing }
             }
             Listed::Listed(reading) => {
+                let fell_from_ns = self.fell_from_ns.take();
+                if fell_from_ns.is_some_and(|before| cpu_ns.is_none_or(|now| now >= before)) {
+                    // No restart, or nobody can tell: the list may be the old one.
+                    self.forget();
+                }
                 // All of it came since that zero, however much it is.
                 if !std::mem::replace(&mut self.has_list, true) && self.base.is_some() {
                     self.growth.trust_next();
@@ -43,6 +64,14 @@ impl BlockIo {
                 self.on_list((read, reading))
             }
         }
+    }
+
+    /// From here on, all that a list has is new.
+    fn begin(&mut self, read: Timestamp) {
+        let zero = (read, BlockIoReading::default());
+        self.growth.forget();
+        self.growth.on_point(point(zero));
+        (self.base, self.last) = (Some(zero), Some(zero));
     }
 
     fn on_list(&mut self, now: (Timestamp, BlockIoReading)) -> Outcome {
@@ -90,10 +119,19 @@ mod tests {
         Listed::Listed(reading)
     }
 
-    /// Bytes read, of what `(second, list)` come to.
+    /// Bytes read, of what `(second, list)` come to, while the CPU counter grows.
     fn seen(rows: &[(u64, Listed)]) -> Vec<u64> {
+        let rows: Vec<_> =
+            rows.iter().map(|&(second, list)| (second, list, Some(second))).collect();
+        seen_with_cpu(&rows)
+    }
+
+    /// The same of `(second, list, CPU counter)`.
+    fn seen_with_cpu(rows: &[(u64, Listed, Option<u64>)]) -> Vec<u64> {
         let mut block_io = BlockIo::default();
-        let outcomes = rows.iter().map(|&(second, list)| block_io.on_reading(at(second), list));
+        let outcomes = rows
+            .iter()
+            .map(|&(second, list, cpu_ns)| block_io.on_reading(at(second), list, cpu_ns));
         outcomes
             .filter_map(|outcome| match outcome {
                 Outcome::Grew { by, .. } => Some(by[0]),
@@ -112,11 +150,36 @@ mod tests {
         // However many they are: 40 MiB in a second, and little after it.
         let rows = [(10, none), (11, none), (12, disk(40 << 20)), (13, disk(41 << 20))];
         assert_eq!(seen(&rows), [40 << 20, 1 << 20]);
-        // A list that is gone is a reset.
+        // A list that is gone, of a container that goes on, is a reset.
         assert_eq!(
             seen(&[(10, disk(4096)), (11, none), (12, disk(4096)), (13, disk(8192))]),
             [4096]
         );
+    }
+
+    #[test]
+    fn the_first_bytes_after_a_restart_are_not_lost_either() {
+        let none = Listed::NotListed;
+        let (before, after) = ((10, disk(1 << 30), Some(9000)), (15, disk(12_288), Some(500)));
+        for nulls in [
+            &[(11, none, Some(100)), (12, none, Some(200))][..],
+            // The list goes first.
+            &[(11, none, Some(9500)), (12, none, Some(200))],
+            &[(11, none, None), (12, none, Some(200))],
+            // And again, before there was a list.
+            &[(11, none, Some(300)), (12, none, Some(50))],
+        ] {
+            let rows = [&[before], nulls, &[(14, disk(8192), Some(400)), after]].concat();
+            assert_eq!(seen_with_cpu(&rows), [8192, 4096], "{nulls:?}");
+        }
+        // A wrong low value, or no restart, or a counter that is missing: the list is a base.
+        let old = disk((1 << 30) + 4096);
+        for (low, back) in
+            [(Some(7), Some(9500)), (Some(9500), Some(9600)), (None, None), (Some(7), None)]
+        {
+            let rows = [before, (11, none, low), (12, old, back), (13, old, Some(9700))];
+            assert_eq!(seen_with_cpu(&rows), [0], "{low:?} {back:?}");
+        }
     }
 
     #[test]

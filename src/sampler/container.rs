@@ -339,7 +339,8 @@ impl Container {
             self.give_rates([Metric::NetworkRxBytes, Metric::NetworkTxBytes], read, outcome, poll);
         }
         if let Some(block_io) = reading.block_io {
-            let outcome = self.block_io.on_reading(read, block_io);
+            let cpu_ns = reading.cpu.map(|cpu| cpu.total_usage_ns);
+            let outcome = self.block_io.on_reading(read, block_io, cpu_ns);
             let metrics = [Metric::StorageReadBytes, Metric::StorageWriteBytes];
             self.give_rates(metrics, read, outcome, poll);
         }

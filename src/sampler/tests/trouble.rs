@@ -349,6 +349,29 @@ fn a_counter_that_jumps_all_the_time_is_said_once_a_minute_and_never_published()
 }
 
 #[test]
+fn a_restart_under_the_same_id_loses_no_bytes_of_the_disk() {
+    let mut bench = Bench::measuring(&["web"], &[Metric::StorageReadBytes]);
+    bench.task(&task_with("{}", r#""bridge""#, &[("web", "{}")]));
+    let document = |read, cpu_ms, list: &str| {
+        let plain = entry("web", read, cpu_ms);
+        let open = plain.strip_suffix('}').unwrap();
+        format!(r#"{{{open}, "blkio_stats": {{"io_service_bytes_recursive": {list}}}}}}}"#)
+    };
+    let disk = |bytes: u64| format!(r#"[{{"op": "read", "value": {bytes}}}]"#);
+    let mut seen = Vec::new();
+    for (read, cpu_ms, list) in [
+        (10, 9000, disk(1 << 30)),
+        (11, 9500, disk((1 << 30) + 100)),
+        (12, 10, "null".to_owned()),
+        (13, 20, disk(4096)),
+        (14, 30, disk(4196)),
+    ] {
+        seen.extend(bench.values(&document(read, cpu_ms, &list)));
+    }
+    assert_eq!(seen, [(11, 100.0), (13, 4096.0), (14, 100.0)]);
+}
+
+#[test]
 fn a_field_that_is_malformed_is_not_said_to_be_missing() {
     let why = |json: &str, metric: Metric| {
         let mut bench = Bench::measuring(&["web"], &[metric]);
