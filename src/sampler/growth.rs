@@ -2,9 +2,10 @@
 //! and written. The endpoint's counters fall when a container restarts, and now and
 //! then one is simply wrong: a low value between two high ones, or all of them
 //! times a factor after an upgrade of the agent (EC2 agents before 1.100.0 divide
-//! the network counters of awsvpc tasks by the number of containers minus one). No fixed bound
-//! tells such a jump from a fast network, so a jump waits for the next value to
-//! confirm it. Pure: times and totals in, growth out.
+//! the network counters of awsvpc tasks by the number of containers minus one). No
+//! fixed bound tells such a jump from a fast network, so a jump waits for the next
+//! value. A counter that does not fall back is right; a factor on both counters stays
+//! as well, and is only believed if the rate stays high. Pure: times and totals in, growth out.
 
 /// A rate this many times higher than any recent one is distrusted at first.
 const JUMP_FACTOR: f64 = 1000.0;
@@ -16,11 +17,12 @@ const SCALED_FACTOR: f64 = 10.0;
 /// How much alike the two factors are, and how small and large they can be: the
 /// containers of a task.
 const SCALED_ALIKE: f64 = 0.01;
+/// The same of a jump: what really came in between blurs the factors.
+const JUMP_ALIKE: f64 = 0.1;
 const SCALED_MIN: f64 = 1.05;
 const SCALED_MAX: f64 = 32.0;
-/// A jump is confirmed by a rate that is at least this part of it; if it looks like a
-/// factor, by this part.
-const CONFIRMED_BY: f64 = 0.1;
+/// A jump is confirmed by a counter that does not fall back. That tells nothing of a
+/// factor, which stays: it is confirmed by a rate that is at least this part of it.
 const SCALED_CONFIRMED_BY: f64 = 0.5;
 /// For so many values after a fall, a return to where the counters were is no growth.
 const FALL_REMEMBERED: u8 = 30;
@@ -96,20 +98,18 @@ impl Growth {
         }
         let Some((jumped, surprise)) = self.jumped.take() else { return Outcome::Nothing };
         match (growth(jumped, now), growth(base, now)) {
-            (Some(by), Some(whole)) => {
+            (Some(_), Some(whole)) => {
                 self.base = Some(now);
-                let is_confirmed = rates(base, jumped)
-                    .zip(rates(jumped, now))
-                    .is_some_and(|(first, then)| is_confirmed(surprise, first, then));
+                let is_confirmed = surprise == Surprise::Jump
+                    || rates(base, jumped)
+                        .zip(rates(jumped, now))
+                        .is_some_and(|(first, then)| is_confirmed(first, then));
+                if !is_confirmed {
+                    return Outcome::Unknown;
+                }
                 // Seen once, it is no surprise a second time.
-                if surprise == Surprise::Jump {
-                    self.recent.note(jumped, rates(base, jumped).unwrap_or_default());
-                }
-                if is_confirmed {
-                    Outcome::Grew { since: base, by: whole }
-                } else {
-                    Outcome::Grew { since: jumped, by }
-                }
+                self.recent.note(jumped, rates(base, jumped).unwrap_or_default());
+                Outcome::Grew { since: base, by: whole }
             }
             (None, Some(_)) => {
                 self.base = Some(now);
@@ -200,19 +200,28 @@ impl Recent {
         if !exceeds(SCALED_FACTOR) {
             return None;
         }
-        let [first, second] = [0, 1].map(|n| times(base.totals[n], now.totals[n]));
-        if let (Some(first), Some(second)) = (first, second)
-            && (SCALED_MIN..=SCALED_MAX).contains(&first)
-            && (first / second - 1.0).abs() <= SCALED_ALIKE
-            && self.is_known
-        {
+        if self.is_known && is_scaled(base, now, SCALED_ALIKE) {
             return Some(Surprise::Scaled);
         }
         // At the start there is no rate to compare with, but what the counters have
         // counted so far.
         let is_usual = (0..2).all(|n| now.totals[n] / 2 <= base.totals[n]);
-        (exceeds(JUMP_FACTOR) && (self.is_known || !is_usual)).then_some(Surprise::Jump)
+        (exceeds(JUMP_FACTOR) && (self.is_known || !is_usual)).then(|| {
+            let is_scaled = is_scaled(base, now, JUMP_ALIKE);
+            if is_scaled { Surprise::Scaled } else { Surprise::Jump }
+        })
     }
+}
+
+/// Whether both counters were multiplied by the same factor, give or take this part of
+/// it. A counter that stands at nothing says nothing.
+fn is_scaled(base: Point, now: Point, alike: f64) -> bool {
+    let [first, second] = [0, 1].map(|n| match (base.totals[n], now.totals[n]) {
+        (0, 0) => None,
+        (from, to) => Some(times(from, to).unwrap_or(f64::INFINITY)),
+    });
+    let Some((first, second)) = first.or(second).zip(second.or(first)) else { return false };
+    (SCALED_MIN..=SCALED_MAX).contains(&first) && (first / second - 1.0).abs() <= alike
 }
 
 /// `to` as a multiple of `from`; `None` from nothing.
@@ -240,13 +249,9 @@ pub(super) fn per_second(by: [u64; 2], elapsed_ns: u64) -> [f64; 2] {
     [by[0] as f64 / seconds, by[1] as f64 / seconds]
 }
 
-fn is_confirmed(surprise: Surprise, first: [f64; 2], then: [f64; 2]) -> bool {
+fn is_confirmed(first: [f64; 2], then: [f64; 2]) -> bool {
     let highest = usize::from(first[1] > first[0]);
-    let part = match surprise {
-        Surprise::Jump => CONFIRMED_BY,
-        Surprise::Scaled => SCALED_CONFIRMED_BY,
-    };
-    then[highest] >= part * first[highest]
+    then[highest] >= SCALED_CONFIRMED_BY * first[highest]
 }
 
 #[cfg(test)]
@@ -321,14 +326,56 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_of_one_value_is_a_gap_at_first_and_known_the_second_time() {
+    fn a_burst_of_one_value_is_published_once_the_next_value_stands() {
         let megabytes = 1_000_000;
         let totals = [5, 5, 5 + 80 * megabytes, 5 + 80 * megabytes, 5 + 80 * megabytes];
-        assert_eq!(seen(totals), [0.0, 0.0, 0.0]);
+        // 80 MB in the two seconds that it took to know.
+        assert_eq!(seen(totals), [0.0, 40e6, 0.0]);
         let twice = totals.into_iter().chain([5 + 170 * megabytes, 5 + 170 * megabytes]);
-        assert_eq!(seen(twice), [0.0, 0.0, 0.0, 90e6, 0.0]);
+        assert_eq!(seen(twice), [0.0, 40e6, 0.0, 90e6, 0.0]);
         // What an idle container may always do.
         assert_eq!(seen([5, 5, 400_005, 400_005]), [0.0, 4e5, 0.0]);
+    }
+
+    #[test]
+    fn no_byte_of_rare_bursts_is_lost() {
+        for (burst, every) in [([50_000_000, 300_000], 3480), ([7, 3_000_000], 1500)] {
+            let mut growth = Growth::default();
+            let (mut totals, mut sum) = ([1_000_000_u64, 600_000], [0; 2]);
+            let first = totals;
+            for second in 1..8000 {
+                for n in 0..2 {
+                    totals[n] += 50 + if second % every == 0 { burst[n] } else { 0 };
+                }
+                let now = Point { at_ns: second * SECOND, totals };
+                if let Outcome::Grew { by, .. } = growth.on_point(now) {
+                    sum = [sum[0] + by[0], sum[1] + by[1]];
+                }
+            }
+            assert_eq!(sum, [0, 1].map(|n| totals[n] - first[n] - 50), "{burst:?}");
+        }
+    }
+
+    #[test]
+    fn a_burst_that_looks_like_a_factor_is_left_out_and_counted() {
+        // At the start, when there is no rate to compare with; and later. What really
+        // came in between blurs the factor.
+        for (idle, received) in [(1, 0), (20, 0), (1, 90_000_000), (20, 90_000_000)] {
+            let mut growth = Growth::default();
+            let mut unknown = 0;
+            for second in 1..40 {
+                let truth = [4_000_000_000 + second * 1000, 3_000_000_000 + second * 700];
+                let mut totals = truth.map(|bytes| if second <= idle { bytes / 2 } else { bytes });
+                totals[0] += if second <= idle { 0 } else { received };
+                let now = Point { at_ns: second * SECOND, totals };
+                match growth.on_point(now) {
+                    Outcome::Unknown => unknown += 1,
+                    Outcome::Grew { by, .. } => assert!(by[0] <= 2000, "{idle} {by:?}"),
+                    Outcome::Nothing => {}
+                }
+            }
+            assert_eq!(unknown, 1, "{idle}");
+        }
     }
 
     #[test]

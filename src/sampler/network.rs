@@ -78,8 +78,8 @@ pub(super) struct TaskNetwork {
     renewal: Renewal,
     /// Up to this change everything is accounted for.
     start: Option<Change>,
-    /// A change that looks like a jump.
-    held: Option<Change>,
+    /// The last change looks like a jump, and waits for the next one.
+    is_held: bool,
     /// What came since `start`.
     pending: [u64; 2],
     /// The counters are the kernel's, read by ESP itself: they are not old, and need no
@@ -155,20 +155,15 @@ impl TaskNetwork {
 
     fn on_change(&mut self, change: Change, totals: [u64; 2], now: Now) -> NetworkOutcome {
         let outcome = self.growth.on_point(Point { at_ns: change.at_ns, totals });
-        let held = self.held.take();
+        self.is_held = false;
         match outcome {
             Outcome::Nothing => {
-                self.held = Some(change);
+                self.is_held = true;
                 return NetworkOutcome::Nothing;
             }
             Outcome::Unknown => {
                 self.begin(change);
                 return NetworkOutcome::Unknown;
-            }
-            // Only from the jump on.
-            Outcome::Grew { since, by } if held.is_some_and(|held| held.at_ns == since.at_ns) => {
-                self.start = held;
-                self.pending = by;
             }
             Outcome::Grew { by, .. } => {
                 self.pending = [0, 1].map(|n| self.pending[n].saturating_add(by[n]));
@@ -189,7 +184,7 @@ impl TaskNetwork {
     }
 
     fn on_idle(&mut self, now: Now) -> NetworkOutcome {
-        let is_settled = self.pending == [0, 0] && self.held.is_none();
+        let is_settled = self.pending == [0, 0] && !self.is_held;
         match self.start.filter(|_| is_settled).and_then(|start| self.renewal.idle_since(start)) {
             Some(later) => {
                 self.start = Some(later);
