@@ -8,7 +8,7 @@ use super::{
     container::Container,
     growth::{Growth, Outcome, Point, per_second},
     poll::Poll,
-    renewal::{Change, Renewal},
+    renewal::{Answer, Change, NewReading, Renewal},
 };
 use crate::{
     endpoint::task::NetworkMode,
@@ -80,6 +80,8 @@ pub(super) struct TaskNetwork {
     start: Option<Change>,
     /// The last change looks like a jump, and waits for the next one.
     is_held: bool,
+    /// A value was given. Until then no byte is lost by another start.
+    has_given: bool,
     /// What came since `start`.
     pending: [u64; 2],
     /// The counters are the kernel's, read by ESP itself: they are not old, and need no
@@ -136,14 +138,18 @@ impl TaskNetwork {
             return NetworkOutcome::Nothing;
         };
         let Some(network) = source.network else { return NetworkOutcome::Nothing };
-        let new_read_ns = source.new_read.map(Timestamp::unix_ns);
-        let cadence = source.fresh.cadence.estimate();
+        let reading = source.new_read.map(|read| NewReading {
+            read_ns: read.unix_ns(),
+            age_ns: now.wall.unix_ns().saturating_sub(read.unix_ns()),
+        });
+        let cadence = source.fresh.cadence.so_far();
         let cadence_ns = cadence.map(|it| u64::try_from(it.as_nanos()).unwrap_or(u64::MAX / 2));
         self.last_ns = at_ns;
         let totals = totals(network);
         let before = self.last.replace(totals);
         let is_changed = before.is_some_and(|before| before != totals);
-        let change = self.renewal.on_answer(asked_ns, at_ns, is_changed, new_read_ns, cadence_ns);
+        let answer = Answer { asked_ns, at_ns, reading, cadence_ns };
+        let change = self.renewal.on_answer(answer, is_changed);
         if before.is_none() {
             self.growth.on_point(Point { at_ns, totals });
         }
@@ -175,8 +181,13 @@ impl TaskNetwork {
             return NetworkOutcome::Nothing;
         };
         let Some(elapsed_ns) = self.renewal.elapsed_ns(start, change) else {
+            // From a change that was seen sooner, a value comes sooner.
+            if !self.has_given && 2 * change.gap_ns <= start.gap_ns {
+                self.begin(change);
+            }
             return NetworkOutcome::Nothing;
         };
+        self.has_given = true;
         let rates = per_second(self.pending, elapsed_ns);
         self.begin(change);
         let until = change.read_ns.map_or(now.wall, Timestamp::from_unix_ns);
@@ -226,7 +237,7 @@ impl TaskNetwork {
         let others = shared().filter(|container| container.network.is_some());
         let next = others.max_by_key(|container| container.place.is_some())?;
         match self.relation(totals(next.network?), at_ns) {
-            Relation::Same => {}
+            Relation::Same => self.renewal.on_source(),
             Relation::Behind => return None,
             Relation::Other => *self = Self { origin: self.origin, ..Self::default() },
         }

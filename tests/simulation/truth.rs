@@ -372,7 +372,9 @@ fn each_sum_of_the_task_is_that_of_all_its_containers() {
 fn each_value_of_a_shared_network_is_right_to_a_twentieth() {
     let wanted: MetricSet = [Metric::NetworkRxBytes].into_iter().collect();
     let mut in_all = 0;
-    for seed in 0..80 {
+    // The latter once gave a wrong value, or none: a replay that began just before its
+    // reading was first seen, or while the cadence was not known yet.
+    for seed in (0..80).chain([1041, 1684, 2555, 2741, 5263]) {
         let random = &mut Random::new(seed * 0x9e37_79b9 + 13);
         let agent = Agent::new(random);
         let period_ms = 1000 + random.below(59_000);

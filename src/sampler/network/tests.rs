@@ -41,9 +41,14 @@ impl Agent {
 
     /// The last renewal at `at_ns`, if there was one.
     fn renewed_ns(&self, at_ns: u64) -> Option<u64> {
-        let number = at_ns.checked_sub(self.phase_ns + self.jitter_ns)? / self.period_ns;
-        let early = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        Some(self.phase_ns + number * self.period_ns + early % (self.jitter_ns + 1))
+        let number = at_ns.checked_sub(self.phase_ns)? / self.period_ns;
+        let renewed_ns = |number: u64| {
+            let mixed = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let mixed = (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 32;
+            self.phase_ns + number * self.period_ns + mixed % (self.jitter_ns + 1)
+        };
+        let late_ns = renewed_ns(number);
+        if late_ns <= at_ns { Some(late_ns) } else { number.checked_sub(1).map(renewed_ns) }
     }
 
     fn read_ns(&self, at_ns: u64) -> Option<u64> {
@@ -115,6 +120,34 @@ fn each_value_is_right_or_missing_whatever_the_agent_is_set_to() {
                     assert!(values.len() >= 2, "{period_s} {cadence_s} {poll_s}: {values:?}");
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn renewals_that_scatter_give_a_value_over_a_longer_time() {
+    for (period_s, jitter_ms, polls_s) in [
+        (1.0, 100, &[0.2, 1.0][..]),
+        (2.0, 500, &[0.2, 1.0, 5.0]),
+        // Of a poll each second, scatter that lies between two polls cannot be seen.
+        (4.0, 500, &[0.2, 2.0, 5.0]),
+        (4.0, 900, &[0.2, 1.0]),
+        (7.0, 1500, &[0.2, 1.0, 2.0, 11.0]),
+        (10.0, 1500, &[0.2, 1.0, 5.0]),
+    ] {
+        for (poll_s, answer_ns) in
+            polls_s.iter().flat_map(|poll_s| [(*poll_s, 0), (*poll_s, 1_500_000)])
+        {
+            let jitter_ns = jitter_ms * 1_000_000;
+            let agent = Agent { jitter_ns, answer_ns, ..Agent::new(period_s, 1.013, poll_s) };
+            let values = agent.values(7200, steady(1_000_000));
+            for (second, rate) in &values {
+                assert!(
+                    (rate / 1e6 - 1.0).abs() < 0.05,
+                    "{period_s} s, {jitter_ms} ms, polled each {poll_s} s: {rate} at {second}"
+                );
+            }
+            assert!(values.len() >= 25, "{period_s} {poll_s}: {}", values.len());
         }
     }
 }
