@@ -6,12 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{
-    Sampler,
-    container::Container,
-    rhythm::Rhythm,
-    sums::{self, Sums},
-};
+use super::{Sampler, container::Container, rhythm::Rhythm, sums::Sums};
 use crate::sample::Metric;
 
 /// With a proven source beside it, the endpoint is asked this often at most.
@@ -296,7 +291,7 @@ impl Sampler {
             && self.containers.iter().any(Container::shares_network);
         let counts = move |container: &&Container| {
             (container.place.is_some() || (is_sum && !container.described.is_injected))
-                && sums::may_have_stats(container)
+                && container.may_have_stats()
         };
         let is_fixed = is_network || self.pace.is_pressing();
         (!is_fixed).then(|| self.containers.iter().filter(counts).map(|it| &it.rhythm))

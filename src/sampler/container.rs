@@ -142,6 +142,12 @@ impl Container {
         kernel.or(self.fresh.cadence.estimate())
     }
 
+    /// Whether stats of it may come at any time: it runs, or nothing says that it does not.
+    pub(super) fn may_have_stats(&self) -> bool {
+        !self.fresh.is_stopped()
+            && (self.described.is_running.unwrap_or(true) || self.fresh.read.is_some())
+    }
+
     pub(super) fn shares_network(&self) -> bool {
         is_shared(self.described.network_mode)
     }
@@ -218,7 +224,7 @@ impl Container {
             self.rhythm.on_nothing_new(poll.asked);
         }
         let silence = self.fresh.on_answer(poll.now.instant, others);
-        if is_measured && !self.fresh.is_stopped() {
+        if is_measured && self.may_have_stats() {
             let container = || self.name.clone();
             match silence {
                 Some(Silence::Began { since }) => {

@@ -159,12 +159,6 @@ pub(super) fn is_starting(container: &Container) -> bool {
         && container.fresh.read.is_none()
 }
 
-/// Whether stats of it may come at any time: it runs, or nothing says that it does not.
-pub(super) fn may_have_stats(container: &Container) -> bool {
-    !container.fresh.is_stopped()
-        && (container.described.is_running.unwrap_or(true) || container.fresh.read.is_some())
-}
-
 /// Whether its last reading is in no sum yet.
 fn is_renewed(container: &Container) -> bool {
     let in_sum = container.in_sum.map(|in_sum| in_sum.read);

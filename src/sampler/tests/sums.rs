@@ -169,6 +169,28 @@ fn a_container_that_starts_without_stats_is_waited_for_within_two_samples() {
 }
 
 #[test]
+fn a_container_that_has_yet_to_start_is_not_silent() {
+    for without_s in [0, 30] {
+        let mut bench = Bench::measuring(&["web", "log"], &[Metric::TaskCpuUtilization]);
+        bench.task(&task_of_two("CREATED"));
+        let mut said = Vec::new();
+        for read in 10..100 {
+            if read == 50 {
+                bench.task(&task_of_two("RUNNING"));
+            }
+            said.extend(bench.stats(&two(read, true, read >= 50 + without_s)).1);
+        }
+        let silence = said.iter().filter_map(|event| match event {
+            Event::ContainerSilent { since, .. } => Some(Some(since.as_secs())),
+            Event::ContainerBack { .. } => Some(None),
+            _ => None,
+        });
+        let expected = if without_s == 0 { vec![] } else { vec![Some(11), None] };
+        assert_eq!(silence.collect::<Vec<_>>(), expected, "{said:?}");
+    }
+}
+
+#[test]
 fn a_container_that_has_yet_to_start_makes_nobody_read_the_task_without_sums() {
     let mut bench = Bench::measuring(&["web"], &[Metric::CpuUsage]);
     bench.task(&task_of_two("CREATED"));
