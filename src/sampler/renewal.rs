@@ -13,6 +13,9 @@ const PARTS: u64 = 20;
 /// can look regular by chance.
 const RENEWALS_MIN: u64 = 6;
 const PERIOD_PARTS: u64 = 33;
+/// It is used if it is at least so many times the usual uncertainty: in that, scatter
+/// could hide.
+const GAPS_MIN: u64 = 3;
 /// Two times that must differ, but by less than this part of the uncertainty, agree by
 /// chance: the renewals scatter.
 const SCATTER_PARTS: u64 = 200;
@@ -143,6 +146,8 @@ pub(super) struct Renewal {
     /// The period, and as it was known before the last change.
     period_ns: Option<u64>,
     period_before_ns: Option<u64>,
+    /// As it was last seen, believed or not.
+    known_ns: Option<u64>,
     /// For so many more changes no period is believed: the renewals scattered.
     distrust: u32,
     /// Since this change, each has come with a new reading.
@@ -194,6 +199,7 @@ impl Renewal {
             Period::Unknown => (None, self.distrust.saturating_sub(1)),
             Period::Known(ns) => (Some(ns), self.distrust.saturating_sub(1)),
         };
+        self.known_ns = period_ns.or(self.known_ns);
         self.period_before_ns = self.period_ns;
         self.period_ns = period_ns.filter(|_| distrust == 0);
         self.distrust = distrust;
@@ -229,10 +235,13 @@ impl Renewal {
         {
             return Some(later - earlier);
         }
+        let usual_ns = from.gap_ns.min(to.gap_ns);
+        let is_fine =
+            |period_ns: &u64| *period_ns >= GAPS_MIN * usual_ns && 8 * *period_ns >= 9 * error_ns;
         let is_long = error_ns.saturating_mul(PARTS) <= span_ns;
         // A change that does not fit the period that was known so far was shown late.
         let period_ns = self.period_before_ns.filter(|_| self.distrust == 0).or(self.period_ns);
-        let Some(period_ns) = period_ns.filter(|period_ns| 8 * period_ns >= 9 * error_ns) else {
+        let Some(period_ns) = period_ns.filter(is_fine) else {
             return is_long.then_some(span_ns);
         };
         // The only number of periods that fits, the period's own error included.
@@ -272,16 +281,15 @@ impl Renewal {
         // Each change a renewal; or some renewals without bytes in between.
         let span_ns = self.latest(0).at_ns - self.latest(intervals).at_ns;
         let mean_ns = span_ns / intervals as u64;
-        let mut best =
-            if intervals as u64 >= RENEWALS_MIN { Period::Scattered } else { Period::Unknown };
-        for guess_ns in [mean_ns, shortest_ns] {
-            match self.try_period(guess_ns, intervals) {
-                known @ Period::Known(_) => return known,
-                Period::Unknown => best = Period::Unknown,
-                Period::Scattered => {}
-            }
+        let tried = [mean_ns, shortest_ns].map(|guess_ns| self.try_period(guess_ns, intervals));
+        if let Some(known) = tried.into_iter().find(|tried| matches!(tried, Period::Known(_))) {
+            return known;
         }
-        best
+        let is_refuted = self
+            .known_ns
+            .is_some_and(|known_ns| self.try_period(known_ns, intervals) == Period::Scattered);
+        let is_scattered = tried == [Period::Scattered; 2] && intervals as u64 >= RENEWALS_MIN;
+        if is_refuted || is_scattered { Period::Scattered } else { Period::Unknown }
     }
 
     /// Whether all changes fit renewals about so often.

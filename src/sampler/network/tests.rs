@@ -153,6 +153,35 @@ fn renewals_that_scatter_give_a_value_over_a_longer_time() {
 }
 
 #[test]
+fn agents_that_scatter_are_found_out_and_calm_ones_never_wrong() {
+    let mut state = 12_345_u64;
+    let mut below = |end: u64| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % end
+    };
+    let (mut wrong, mut in_all) = (0, 0);
+    for number in 0..200 {
+        let period_ns = 1_000_000_000 + below(20_000) * 1_000_000;
+        let percent = [1, 3, 8, 12, 20][number % 5];
+        let agent = Agent {
+            period_ns,
+            phase_ns: below(1000) * 1_000_000,
+            jitter_ns: period_ns / 100 * percent,
+            answer_ns: below(3) * 1_000_000,
+            ..Agent::new(1.0, [1.013, 10.0][number % 2], [0.2, 1.0, 1.0][number % 3])
+        };
+        let values = agent.values(1800, steady(1_000_000));
+        let off = values.iter().filter(|(_, rate)| (rate / 1e6 - 1.0).abs() >= 0.05).count();
+        assert!(percent > 3 || off == 0, "{period_ns} {percent}: {off}");
+        wrong += off;
+        in_all += values.len();
+    }
+    // Renewals can look regular by chance, at first.
+    assert!(in_all > 8000 && wrong * 200 <= in_all, "{wrong} of {in_all}");
+}
+
+#[test]
 fn a_value_comes_with_each_renewal_once_the_period_is_known() {
     for (period_s, poll_s, first_s, values_at_least) in [
         (10.0, 1.0, 31.0, 355),
