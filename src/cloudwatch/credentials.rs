@@ -13,6 +13,9 @@ use super::{
 };
 use crate::secrets::peer_text;
 
+/// The SDK's words for a name that was not found. It keeps the resolver's error to itself.
+const NO_LOOK_UP: &str = "failed to perform DNS lookup";
+
 /// Where the credentials come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialsSource {
@@ -86,6 +89,13 @@ impl NoCredentials {
         let line = one_line_chain(error);
         let heard = heard.filter(|heard| !heard.is_of_instance());
         match (error, heard) {
+            // A name server that is away is no wrong configuration.
+            _ if line.contains(NO_LOOK_UP) => Self {
+                cause: Cause::Unreachable,
+                what: format!(
+                    "cannot look up the host in AWS_CONTAINER_CREDENTIALS_FULL_URI: {line}"
+                ),
+            },
             _ if is_of_configuration(error) => Self { cause: Cause::Misconfigured, what: line },
             (_, None) if let Some(error) = cause_in::<io::Error>(error) => Self {
                 cause: Cause::Misconfigured,

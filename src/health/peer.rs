@@ -4,7 +4,8 @@
 //!
 //! The user alone is not enough: in the network mode `host` the containers of
 //! several tasks can see the socket, and 65532 is the user of many images. A
-//! process of another container has no process id here.
+//! process of another container has no process id here, unless the task has
+//! `pidMode: task`: there only the user tells them apart.
 
 use std::fmt;
 

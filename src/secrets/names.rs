@@ -114,6 +114,9 @@ fn value_after(text: &[u8], position: usize, name: &[u8]) -> Option<usize> {
 }
 
 /// What is between `://` and `@`.
+/// What the help says in the place of a user and a password.
+const FORM: &[u8] = b"USER:PASSWORD";
+
 fn mark_user_info(text: &[u8], hidden: &mut [bool]) {
     let mut position = 0;
     while let Some(found) = find(&text[position..], b"://") {
@@ -121,7 +124,9 @@ fn mark_user_info(text: &[u8], hidden: &mut [bool]) {
         let is_end =
             |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'/' | b'?' | b'#');
         let end = text[begin..].iter().position(is_end).map_or(text.len(), |end| begin + end);
-        if let Some(at) = text[begin..end].iter().rposition(|byte| *byte == b'@') {
+        if let Some(at) = text[begin..end].iter().rposition(|byte| *byte == b'@')
+            && !text[begin..begin + at].ends_with(FORM)
+        {
             hidden[begin..begin + at].fill(true);
         }
         position = begin;

@@ -190,3 +190,11 @@ fn only_the_last_secrets_are_kept() {
     }
     assert_eq!(kept, ["secret-17", "secret-18", "secret-19"]);
 }
+
+#[test]
+fn the_form_that_the_help_shows_is_no_secret() {
+    let form = "expected [SCHEME://[USER:PASSWORD@]HOST[:PORT]";
+    assert_eq!(redacted(form, &[]), form);
+    let shown = redacted("expected http://hans:geheimnis@proxy:3128", &[]);
+    assert!(!shown.contains("geheimnis"), "{shown}");
+}

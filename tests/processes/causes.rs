@@ -100,6 +100,15 @@ fn container_credentials_endpoint_that_is_not_there_is_named() {
 }
 
 #[test]
+fn container_credentials_host_that_cannot_be_looked_up_is_no_wrong_configuration() {
+    let variable = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://creds.invalid/x");
+    let (code, text) = check(&[&NO_KEYS[..], &[variable]].concat());
+    assert_eq!(code, 75, "{text}");
+    let failed = "cannot look up the host in AWS_CONTAINER_CREDENTIALS_FULL_URI: ";
+    assert_told(&text, failed, UNREACHABLE);
+}
+
+#[test]
 fn container_credentials_endpoint_that_is_silent_is_named() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let uri = format!("http://{}/credentials", listener.local_addr().unwrap());
