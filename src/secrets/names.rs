@@ -113,10 +113,11 @@ fn value_after(text: &[u8], position: usize, name: &[u8]) -> Option<usize> {
     Some(value)
 }
 
-/// What is between `://` and `@`.
-/// What the help says in the place of a user and a password.
-const FORM: &[u8] = b"USER:PASSWORD";
+/// What the help says in the place of a user and a password, in the lower case in which
+/// texts are searched.
+const FORM: &[u8] = b"user:password";
 
+/// What is between `://` and `@`.
 fn mark_user_info(text: &[u8], hidden: &mut [bool]) {
     let mut position = 0;
     while let Some(found) = find(&text[position..], b"://") {
