@@ -289,7 +289,8 @@ impl OwnedCpu {
 
 impl OwnedMemory {
     fn stats(self) -> Option<MemoryReading> {
-        let details = self.stats.map(|OnlyObject(details)| details).unwrap_or_default();
+        // Without details nobody knows how much of it is page cache.
+        let OnlyObject(details) = self.stats?;
         let is_v1 = details.cache.is_some()
             || details.total_inactive_file.is_some()
             || details.hierarchical_memory_limit.is_some()
