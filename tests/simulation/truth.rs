@@ -369,6 +369,56 @@ fn each_sum_of_the_task_is_that_of_all_its_containers() {
 }
 
 #[test]
+fn each_sum_of_changing_loads_has_one_interval_of_each_container() {
+    let wanted: MetricSet = [Metric::TaskCpuUtilization].into_iter().collect();
+    let (mut in_all, mut joined) = (0, 0);
+    for seed in 0..60 {
+        let random = &mut Random::new(seed * 0x9e37_79b9 + 21);
+        let mut agent = Agent::new(random);
+        // A restart that is hidden between two polls cannot be seen.
+        if agent.poll_ms > agent.cadence_ms {
+            agent.restarts = 0;
+        }
+        let mut containers: Vec<_> =
+            (0..=random.below(3)).map(|n| Container::new(n, false, random)).collect();
+        // After each answer: how many readings of each container had been shown, and whether
+        // a sum was published.
+        let mut answers: Vec<(Vec<usize>, bool)> = Vec::new();
+        play(agent, &mut containers, wanted, random, |containers, samples, _| {
+            let shown: Vec<_> = containers.iter().map(|container| container.shown.len()).collect();
+            for sample in samples {
+                let sum_since = |from: &[usize]| {
+                    let each = containers.iter().zip(from).map(|(container, &from)| {
+                        let (before, now) =
+                            (container.shown.get(from.checked_sub(1)?)?, container.shown.last()?);
+                        let is_growth = now.run == before.run && now.read_ms > before.read_ms;
+                        let used_ns = now.counters[0].checked_sub(before.counters[0])?;
+                        let ms = now.read_ms.checked_sub(before.read_ms)?;
+                        is_growth.then(|| used_ns as f64 / ms as f64 / (CPUS * 10_000) as f64)
+                    });
+                    each.sum::<Option<f64>>()
+                };
+                let is_true = |from: &[usize]| {
+                    sum_since(from)
+                        .is_some_and(|truth| (sample.value - truth).abs() <= 1e-6 * truth.max(1.0))
+                };
+                assert!(
+                    answers.iter().rev().any(|(from, _)| is_true(from)),
+                    "{seed} {agent:?}: {sample:?}"
+                );
+                let last = answers.iter().rev().find(|(_, is_sum)| *is_sum);
+                joined += u64::from(last.is_some_and(|(from, _)| is_true(from)));
+                in_all += 1;
+            }
+            answers.push((shown, !samples.is_empty()));
+        });
+    }
+    assert!(in_all > 2000, "{in_all}");
+    // A restart, or a container whose data came back, begins anew.
+    assert!(joined * 10 > in_all * 8, "{joined} of {in_all}");
+}
+
+#[test]
 fn each_value_of_a_shared_network_is_right_to_a_twentieth() {
     let wanted: MetricSet = [Metric::NetworkRxBytes].into_iter().collect();
     let mut in_all = 0;
