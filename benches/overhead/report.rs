@@ -144,7 +144,7 @@ impl Report {
             goal("  anonymous", esp.memory(|r| r.anonymous_bytes), 1.5, NEARLY),
             goal("  after a backlog, MB", megabytes(drained.resident_bytes), 9.0, NEARLY),
             goal("  anonymous", megabytes(drained.anonymous_bytes), 3.0, NEARLY),
-            goal("size of the program, MB", megabytes(self.program_bytes), 5.5, NEARLY),
+            goal("size of the program, MB", megabytes(self.program_bytes), 5.8, NEARLY),
             goal("start to the first poll, ms", self.start_ms(self.starts.len() / 2), 20.0, None),
             goal("polls missed", float(self.missed_polls(esp)), 0.0, None),
         ]
