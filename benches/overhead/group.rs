@@ -54,7 +54,8 @@ impl Group {
             let kind = if number == 0 { "busy" } else { "idle" };
             let child = Command::new(std::env::current_exe()?)
                 .args([ARGUMENT, kind])
-                .stdin(Stdio::null())
+                // It ends with this process, however that ends.
+                .stdin(Stdio::piped())
                 .stdout(Stdio::null())
                 .spawn()?;
             for folder in &group.folders {
@@ -115,8 +116,12 @@ fn usage_ns(file: &File) -> Option<u64> {
     }
 }
 
-/// A process of the container: never returns.
+/// A process of the container: until its parent is gone.
 pub(crate) fn load(kind: &str) -> ! {
+    std::thread::spawn(|| {
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        std::process::exit(0);
+    });
     loop {
         if kind == "busy" {
             let turn = Instant::now();
