@@ -20,8 +20,6 @@ pub mod check;
 #[cfg(feature = "cloudwatch")]
 pub mod cloudwatch;
 pub mod endpoint;
-pub mod environment;
-pub mod exit;
 pub mod health;
 pub mod kernel;
 pub mod output;
@@ -36,4 +34,3 @@ pub mod settings;
 #[cfg(feature = "cloudwatch")]
 pub mod sidecar;
 pub mod time;
-pub mod version;

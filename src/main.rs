@@ -15,12 +15,13 @@ use smol::stream::StreamExt as _;
 use esp::{
     check,
     cloudwatch::{check_ca_bundle, complete_from_profile},
-    environment, exit, health,
+    health,
     report::{fatal, log},
     secrets,
     settings::{
         Environment, Lookup, Offline, Settings, SettingsError, SettingsErrors,
         command_line::{CommandLine, Order},
+        environment, exit,
     },
     sidecar::{self, Ended},
 };

@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use esp::settings::{Environment, Settings};
+use esp::settings::{Environment, Settings, exit};
 
 /// The argument that makes the demo the sidecar.
 pub(crate) const ARGUMENT: &str = "--sidecar";
@@ -44,7 +44,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(settings) => settings,
         Err(error) => {
             eprintln!("demo: {error}");
-            return esp::exit::usage();
+            return exit::usage();
         }
     };
     esp::report::log::init(settings.log_level, settings.log_format);
@@ -54,10 +54,10 @@ pub(crate) fn run() -> ExitCode {
         drop::<smol::channel::Sender<i32>>(signal);
     });
     match esp::sidecar::run(settings, Box::pin(signals)) {
-        Ok(_) => esp::exit::OK,
+        Ok(_) => exit::OK,
         Err(error) => {
             eprintln!("demo: the sidecar cannot start: {error}");
-            esp::exit::os_error()
+            exit::os_error()
         }
     }
 }

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::probe_findings::ProbeFinding;
-use crate::{exit, version};
+use crate::settings::{exit, version};
 
 /// The whole of it.
 #[derive(Debug, Default, Serialize)]

@@ -20,10 +20,7 @@ use super::{
     response::{Progress, ResponseError, ResponseReader},
     uri::EndpointUri,
 };
-use crate::{
-    time::waiting::{Socket, Waiting},
-    version,
-};
+use crate::time::waiting::{Socket, Waiting};
 
 /// The longest body that is read. Three containers are about 7 kB.
 pub const BODY_LIMIT: usize = 1024 * 1024;
@@ -138,7 +135,7 @@ impl EndpointClient {
                 "GET {}{resource} HTTP/1.1\r\nHost: {}\r\nUser-Agent: esp/{}\r\nAccept: application/json\r\n\r\n",
                 uri.path(),
                 uri.authority(),
-                version::VERSION,
+                env!("CARGO_PKG_VERSION"),
             )
             .into_bytes()
         };

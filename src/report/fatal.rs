@@ -15,7 +15,7 @@ use std::{
 use tracing::{dispatcher, error};
 
 use super::log;
-use crate::{exit, secrets};
+use crate::{secrets, settings::exit};
 
 /// For the last line: stderr may be blocked, or the log itself may have failed.
 const LAST_LINE_TIMEOUT: Duration = Duration::from_millis(500);

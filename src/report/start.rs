@@ -9,8 +9,7 @@ use crate::{
         metric::{Metric, MetricSet},
     },
     sampler::Selection,
-    settings::Settings,
-    version,
+    settings::{Settings, version},
 };
 
 /// The first line.

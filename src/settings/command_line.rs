@@ -10,10 +10,7 @@ use lexopt::{
     Error, Parser,
 };
 
-use crate::{
-    settings::{Environment, Given, Lookup, Variable, variable},
-    version,
-};
+use crate::settings::{Environment, Given, Lookup, Variable, variable, version};
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,7 @@
 //! Where the text of a variable comes from: the environment, flags, or a test's
 //! table. Only [`Environment`] reads the environment.
 
-use super::{Variable, variable};
-use crate::environment;
+use super::{Variable, environment, variable};
 
 /// Where values come from.
 pub trait Lookup {

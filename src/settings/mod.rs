@@ -6,7 +6,9 @@
 mod capacity;
 pub mod command_line;
 mod duration;
+pub mod environment;
 mod error;
+pub mod exit;
 mod kind;
 mod logging;
 mod lookup;
@@ -18,6 +20,7 @@ mod source;
 mod together;
 pub mod url;
 pub mod variable;
+pub mod version;
 
 use std::{path::PathBuf, time::Duration};
 

@@ -11,10 +11,9 @@
 //! The table has every `AWS_*` variable that the SDK's sources name; a test compares
 //! it with them. ESP's documented ones are in `variable` and only listed here.
 
-use crate::environment::HEADER_BYTES_MAX;
-
 use super::{
     Given, Kind, Lookup, SettingsWarning, Shown, Variable,
+    environment::HEADER_BYTES_MAX,
     kind::words,
     reader::Reader,
     url::is_endpoint_url,

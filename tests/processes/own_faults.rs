@@ -154,7 +154,7 @@ fn faulty_sidecar() {
     drop(signal);
     std::mem::forget(unwound);
     let Ended::Failed(_) = ended else { panic!("{ended:?}") };
-    std::process::exit(esp::exit::SOFTWARE.into());
+    std::process::exit(esp::settings::exit::SOFTWARE.into());
 }
 
 /// Runs the sidecar until it ends, and then `esp health`.

@@ -10,7 +10,7 @@ use super::findings::{
     DimensionsFinding, EndpointFinding, Findings, MetricFinding, PlanFinding, Problem,
     PublishedFinding, Reason, RegionFinding, SourceFinding, Step, TaskFinding,
 };
-use crate::version;
+use crate::settings::version;
 
 /// The column of the values.
 const LABEL: usize = 18;

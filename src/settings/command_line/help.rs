@@ -3,10 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{
-    exit,
-    settings::{Variable, variable},
-};
+use crate::settings::{Variable, exit, variable};
 
 /// Columns.
 const WIDTH: usize = 80;

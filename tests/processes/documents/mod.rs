@@ -19,9 +19,8 @@ use std::{
 };
 
 use esp::{
-    exit,
     sample::own_figures::{FigureKind, OwnMetric, Scope, TABLE},
-    settings::{Variable, variable},
+    settings::{Variable, exit, variable},
 };
 
 const HOW: &str = "written by ESP_UPDATE_DOCS=1 cargo test --test processes documents";

@@ -68,7 +68,7 @@ fn the_container_has_no_rights_and_is_restarted() {
         // ECS's own limits. A wrong configuration stays wrong.
         assert!((60..=1800).contains(&restart["restartAttemptPeriod"].as_u64().unwrap()));
         assert_eq!(restart["ignoredExitCodes"], json!([64]));
-        assert_eq!(format!("{:?}", esp::exit::usage()), format!("{:?}", exit_code(64)));
+        assert_eq!(format!("{:?}", esp::settings::exit::usage()), format!("{:?}", exit_code(64)));
 
         assert_eq!(esp["dependsOn"], json!([{"containerName": "web", "condition": "START"}]));
         assert!(example.container("web")["essential"].as_bool().unwrap());
