@@ -9,6 +9,7 @@ pub(crate) mod destination;
 pub(crate) mod kernel_source;
 mod listening;
 pub(crate) mod metric_source;
+pub(crate) mod pace;
 pub(crate) mod polling;
 mod publishing;
 mod sampling;

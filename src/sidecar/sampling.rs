@@ -14,6 +14,7 @@ use super::{
     Shared,
     destination::{self, Destination},
     kernel_source::KernelSource,
+    pace::Pace,
     polling::{PollError, Poller},
     world::{Timer as _, World},
 };
@@ -21,11 +22,7 @@ use crate::{
     endpoint::task::TaskDocument,
     report::{self, Slowness, Trouble, log, own_metrics},
     sample::{OwnFigures, dimension::ResolvedDimensions},
-    sampler::{
-        asking::Asking,
-        warm_up::{WarmUp, WarmUpEvent},
-        watching::Watching,
-    },
+    sampler::warm_up::{WarmUp, WarmUpEvent},
     settings::{Settings, SourceChoice},
     time::reminder::Reminder,
 };
@@ -70,15 +67,15 @@ impl<W: World> Sampling<W> {
     pub(super) async fn run(mut self, stopped: Receiver<()>) {
         // As a stream it listens once, and not anew for each tick.
         let mut stopped = pin!(stopped);
-        let mut asking = Asking::new(self.instant(), self.shared.settings.sample_interval);
-        let mut watching = Watching::new(asking.next(), self.shared.settings.sample_interval);
-        let mut summary_at = asking.next() + SUMMARY_INTERVAL;
+        let mut pace = Pace::new(self.instant(), self.shared.settings.sample_interval);
+        let mut summary_at = pace.asking().next() + SUMMARY_INTERVAL;
         loop {
-            let watch_at = self.poller.reads_kernel().then(|| watching.next());
+            let asks_at = pace.asking().next();
+            let watch_at = pace.watches_at(&self.poller);
             // The first of all that has a time of its own. What is due at the same time is
             // done in this order.
             let others = [watch_at, self.lines_at].into_iter().flatten();
-            let wake = others.fold(asking.next().min(summary_at), Instant::min);
+            let wake = others.fold(asks_at.min(summary_at), Instant::min);
             let is_stopped = async {
                 let _ = stopped.next().await;
                 true
@@ -91,11 +88,10 @@ impl<W: World> Sampling<W> {
                 break;
             }
             if watch_at == Some(wake) {
-                self.watch(&mut watching, &asking);
+                self.watch(&mut pace);
             }
-            if wake == asking.next() {
-                self.ask(&mut asking, &mut watching).await;
-                self.plan_watching(&mut watching, &asking);
+            if wake == asks_at {
+                self.ask(&mut pace).await;
             }
             if self.lines_at.is_some_and(|lines_at| wake >= lines_at) {
                 self.hand_to_lines();
@@ -113,10 +109,8 @@ impl<W: World> Sampling<W> {
     }
 
     /// Reads the kernel, and plans when it is read next.
-    fn watch(&mut self, watching: &mut Watching, asking: &Asking) {
-        let is_tick = watching.take(self.instant());
-        self.poller.read_kernel(&self.shared.world, is_tick);
-        self.plan_watching(watching, asking);
+    fn watch(&mut self, pace: &mut Pace) {
+        pace.watch(&mut self.poller, &self.shared.world);
         self.note_watched();
         self.hand_over();
     }
@@ -128,29 +122,15 @@ impl<W: World> Sampling<W> {
         }
     }
 
-    fn plan_watching(&self, watching: &mut Watching, asking: &Asking) {
-        if self.poller.reads_kernel() {
-            let rhythms = self.poller.sampler.rhythms();
-            watching.plan(self.instant(), asking.next(), rhythms.into_iter().flatten());
-        }
-    }
-
     /// Asks the endpoint, and plans when it is asked next.
-    async fn ask(&mut self, asking: &mut Asking, watching: &mut Watching) {
-        self.shared.polling.set(Some(*asking));
-        self.poller.watching = Some(*watching);
+    async fn ask(&mut self, pace: &mut Pace) {
+        self.shared.polling.set(Some(pace.asking()));
+        pace.lend(&mut self.poller);
         let polled = self.poll_and_count().await;
-        *watching = self.poller.watching.take().unwrap_or(*watching);
         self.note_watched();
         let now = self.instant();
-        if polled.is_err() {
-            self.poller.sampler.doubt_rhythms();
-        }
-        let is_spared = self.poller.kernel.as_ref().is_some_and(KernelSource::spares_endpoint);
-        asking.set_spared(is_spared);
-        self.poller.sampler.set_spared(is_spared);
-        let rhythms = self.poller.sampler.rhythms().filter(|_| polled.is_ok());
-        asking.plan(now, rhythms);
+        pace.settle(&mut self.poller, now, polled.is_ok());
+        let asking = pace.asking();
         self.shared.polling.take();
         self.figures.missed_ticks = asking.missed(now);
         self.note_figures();
