@@ -1,10 +1,7 @@
 //! What an operator can do about a request that was not accepted. The log and
 //! `esp check` both say it.
 
-use super::{
-    credentials::Cause,
-    failure::{CLOCK_SKEW_SECONDS, Subject},
-};
+use super::{cause::Cause, clock::CLOCK_SKEW_SECONDS, subject::Subject};
 use crate::publisher::Outcome;
 
 /// For a request that the SDK cannot make, though there are credentials.

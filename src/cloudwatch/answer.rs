@@ -4,7 +4,7 @@
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use super::{cbor, connector::CutBody};
+use super::{body::CutBody, cbor};
 
 /// The header that each answer of the service carries, and its value.
 pub(super) const PROTOCOL_HEADER: &str = "smithy-protocol";

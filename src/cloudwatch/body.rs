@@ -26,6 +26,10 @@ const RESPONSE_LIMIT: u64 = 64 * 1024;
 /// For the body of an answer that is read byte by byte, one a second. See `care`.
 const CAREFUL_BODY_TIMEOUT: Duration = Duration::from_millis(2500);
 
+/// In the extensions of a response whose body is not all there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CutBody;
+
 /// Reads a body up to [`RESPONSE_LIMIT`]. `false`: there is more of it, or it broke
 /// off.
 pub(super) async fn read(body: AsyncBody, bytes: &mut Vec<u8>, is_careful: bool) -> bool {

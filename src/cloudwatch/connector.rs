@@ -35,7 +35,8 @@ use isahc::{
 
 use super::{
     answer::PROTOCOL_HEADER,
-    body, bounds,
+    body::{self, CutBody},
+    bounds,
     care::Care,
     connection::{ConnectionError, ConnectionErrorKind},
     names::Names,
@@ -59,10 +60,6 @@ const PROXY_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// For a request whose settings name no time.
 const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// In the extensions of a response whose body is not all there.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct CutBody;
 
 /// One isahc client, shared by the SDK's clients and its credentials providers.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! What went wrong with a request: the kind of trouble, and the words for it. What
 //! to do about it is in `advice`.
 
-use std::{error::Error, fmt, time::SystemTime};
+use std::{error::Error as _, fmt};
 
 use aws_sdk_cloudwatch::{
     error::{ProvideErrorMetadata as _, SdkError},
@@ -9,36 +9,17 @@ use aws_sdk_cloudwatch::{
 };
 
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::DispatchFailure};
-use aws_smithy_types::date_time::{DateTime, Format};
 
 use super::{
     advice::{REQUEST_NOT_MADE, advice, cause_advice, clock_advice, name_advice, trust_advice},
+    clock::HostClock,
     connection::ConnectionError,
-    credentials::NoCredentials,
+    errors,
     exchange::Answer,
+    no_credentials::NoCredentials,
+    subject::Subject,
 };
 use crate::{publisher::Outcome, secrets::peer_text};
-
-/// From here on a refused signature is the clock's fault. AWS lets 5 minutes
-/// pass; the SDK corrects what it signs by the same measure.
-pub(super) const CLOCK_SKEW_SECONDS: i64 = 4 * 60;
-
-/// How far the host's clock is ahead, seconds.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct HostClock {
-    /// By the answer's date.
-    pub(super) ahead: i64,
-    /// As was assumed when the request was signed.
-    pub(super) signed_ahead: i64,
-}
-
-impl HostClock {
-    /// Whether the signature was made with a wrong time: a right one that is
-    /// refused was made with a wrong key, whatever the host's clock shows.
-    fn spoilt_signature(self) -> bool {
-        (self.ahead - self.signed_ahead).abs() >= CLOCK_SKEW_SECONDS
-    }
-}
 
 /// A request that was not accepted, as far as is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,32 +30,6 @@ pub struct PutError {
     pub message: String,
     /// What the operator can do about it.
     pub advice: String,
-}
-
-/// Whom a request asked, for a person.
-#[derive(Clone, Debug)]
-pub(super) struct Subject<'cloudwatch> {
-    /// `https://HOST[:PORT]`.
-    pub(super) address: String,
-    /// The variable that named the address; `None` if the Region's own was asked.
-    pub(super) variable: Option<&'cloudwatch str>,
-    /// The Region.
-    pub(super) region: &'cloudwatch str,
-    /// The variable that named it, or the task's ARN.
-    pub(super) region_from: &'cloudwatch str,
-    /// `NAMESPACE`.
-    pub(super) namespace: &'cloudwatch str,
-}
-
-impl fmt::Display for Subject<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.address)?;
-        match self.variable {
-            Some(variable) => write!(f, " (from {variable})"),
-            // The address is made of it.
-            None => write!(f, " (Region {} from {})", self.region, self.region_from),
-        }
-    }
 }
 
 impl PutError {
@@ -129,20 +84,20 @@ impl PutError {
                         () if said.is_of_trust() => Some(trust_advice(subject)),
                         () => None,
                     };
-                    (said.outcome(), format!("{subject}: {}", chain(said)), advice)
+                    (said.outcome(), format!("{subject}: {}", errors::chain(said)), advice)
                 }
                 None => match by_connector(failure) {
                     Outcome::Unreachable => return Self::not_made(error),
-                    outcome => (outcome, format!("{subject}: {}", chain(error)), None),
+                    outcome => (outcome, format!("{subject}: {}", errors::chain(error)), None),
                 },
             },
             SdkError::TimeoutError(_) => {
-                (Outcome::NoAnswer, format!("{subject}: {}", chain(error)), None)
+                (Outcome::NoAnswer, format!("{subject}: {}", errors::chain(error)), None)
             }
             // An answer that is no error of CloudWatch's: a proxy's, a cut one.
             _ => match answer {
                 Some(Answer::Strange(what)) => return Self::strange(subject, what),
-                _ => (Outcome::ServerError, format!("{subject}: {}", chain(error)), None),
+                _ => (Outcome::ServerError, format!("{subject}: {}", errors::chain(error)), None),
             },
         };
         let advice = its_advice.unwrap_or_else(|| advice(outcome, subject));
@@ -154,7 +109,7 @@ impl PutError {
     fn not_made(error: &SdkError<PutMetricDataError>) -> Self {
         Self {
             outcome: Outcome::Unreachable,
-            message: peer_text(&format!("the request cannot be made: {}", chain(error))),
+            message: peer_text(&format!("the request cannot be made: {}", errors::chain(error))),
             advice: REQUEST_NOT_MADE.to_owned(),
         }
     }
@@ -174,13 +129,6 @@ impl From<NoCredentials> for PutError {
 /// `InvalidParameterValue` of `x-amzn-query-error: InvalidParameterValue;Sender`.
 fn code_in_header(response: &HttpResponse) -> Option<&str> {
     response.headers().get("x-amzn-query-error")?.split(';').next()
-}
-
-/// How far the host's clock is ahead of the one that wrote the response's `date`.
-pub(super) fn clock_ahead_seconds(response: &HttpResponse, now: SystemTime) -> Option<i64> {
-    let date = response.headers().get("date")?;
-    let theirs = DateTime::from_str(date, Format::HttpDate).ok()?;
-    DateTime::from(now).secs().checked_sub(theirs.secs())
 }
 
 /// The codes as CloudWatch and the signature check write them.
@@ -265,29 +213,8 @@ impl fmt::Display for PutError {
 
 impl std::error::Error for PutError {}
 
-/// An error and its causes in one line, fit to be shown.
-pub(super) fn one_line_chain(error: &dyn Error) -> String {
-    peer_text(&chain(error))
-}
-
-/// The error and its causes, without those that only repeat one another.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use aws_smithy_types::{body::SdkBody, error::ErrorMetadata};
 
     use super::*;
@@ -298,23 +225,6 @@ mod tests {
         let variable = Some("AWS_ENDPOINT_URL");
         let (region, region_from) = ("eu-west-1", "AWS_REGION");
         Subject { address, variable, region, region_from, namespace: "Shop" }
-    }
-
-    #[test]
-    fn the_clock_is_told_from_the_date() {
-        let answer = |date: &'static str| {
-            let mut response = HttpResponse::new(403.try_into().unwrap(), SdkBody::empty());
-            response.headers_mut().insert("date", date);
-            response
-        };
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000);
-        for (date, ahead) in [
-            ("Wed, 18 Nov 2026 18:20:00 GMT", Some(-26_000)),
-            ("Wed, 18 Nov 2026 11:06:40 GMT", Some(0)),
-            ("yesterday", None),
-        ] {
-            assert_eq!(clock_ahead_seconds(&answer(date), now), ahead, "{date}");
-        }
     }
 
     #[test]

@@ -7,20 +7,25 @@ mod answer;
 mod body;
 mod bounds;
 mod care;
+mod cause;
 mod cbor;
 mod clock;
 mod connection;
 mod connector;
 mod credentials;
+mod errors;
 mod exchange;
 mod failure;
+mod heard;
 mod names;
+mod no_credentials;
 mod profile;
 mod proxies;
 mod route;
 mod setup;
 mod sleep;
 mod sources;
+mod subject;
 mod trust;
 mod way;
 
@@ -34,11 +39,13 @@ use aws_sdk_cloudwatch::{
 };
 
 pub use self::{
+    cause::Cause,
     clock::CorrectedClock,
     connection::{ConnectionError, ConnectionErrorKind},
     connector::Connector,
-    credentials::{Cause, CredentialsSource, NoCredentials},
+    credentials::CredentialsSource,
     failure::PutError,
+    no_credentials::NoCredentials,
     profile::complete as complete_from_profile,
     proxies::Proxies,
     setup::{Means, Service},
@@ -46,9 +53,10 @@ pub use self::{
     trust::check_ca_bundle,
 };
 use self::{
+    clock::{HostClock, clock_ahead_seconds},
     exchange::{Answer, Exchange},
-    failure::{HostClock, Subject, clock_ahead_seconds},
     sources::Sources,
+    subject::Subject,
 };
 use crate::{
     publisher::Outcome,

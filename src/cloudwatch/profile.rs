@@ -15,7 +15,9 @@ use aws_runtime::env_config::property::PropertiesKey;
 use aws_types::os_shim_internal::{Env, Fs};
 
 pub(super) use self::files::checked_files;
-use self::files::{File, KEYS, TOKEN_FILES, hiding, is_readable, sources, unreadable, variable_of};
+use self::files::{
+    ENDPOINT_URL, File, KEYS, TOKEN_FILES, hiding, is_readable, sources, unreadable, variable_of,
+};
 use crate::{
     secrets,
     settings::{
@@ -29,7 +31,6 @@ use crate::{
 };
 
 /// The keys of a profile that are read here.
-const ENDPOINT_URL: &str = "endpoint_url";
 const FIPS: &str = "use_fips_endpoint";
 const DUAL_STACK: &str = "use_dualstack_endpoint";
 const IGNORE: &str = "ignore_configured_endpoint_urls";

@@ -20,15 +20,13 @@ use aws_smithy_runtime_api::client::{
 };
 
 use super::{
-    credentials::{Cause, NoCredentials},
-    failure::one_line_chain,
+    cause::Cause,
+    errors::one_line_chain,
+    heard::{Heard, SourceAnswer},
+    no_credentials::NoCredentials,
     setup::Service,
 };
 use crate::secrets;
-
-/// What the EC2 instance's metadata are asked for. Their address may be any, by
-/// `AWS_EC2_METADATA_SERVICE_ENDPOINT`.
-const INSTANCE_METADATA: [&str; 2] = ["/latest/api/token", "/latest/meta-data/"];
 
 /// Notes about the sources of one client; clones are the same.
 #[derive(Clone, Debug)]
@@ -44,31 +42,6 @@ struct Notes {
     heard: Option<Heard>,
     /// Why the credentials were last not available.
     failure: Option<NoCredentials>,
-}
-
-/// What came of a request to a source.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Heard {
-    /// Whom it asked, without the query.
-    pub(super) address: String,
-    /// It asked STS for the credentials of a role.
-    pub(super) is_for_role: bool,
-    /// The answer.
-    pub(super) answer: SourceAnswer,
-}
-
-/// How a source answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum SourceAnswer {
-    /// With this status, and text unless that may hold credentials.
-    Status {
-        status: u16,
-        /// The code of an error in STS's protocol.
-        code: Option<String>,
-        text: String,
-    },
-    /// Not at all: why.
-    None { error: String, is_timeout: bool },
 }
 
 impl Sources {
@@ -220,14 +193,6 @@ fn said(text: &str) -> (Option<String>, String) {
             (Some(code.trim().to_owned()), secrets::peer_text(&format!("{code}: {message}")))
         }
         _ => (None, secrets::peer_text(text)),
-    }
-}
-
-impl Heard {
-    /// Whether the instance was asked, which is the last source: the task itself has
-    /// none then.
-    pub(super) fn is_of_instance(&self) -> bool {
-        INSTANCE_METADATA.iter().any(|path| self.address.contains(path))
     }
 }
 

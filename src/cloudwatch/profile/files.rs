@@ -10,10 +10,12 @@ use aws_config::profile::load;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_types::os_shim_internal::{Env, Fs};
 
-use super::ENDPOINT_URL;
 use crate::settings::{
     SettingsError, SettingsWarning, Variable, sdk::SDK_VARIABLES, url::is_endpoint_url,
 };
+
+/// The key of an address, which the SDK's own clients read as well.
+pub(super) const ENDPOINT_URL: &str = "endpoint_url";
 
 /// Parts of a key, and the variables that hold the same.
 pub(super) const KEYS: [(&str, &str); 3] = [
