@@ -76,6 +76,13 @@ pub struct NetworkReading {
     pub tx_bytes: u64,
 }
 
+impl NetworkReading {
+    /// Received and sent, in the order in which their growth is watched.
+    pub(crate) const fn totals(self) -> [u64; 2] {
+        [self.rx_bytes, self.tx_bytes]
+    }
+}
+
 /// `cpu_stats`. `precpu_stats` is deliberately not read: it is zero in first
 /// samples, and always on early Fargate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use smol::future::FutureExt as _;
 
 use super::{
-    findings::{self, Reason, Step},
-    steps::{Check, sets},
+    findings::{self, Reason, Step, sets},
+    under_way::Check,
 };
 use crate::{
     cloudwatch::{Cause, CredentialsSource, NoCredentials, PutError},

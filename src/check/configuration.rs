@@ -5,9 +5,9 @@
 use std::{fmt::Write as _, time::Duration};
 
 use super::{
-    Output,
     findings::{ConfigurationFinding, Findings, OfflineFinding, Problem, Reason, Step},
-    text,
+    output::Output,
+    text::words::fact,
 };
 use crate::{
     publisher::SAMPLE_BYTES,
@@ -106,7 +106,7 @@ fn leads_to(settings: &Settings, endpoint: Option<String>) -> OfflineFinding {
 fn plan(settings: &Settings, offline: &OfflineFinding) -> String {
     let mut plan = "\nPlan: ok\n".to_owned();
     let mut line = |label: &str, value: &str| {
-        let _ = writeln!(plan, "  {}", text::fact(label, value));
+        let _ = writeln!(plan, "  {}", fact(label, value));
     };
     if let Some(region) = &offline.region {
         let namespace = &settings.namespace;

@@ -1,10 +1,15 @@
 //! What a check has found, as data: the document of `--json`, and the facts of the
 //! text.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::probe_findings::ProbeFinding;
-use crate::settings::{exit, version};
+use crate::{
+    sample::dimension::Dimensions,
+    settings::{exit, version},
+};
 
 /// The whole of it.
 #[derive(Debug, Default, Serialize)]
@@ -336,4 +341,18 @@ pub struct PublishedFinding {
     pub sets: Vec<Vec<DimensionFinding>>,
     /// Whether `CloudWatch` took it.
     pub is_accepted: bool,
+}
+
+/// Sets of dimensions, as findings have them.
+pub(super) fn sets(sets: &[Dimensions]) -> Vec<Vec<DimensionFinding>> {
+    let pair = |(name, value): &(String, String)| DimensionFinding {
+        name: name.clone(),
+        value: value.clone(),
+    };
+    sets.iter().map(|set| set.iter().map(pair).collect()).collect()
+}
+
+/// A time, as findings have it.
+pub(super) fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -9,24 +9,23 @@ mod access;
 mod configuration;
 pub mod findings;
 mod mask;
+mod output;
 mod probe;
 mod probe_findings;
 mod samples;
 mod sources;
 mod steps;
 mod text;
+mod under_way;
 
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::{io, process::ExitCode};
 
 use self::{
-    findings::{Findings, Step},
-    steps::Check,
+    findings::Findings,
+    output::{Output, write},
+    under_way::Check,
 };
 use crate::{
-    secrets,
     settings::{Settings, SettingsErrors},
     sidecar::world::RealWorld,
 };
@@ -102,30 +101,4 @@ fn end(findings: &Findings, json: bool) -> ExitCode {
         write(&text::end(findings));
     }
     ExitCode::from(findings.exit_code)
-}
-
-/// Where the parts go as they are done.
-#[derive(Clone, Copy, Debug)]
-struct Output {
-    is_text: bool,
-}
-
-impl Output {
-    fn part(self, findings: &Findings, step: Step) {
-        if self.is_text {
-            write(&text::part(findings, step));
-        }
-    }
-
-    fn say(self, text: &str) {
-        if self.is_text {
-            write(text);
-        }
-    }
-}
-
-/// Without secrets. A reader who has gone is no error: the exit code says it as well.
-fn write(text: &str) {
-    let mut stdout = io::stdout();
-    let _ = stdout.write_all(secrets::clean(text).as_bytes()).and_then(|()| stdout.flush());
 }

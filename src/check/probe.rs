@@ -10,15 +10,15 @@ use std::{
 };
 
 use super::{
-    Output,
-    findings::{Findings, Reason, Step},
+    findings::{Findings, Reason, Step, ms},
     mask::mask,
+    output::Output,
     probe_findings::{
         CgroupFinding, ComparisonFinding, InterfaceFinding, MachineFinding, ProbeFinding,
         ProbedContainer, Proof, Verdict, Who,
     },
-    steps::{Check, ms},
     text,
+    under_way::Check,
 };
 use crate::{
     endpoint::task::{NetworkMode, TaskContainer, TaskDocument},

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use smol::future::FutureExt as _;
 
 use super::{
-    findings::{self, Reason, Step},
-    steps::{Check, ms},
+    findings::{self, Reason, Step, ms},
+    under_way::Check,
 };
 use crate::{
     endpoint::task::{ContainerStatus, TaskDocument},

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::{
-    findings::{self, Step},
-    steps::{Check, ms},
+    findings::{self, Step, ms},
+    under_way::Check,
 };
 use crate::{
     sample::metric::Metric,

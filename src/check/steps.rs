@@ -3,27 +3,23 @@
 //! need its answer. Waiting for samples is in `samples`, the questions to AWS are in
 //! `access`.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use super::{
-    Output, access, configuration,
-    findings::{self, Findings, Problem, Reason, Step},
+    access, configuration,
+    findings::{self, Findings, Reason, Step, ms, sets},
     mask::mask,
+    under_way::Check,
 };
 use crate::{
     endpoint::task::{NetworkMode, TaskDocument},
     sample::{
-        dimension::{self, KnownDimension, ResolvedDimensions},
-        metric::{Metric, Sample},
+        dimension::{KnownDimension, ResolvedDimensions},
+        metric::Metric,
     },
-    sampler::{Event, Selection},
-    settings::Settings,
+    sampler::Selection,
     sidecar::{
         destination::{self, Destination},
-        polling::{PollError, Poller},
         world::{Timer as _, World},
     },
     time::ticker::Ticker,
@@ -37,35 +33,8 @@ const ENDPOINT_PATIENCE: Duration = Duration::from_secs(10);
 const SLACK: Duration = Duration::from_secs(2);
 /// The longest time between two polls, however long `SAMPLE_INTERVAL` is.
 const POLL_INTERVAL_MAX: Duration = Duration::from_secs(1);
-/// The newest sample of each metric and container.
-type Newest = BTreeMap<(Option<u16>, Metric), Sample>;
 
-/// A check that is under way.
-pub(super) struct Check<'a, W: World> {
-    pub(super) world: &'a W,
-    pub(super) settings: &'a Settings,
-    pub(super) output: Output,
-    pub(super) findings: Findings,
-    pub(super) poller: Poller<W>,
-    pub(super) newest: Newest,
-    /// The endpoint's address is not to be shown: it has an id of the container in it.
-    pub(super) hides_address: bool,
-}
-
-impl<'a, W: World> Check<'a, W> {
-    pub(super) fn new(world: &'a W, settings: &'a Settings, output: Output) -> Self {
-        let poller = Poller::new(world, settings);
-        Self {
-            world,
-            settings,
-            output,
-            findings: Findings::new(),
-            poller,
-            newest: Newest::new(),
-            hides_address: false,
-        }
-    }
-
+impl<W: World> Check<'_, W> {
     /// Asks everything.
     pub(super) async fn run(mut self, publish: bool) -> Findings {
         let start = self.instant();
@@ -92,72 +61,6 @@ impl<'a, W: World> Check<'a, W> {
             self.output.part(&self.findings, Step::Publish);
         }
         self.findings
-    }
-
-    pub(super) fn instant(&self) -> Instant {
-        self.world.now().instant
-    }
-
-    /// One more poll, whose samples and events are taken in.
-    pub(super) async fn poll(&mut self) -> (Option<TaskDocument>, Option<PollError>) {
-        // The counters around a renewal that is asked for.
-        self.poller.read_kernel(self.world, false);
-        let polled = self.poller.poll(self.world).await;
-        self.take_in();
-        (polled.task, polled.error)
-    }
-
-    /// What the endpoint or the kernel brought.
-    pub(super) fn take_in(&mut self) {
-        for sample in self.poller.samples.drain(..) {
-            // ESP's own figures do not come from here.
-            if let Some(metric) = sample.metric.metric() {
-                self.newest.insert((sample.container, metric), sample);
-            }
-        }
-        for event in std::mem::take(&mut self.poller.events) {
-            self.event(event);
-        }
-    }
-
-    fn event(&mut self, event: Event) {
-        match event {
-            Event::ContainerMissing { container, names } => self.fail(
-                Step::Containers,
-                Reason::Configuration,
-                format!("the task has no container {container}"),
-                format!("set CONTAINER_NAME to one that it has: {}", names.join(", ")),
-            ),
-            Event::EntryMalformed { container, error } => self.warn(
-                Step::Samples,
-                format!("the stats of {container} cannot be read: {error}"),
-                "report it, with the document at ${ECS_CONTAINER_METADATA_URI_V4}/task/stats: ask \
-                 for it from another container of the task, since the image of esp has no shell"
-                    .to_owned(),
-            ),
-            Event::CounterReset { container } => self.warn(
-                Step::Samples,
-                format!("{container} was restarted during the check"),
-                "find out why, unless you restarted it".to_owned(),
-            ),
-            Event::ClockSet { by_ms: _ } => self.warn(
-                Step::Samples,
-                "the clock was set while it was measured".to_owned(),
-                "check again, so that the values are of one clock".to_owned(),
-            ),
-            Event::CounterJumped { container } => self.warn(
-                Step::Samples,
-                format!("the CPU counter of {container} fell and came back, or jumped"),
-                "check again; if it lasts, the container's stats cannot be relied on".to_owned(),
-            ),
-            Event::SumsWait { containers, .. } => self.warn(
-                Step::Samples,
-                format!("no new stats of {}, which runs", containers.join(", ")),
-                "check again; if it lasts, Docker on this host is overloaded".to_owned(),
-            ),
-            // What the others say is in the findings.
-            _ => {}
-        }
     }
 
     /// Until the task is known.
@@ -309,30 +212,6 @@ impl<'a, W: World> Check<'a, W> {
         self.output.part(&self.findings, Step::Dimensions);
         resolved
     }
-
-    pub(super) fn fail(&mut self, step: Step, reason: Reason, what: String, next: String) {
-        if self.findings.reason == Reason::Ready {
-            self.findings.reason = reason;
-            self.findings.exit_code = reason.exit_code();
-        }
-        self.findings.problems.push(Problem { step, fails: true, what, next });
-    }
-
-    pub(super) fn warn(&mut self, step: Step, what: String, next: String) {
-        self.findings.problems.push(Problem { step, fails: false, what, next });
-    }
-}
-
-pub(super) fn sets(sets: &[dimension::Dimensions]) -> Vec<Vec<findings::DimensionFinding>> {
-    let pair = |(name, value): &(String, String)| findings::DimensionFinding {
-        name: name.clone(),
-        value: value.clone(),
-    };
-    sets.iter().map(|set| set.iter().map(pair).collect()).collect()
-}
-
-pub(super) fn ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 const fn mib(bytes: u64) -> u64 {

@@ -3,11 +3,12 @@
 //! what becomes of a field that is not as documented, is in `read`. No percentages
 //! are computed here but that of the ephemeral storage.
 
+mod bad_field;
 mod read;
 
 use std::{fmt, net::Ipv4Addr};
 
-pub use self::read::BadField;
+pub use self::bad_field::BadField;
 use super::{
     arn::{EcsArn, ResourceType, short_name},
     injected::is_injected,
@@ -136,17 +137,6 @@ impl fmt::Display for TaskError {
 impl std::error::Error for TaskError {}
 
 impl TaskDocument {
-    /// Reads `body`, which it scribbles over. A field of another type than
-    /// documented is left out and is one of [`TaskDocument::bad_fields`].
-    ///
-    /// # Errors
-    ///
-    /// [`TaskError`] if the body is not JSON or not an object, or if it has
-    /// containers of which none can be read.
-    pub fn parse(body: &mut [u8]) -> Result<Self, TaskError> {
-        read::read(body)
-    }
-
     /// The first few fields that are not what the endpoint documents, in the
     /// document's order.
     #[must_use]

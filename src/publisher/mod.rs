@@ -2,24 +2,29 @@
 //! the last request ended. It knows nothing of HTTP, of the SDK or of any clock.
 //!
 //! `schedule` decides when a request goes out, `adaptive` whether one goes out before,
-//! `outcome` what follows from how it ended, `backoff` how long to wait after a failure,
-//! and `store` which samples are sent next and which are dropped when the buffer is full.
+//! `consequence` what follows from how it ended, `backoff` how long to wait after a failure,
+//! `sends` how often a sample is sent at most, and `store` which samples are sent next and
+//! which are dropped when the buffer is full.
 
 pub mod adaptive;
 mod backoff;
+mod consequence;
 mod outcome;
 mod schedule;
+mod sends;
 mod store;
 
 use std::time::{Duration, Instant};
 
-pub use self::outcome::{CONNECTION_LOST_SENDS_MAX, NO_ANSWER_SENDS_MAX, OUTCOMES, Outcome};
 use self::{
     adaptive::{Adaptive, Rule},
     backoff::Backoff,
-    outcome::GivenUp,
     schedule::Schedule,
     store::Store,
+};
+pub use self::{
+    outcome::{OUTCOMES, Outcome},
+    sends::{CONNECTION_LOST_SENDS_MAX, NO_ANSWER_SENDS_MAX},
 };
 use crate::{
     sample::{
@@ -28,7 +33,7 @@ use crate::{
         metric::Sample,
         own_figures::OwnFigures,
     },
-    time::Now,
+    time::{Now, reminder::Reminder},
 };
 
 /// What a sample takes in the store, bytes.
@@ -70,6 +75,13 @@ pub enum PublisherEvent {
         /// Why.
         reason: &'static str,
     },
+}
+
+/// Samples that were given up, and what of it is still to be said.
+#[derive(Debug, Default)]
+struct GivenUp {
+    unsaid: u64,
+    reminder: Reminder,
 }
 
 /// The state machine.

@@ -14,7 +14,6 @@ use super::{
     freshness::{Arrival, Freshness, Silence},
     growth::{Growth, Outcome, Point, per_second},
     memory::{MEBIBYTE, MemoryRead, percent_of_bytes, with_limits_of, working_set_bytes},
-    network::{is_shared, totals},
     poll::Poll,
     rhythm::Rhythm,
 };
@@ -148,8 +147,9 @@ impl Container {
             && (self.described.is_running.unwrap_or(true) || self.fresh.read.is_some())
     }
 
+    /// Whether its network is the whole task's, so that its counters count once.
     pub(super) fn shares_network(&self) -> bool {
-        is_shared(self.described.network_mode)
+        self.described.network_mode == Some(NetworkMode::Awsvpc)
     }
 
     /// Whether its memory is read from the kernel, as its CPU time is.
@@ -340,7 +340,7 @@ impl Container {
         let read = reading.read;
         if let Some(network) = reading.network.filter(|_| !self.shares_network()) {
             self.known.has_network = true;
-            let now = Point { at_ns: read.unix_ns(), totals: totals(network) };
+            let now = Point { at_ns: read.unix_ns(), totals: network.totals() };
             let outcome = self.network_growth.on_point(now);
             self.give_rates([Metric::NetworkRxBytes, Metric::NetworkTxBytes], read, outcome, poll);
         }

@@ -11,7 +11,6 @@ use super::{
     renewal::{Answer, Change, NewReading, Renewal},
 };
 use crate::{
-    endpoint::task::NetworkMode,
     reading::NetworkReading,
     sample::{Metric, MetricSet},
     time::{Now, Timestamp},
@@ -26,11 +25,6 @@ const SOURCE_PATIENCE: u32 = 10;
 /// many.
 const SAME_WITHIN_NS: u64 = 40_000_000_000;
 const SAME_BYTES: f64 = 65_536.0;
-
-/// The counters in the order in which their growth is watched.
-pub(super) const fn totals(network: NetworkReading) -> [u64; 2] {
-    [network.rx_bytes, network.tx_bytes]
-}
 
 /// What the network of the task comes to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -109,7 +103,7 @@ impl TaskNetwork {
         let origin = *self.origin.get_or_insert(now.instant);
         let elapsed = now.instant.saturating_duration_since(origin).as_nanos();
         let at_ns = u64::try_from(elapsed).unwrap_or(u64::MAX);
-        match self.growth.on_point(Point { at_ns, totals: totals(network) }) {
+        match self.growth.on_point(Point { at_ns, totals: network.totals() }) {
             Outcome::Nothing => NetworkOutcome::Nothing,
             Outcome::Unknown => NetworkOutcome::Unknown,
             Outcome::Grew { since, by } => {
@@ -145,7 +139,7 @@ impl TaskNetwork {
         let cadence = source.fresh.cadence.so_far();
         let cadence_ns = cadence.map(|it| u64::try_from(it.as_nanos()).unwrap_or(u64::MAX / 2));
         self.last_ns = at_ns;
-        let totals = totals(network);
+        let totals = network.totals();
         let before = self.last.replace(totals);
         let is_changed = before.is_some_and(|before| before != totals);
         let answer = Answer { asked_ns, at_ns, reading, cadence_ns };
@@ -236,7 +230,7 @@ impl TaskNetwork {
         }
         let others = shared().filter(|container| container.network.is_some());
         let next = others.max_by_key(|container| container.place.is_some())?;
-        match self.relation(totals(next.network?), at_ns) {
+        match self.relation(next.network?.totals(), at_ns) {
             Relation::Same => self.renewal.on_source(),
             Relation::Behind => return None,
             Relation::Other => *self = Self { origin: self.origin, ..Self::default() },
@@ -273,11 +267,6 @@ enum Relation {
     Behind,
     /// They are others.
     Other,
-}
-
-/// Whether the whole task shares one network, so that its counters count once.
-pub(super) fn is_shared(mode: Option<NetworkMode>) -> bool {
-    mode == Some(NetworkMode::Awsvpc)
 }
 
 #[cfg(test)]

@@ -22,9 +22,6 @@ use std::{
 
 use self::redaction::{is_hidden_in, shown};
 
-/// What is shown in the place of a secret.
-const REDACTED: &str = "[redacted]";
-
 /// How much of what a peer sent is shown, characters.
 const MAX_PEER_CHARACTERS: usize = 600;
 

@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 
-use super::{REDACTED, forms::each_form, names};
+use super::{forms::each_form, names};
+
+/// What is shown in the place of a secret.
+pub(super) const REDACTED: &str = "[redacted]";
 
 /// How many characters of a secret give it away. Fewer would also be found in
 /// ordinary text.

@@ -1,6 +1,9 @@
 //! Secrets planted in every way that a peer could quote them.
 
-use super::{redaction::is_hidden_in, *};
+use super::{
+    redaction::{REDACTED, is_hidden_in},
+    *,
+};
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 const TOKEN: &str = "IQoJb3JpZ2luX2VjEDoaCXVzLWVhc3QtMSJH/+MEUCIQDx3p2b7VZx8k9+sQ==";

@@ -1,9 +1,8 @@
 //! How many samples come in a time, and how many the store has room for. Pure
-//! arithmetic on settings: `Settings::buffer_samples` and the checks use it.
+//! arithmetic: `Settings::buffer_samples` and the checks use it.
 
 use std::time::Duration;
 
-use super::Settings;
 use crate::{
     publisher::{SAMPLE_BYTES, STORE_BYTES_MAX},
     sample::{
@@ -81,22 +80,5 @@ impl Load {
             if fits(&middle) { most = middle } else { too_many = middle }
         }
         Duration::from_secs(most)
-    }
-}
-
-impl Settings {
-    pub(super) fn load(&self) -> Load {
-        Load::new(&self.containers, self.metrics, self.sample_interval, self.self_metrics)
-    }
-
-    /// How many samples the store has room for: those of `BUFFER` and of a request
-    /// under way, within the bytes that the store may take. None if nothing is sent
-    /// to CloudWatch.
-    #[must_use]
-    pub fn buffer_samples(&self) -> usize {
-        if !self.outputs.cloudwatch {
-            return 0;
-        }
-        self.load().samples_kept_for(self.buffer).clamp(1, STORE_SAMPLES_MAX)
     }
 }

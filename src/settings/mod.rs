@@ -21,6 +21,7 @@ mod together;
 pub mod url;
 pub mod variable;
 pub mod version;
+mod way;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -34,10 +35,12 @@ pub use source::SourceChoice;
 pub use variable::Variable;
 
 use self::{
+    capacity::{Load, STORE_SAMPLES_MAX},
     reader::Reader,
     together::Intervals,
     url::{EndpointUrl, Proxy},
-    variable::{AWS_SWITCH, PUBLISH_WORDS, SWITCH},
+    variable::{PUBLISH_WORDS, SWITCH},
+    way::Way,
 };
 use crate::{
     endpoint::{EndpointUri, arn::ResourceType},
@@ -142,6 +145,19 @@ impl Settings {
         self.is_adaptive.then_some(Rule::CHOSEN)
     }
 
+    /// How many samples the store has room for: those of `BUFFER` and of a request
+    /// under way, within the bytes that the store may take. None if nothing is sent
+    /// to CloudWatch.
+    #[must_use]
+    pub fn buffer_samples(&self) -> usize {
+        if !self.outputs.cloudwatch {
+            return 0;
+        }
+        let load =
+            Load::new(&self.containers, self.metrics, self.sample_interval, self.self_metrics);
+        load.samples_kept_for(self.buffer).clamp(1, STORE_SAMPLES_MAX)
+    }
+
     /// Reads and checks everything.
     ///
     /// # Errors
@@ -217,7 +233,7 @@ impl Settings {
 
         let load = containers.as_ref().zip(metrics).zip(intervals.sample).zip(self_metrics).map(
             |(((containers, metrics), sample), has_own)| {
-                capacity::Load::new(containers, metrics, sample, has_own)
+                Load::new(containers, metrics, sample, has_own)
             },
         );
         intervals.check(reader, buffer, outputs);
@@ -302,66 +318,6 @@ fn read_region(reader: &mut Reader<'_, impl Lookup + ?Sized>) -> (Option<String>
     let named = variables.map(|variable| reader.named(variable));
     let first = named.into_iter().flatten().next();
     first.map_or((None, None), |given| (Some(given.text), Some(given.name)))
-}
-
-/// The way to AWS: addresses and proxies.
-#[derive(Debug)]
-struct Way {
-    endpoint_url: Option<EndpointUrl>,
-    sts_endpoint_url: Option<EndpointUrl>,
-    ignores_endpoint_urls: Option<bool>,
-    use_fips: Option<bool>,
-    use_dual_stack: Option<bool>,
-    https_proxy: Option<Proxy>,
-    http_proxy: Option<Proxy>,
-    no_proxy: Option<String>,
-}
-
-impl Way {
-    fn read(reader: &mut Reader<'_, impl Lookup + ?Sized>) -> Self {
-        let mut url = |variable| {
-            let given = reader.named(variable)?;
-            Some(EndpointUrl { variable: given.name, url: given.text })
-        };
-        let of_cloudwatch = url(&variable::AWS_ENDPOINT_URL_CLOUDWATCH);
-        let of_sts = url(&variable::AWS_ENDPOINT_URL_STS);
-        let of_all = url(&variable::AWS_ENDPOINT_URL);
-        let is_set = reader.given(&variable::AWS_IGNORE_CONFIGURED_ENDPOINT_URLS).is_some();
-        let mut switch = |variable| reader.choice(variable, &AWS_SWITCH);
-        let ignores_endpoint_urls =
-            switch(&variable::AWS_IGNORE_CONFIGURED_ENDPOINT_URLS).filter(|_| is_set);
-        let use_fips = switch(&variable::AWS_USE_FIPS_ENDPOINT);
-        let use_dual_stack = switch(&variable::AWS_USE_DUALSTACK_ENDPOINT);
-        let ignored = [&of_cloudwatch, &of_sts, &of_all].into_iter().flatten();
-        for EndpointUrl { variable, url } in ignored.filter(|_| ignores_endpoint_urls == Some(true))
-        {
-            reader.warn(SettingsWarning::new(
-                format!(
-                    "{variable}={url:?} has no effect, because {}=true",
-                    variable::AWS_IGNORE_CONFIGURED_ENDPOINT_URLS.name
-                ),
-                "remove one of them",
-            ));
-        }
-        let counts = |_: &EndpointUrl| ignores_endpoint_urls != Some(true);
-        let endpoint_url = of_cloudwatch.or_else(|| of_all.clone()).filter(counts);
-        let sts_endpoint_url = of_sts.or(of_all).filter(counts);
-        let of_https = reader.named_text(&variable::HTTPS_PROXY_LOWER, &variable::HTTPS_PROXY);
-        let of_http = reader.named(&variable::HTTP_PROXY_LOWER);
-        let of_all = reader.named_text(&variable::ALL_PROXY_LOWER, &variable::ALL_PROXY);
-        let proxy = |given: Given| Proxy { variable: given.name, url: given.text };
-        let no_proxy = reader.named_text(&variable::NO_PROXY_LOWER, &variable::NO_PROXY);
-        Self {
-            endpoint_url,
-            sts_endpoint_url,
-            ignores_endpoint_urls,
-            use_fips,
-            use_dual_stack,
-            https_proxy: of_https.or_else(|| of_all.clone()).map(proxy),
-            http_proxy: of_http.or(of_all).map(proxy),
-            no_proxy: no_proxy.map(|given| given.text),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::{
-    EmfResolution, LineFormat, Lookup, Outputs, SettingsWarning, Way,
+    EmfResolution, LineFormat, Lookup, Outputs, SettingsWarning,
     capacity::{Load, STORE_SAMPLES_MAX},
     duration::format_duration,
     reader::Reader,
@@ -16,6 +16,7 @@ use super::{
         EMF_RESOLUTION, HEALTH_MAX_AGE, HEALTH_REQUIRES_PUBLISH, METRICS, OUTPUT, PUBLISH,
         PUBLISH_INTERVAL, SAMPLE_INTERVAL, SELF_METRICS, Variable,
     },
+    way::Way,
 };
 use crate::{
     publisher::{STORE_BYTES_MAX, adaptive::Rule},

@@ -1,4 +1,4 @@
-//! The sidecar itself: its tasks on one thread, and what they share.
+//! The sidecar itself: its tasks on one thread. What they share is in `shared`.
 //! Sampling puts samples into the publisher's store and into the lines for stdout;
 //! publishing and writing take them out. When something is due is decided by state
 //! machines elsewhere, which are told the time; the clock and the sockets are in
@@ -13,6 +13,7 @@ pub(crate) mod pace;
 pub(crate) mod polling;
 mod publishing;
 mod sampling;
+mod shared;
 mod shutdown;
 mod task_source;
 mod tasks;
@@ -24,106 +25,31 @@ use std::{
     io,
     pin::pin,
     rc::Rc,
-    time::{Duration, Instant},
 };
 
 use smol::{
     LocalExecutor,
-    channel::{Sender, bounded},
+    channel::bounded,
     future::{self, FutureExt as _},
     stream::{Stream, StreamExt as _},
 };
 
 pub use self::shutdown::Ended;
 use self::{
-    destination::Destination,
     publishing::Publishing,
     sampling::Sampling,
+    shared::Shared,
     world::{RealWorld, World},
     writing::Writing,
 };
 use crate::{
-    health::{Record, Rules, judge},
+    health::Record,
     output::LineOutput,
     publisher::Publisher,
     report::{self, fatal},
     sample::OwnFigures,
-    sampler::asking::Asking,
     settings::Settings,
 };
-
-/// What the tasks share. One thread: nothing is locked.
-struct Shared<W> {
-    world: W,
-    settings: Settings,
-    /// Empty for ever where `OUTPUT` has no cloudwatch.
-    publisher: RefCell<Publisher>,
-    /// Where `OUTPUT` has lines on stdout.
-    lines: Option<RefCell<LineOutput>>,
-    /// Where to publish, once the task is known.
-    destination: RefCell<Option<Destination>>,
-    /// The sampling task's part of ESP's own figures.
-    sampled: Cell<OwnFigures>,
-    /// While the endpoint is being asked: for the moments that pass meanwhile.
-    polling: Cell<Option<Asking>>,
-    /// What `esp health` is told of.
-    health: Cell<Record>,
-    stopping: Cell<bool>,
-    /// Wakes the publishing task.
-    changed: Sender<()>,
-    /// Wakes the writing task.
-    lines_changed: Sender<()>,
-}
-
-impl<W: World> Shared<W> {
-    fn notify(&self) {
-        // Full means that the task will look anyway.
-        let _ = self.changed.try_send(());
-    }
-
-    fn notify_writing(&self) {
-        let _ = self.lines_changed.try_send(());
-    }
-
-    fn figures(&self) -> OwnFigures {
-        let lines = self.lines.as_ref().map(|lines| lines.borrow().figures());
-        let publisher = self.publisher.borrow().figures();
-        let mut sampled = self.sampled.get();
-        if let Some(asking) = self.polling.get() {
-            sampled.missed_ticks = asking.missed(self.world.now().instant);
-        }
-        sampled.plus(publisher).plus(lines.unwrap_or_default())
-    }
-
-    /// A poll that is still under way is given up: no tick is missed from here on.
-    fn end_sampling(&self) {
-        let missed_ticks = self.figures().missed_ticks;
-        self.polling.take();
-        self.sampled.set(OwnFigures { missed_ticks, ..self.sampled.get() });
-    }
-
-    fn note_sampled(&self, now: Instant) {
-        self.health.set(Record { sampled: now, rest: Duration::ZERO, ..self.health.get() });
-    }
-
-    /// After an answer: so long after it the endpoint is not asked.
-    fn note_rest(&self, rest: Duration) {
-        self.health.set(Record { rest, ..self.health.get() });
-    }
-
-    fn note_published(&self, now: Instant) {
-        self.health.set(Record { published: now, ..self.health.get() });
-    }
-
-    /// The line for `esp health`.
-    fn verdict(&self) -> String {
-        let rules = Rules {
-            sample_interval: self.settings.sample_interval,
-            publish_max_age: self.settings.health_max_age,
-        };
-        judge(self.health.get(), rules, self.world.now().instant).to_string()
-    }
-}
 
 /// Runs until the first of `signals` (or their end), takes a last sample, sends
 /// what is left within the grace and returns; at once at the second.

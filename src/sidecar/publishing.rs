@@ -10,8 +10,8 @@ use smol::{channel::Receiver, future::FutureExt as _};
 use tracing::debug;
 
 use super::{
-    Shared,
     connecting::{Connecting, Sent},
+    shared::Shared,
     world::{Timer as _, World},
 };
 use crate::{

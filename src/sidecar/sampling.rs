@@ -11,11 +11,11 @@ use std::{
 use smol::{channel::Receiver, future::FutureExt as _, stream::StreamExt as _};
 
 use super::{
-    Shared,
     destination::{self, Destination},
     kernel_source::KernelSource,
     pace::Pace,
     polling::{PollError, Poller},
+    shared::Shared,
     world::{Timer as _, World},
 };
 use crate::{

@@ -11,7 +11,8 @@ use smol::{
 };
 
 use super::{
-    Shared, tasks,
+    shared::Shared,
+    tasks,
     world::{self, Timer as _, World},
 };
 

@@ -10,7 +10,7 @@ use std::{
 use smol::{channel::Receiver, future::FutureExt as _};
 
 use super::{
-    Shared,
+    shared::Shared,
     world::{Timer as _, World},
 };
 use crate::report::{self, Trouble};

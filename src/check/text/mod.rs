@@ -2,18 +2,17 @@
 //! that is not in the findings.
 
 pub(super) mod probe;
+pub(super) mod words;
 
 use std::fmt::Write as _;
 
+use self::words::{fact, seconds};
 use super::findings::{
     CadenceFinding, ConfigurationFinding, ContainerFinding, CredentialsFinding, DimensionFinding,
     DimensionsFinding, EndpointFinding, Findings, MetricFinding, PlanFinding, Problem,
     PublishedFinding, Reason, RegionFinding, SourceFinding, Step, TaskFinding,
 };
 use crate::settings::version;
-
-/// The column of the values.
-const LABEL: usize = 18;
 
 pub(super) fn title() -> String {
     format!("{}: what it sees and would do\n", version::line())
@@ -83,10 +82,6 @@ fn problem(problem: &Problem) -> String {
 
 fn some<T>(all: &[T], lines: impl FnOnce(&[T]) -> Vec<String>) -> Option<Vec<String>> {
     (!all.is_empty()).then(|| lines(all))
-}
-
-pub(super) fn fact(label: &str, value: impl std::fmt::Display) -> String {
-    format!("{label:<LABEL$}{value}")
 }
 
 fn configuration(it: &ConfigurationFinding) -> Vec<String> {
@@ -234,12 +229,6 @@ fn published(it: &PublishedFinding) -> Vec<String> {
     .into_iter()
     .chain(sets)
     .collect()
-}
-
-/// Milliseconds as seconds, without needless zeros.
-#[expect(clippy::cast_precision_loss, reason = "an hour has few milliseconds")]
-fn seconds(ms: u64) -> String {
-    format!("{} s", ms as f64 / 1000.0)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{fact, seconds};
+use super::words::{fact, seconds};
 use crate::check::probe_findings::{
     CgroupFinding, ComparisonFinding, InterfaceFinding, ProbeFinding, ProbedContainer, Proof,
     Verdict, Who,

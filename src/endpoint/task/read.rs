@@ -9,7 +9,7 @@ use simd_json::ErrorType;
 
 use super::{
     ContainerLimits, ContainerNetwork, EphemeralStorage, TaskContainer, TaskDocument, TaskError,
-    TaskLimits,
+    TaskLimits, bad_field::BadField,
 };
 use crate::{
     endpoint::tape::{Fields, Items, Value},
@@ -23,57 +23,29 @@ pub(super) const CONTAINERS_MAX: usize = 1000;
 /// Bad fields that a document remembers: enough for a log line.
 const BAD_FIELDS_MAX: usize = 8;
 
-/// A field of `/task` that is not what the endpoint documents, and so was left out.
-///
-/// ```
-/// use esp::endpoint::task::TaskDocument;
-///
-/// let mut body = br#"{"Family": "shop", "Containers": [{"RestartCount": -1}]}"#.to_vec();
-/// let task = TaskDocument::parse(&mut body)?;
-/// assert_eq!(task.family(), Some("shop"));
-/// assert_eq!(
-///     task.bad_fields()[0].to_string(),
-///     "Containers[0].RestartCount is -1, not a whole number from 0 to 4294967295",
-/// );
-/// # Ok::<(), esp::endpoint::task::TaskError>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadField {
-    path: String,
-    value: String,
-    expected: &'static str,
-}
-
-impl BadField {
-    /// Where it is: `Containers[2].RestartCount`.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        &self.path
+impl TaskDocument {
+    /// Reads `body`, which it scribbles over. A field of another type than
+    /// documented is left out and is one of [`TaskDocument::bad_fields`].
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError`] if the body is not JSON or not an object, or if it has
+    /// containers of which none can be read.
+    pub fn parse(body: &mut [u8]) -> Result<Self, TaskError> {
+        let untouched = body.to_vec();
+        let mut quoted;
+        let tape = match simd_json::to_tape(body) {
+            // One such number would cost the whole document.
+            Err(error) if matches!(error.error(), ErrorType::InvalidNumber) => {
+                quoted = quote_infinite_numbers(&untouched);
+                simd_json::to_tape(&mut quoted)
+            }
+            result => result,
+        };
+        let tape = tape.map_err(TaskError::Json)?;
+        let fields = Value::document(&tape.0).fields().ok_or(TaskError::NotAnObject)?;
+        Reader::default().task(fields)
     }
-}
-
-/// The path, the value, and what it should be.
-impl fmt::Display for BadField {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is {}, not {}", self.path, self.value, self.expected)
-    }
-}
-
-/// Reads `body`, which it scribbles over.
-pub(super) fn read(body: &mut [u8]) -> Result<TaskDocument, TaskError> {
-    let untouched = body.to_vec();
-    let mut quoted;
-    let tape = match simd_json::to_tape(body) {
-        // One such number would cost the whole document.
-        Err(error) if matches!(error.error(), ErrorType::InvalidNumber) => {
-            quoted = quote_infinite_numbers(&untouched);
-            simd_json::to_tape(&mut quoted)
-        }
-        result => result,
-    };
-    let tape = tape.map_err(TaskError::Json)?;
-    let fields = Value::document(&tape.0).fields().ok_or(TaskError::NotAnObject)?;
-    Reader::default().task(fields)
 }
 
 /// JSON in which each number too large for a float is a string, which then is a bad

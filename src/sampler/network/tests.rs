@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::endpoint::task::NetworkMode;
 
 const SECOND_NS: u64 = 1_000_000_000;
 const START_NS: u64 = 1_795_514_400 * SECOND_NS;
