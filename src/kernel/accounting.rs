@@ -26,6 +26,9 @@
 //! the reading itself, some 100 us, one's debt may still be looked for at another, and
 //! what it was seen to have used may count once more.)
 
+mod owed;
+
+use self::owed::Owed;
 use super::parse::ProcessStat;
 
 /// What is asked of the kernel.
@@ -58,41 +61,6 @@ const ROUNDING_TICKS: u64 = 2;
 
 /// So many processes there is room for from the start.
 const USUAL: usize = 32;
-
-/// The time of ended processes that the sum holds, and that somebody else's time of
-/// children may soon hold as well, ns.
-#[derive(Clone, Copy, Debug, Default)]
-struct Owed {
-    /// Since this reading.
-    new: u64,
-    /// Since the one before.
-    old: u64,
-    /// From rounding.
-    rounding: u64,
-}
-
-impl Owed {
-    const fn sum(self) -> u64 {
-        self.rounding.saturating_add(self.old).saturating_add(self.new)
-    }
-
-    /// Pays with `growth_ns`, and gives what is left of that.
-    fn pay(&mut self, growth_ns: u64) -> u64 {
-        let mut left = growth_ns;
-        for debt in [&mut self.rounding, &mut self.old, &mut self.new] {
-            let paid = left.min(*debt);
-            *debt -= paid;
-            left -= paid;
-        }
-        left
-    }
-
-    /// The next reading comes.
-    fn age(&mut self, most_rounding_ns: u64) {
-        self.rounding = self.rounding.saturating_add(self.old).min(most_rounding_ns);
-        self.old = std::mem::take(&mut self.new);
-    }
-}
 
 /// How far a process has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

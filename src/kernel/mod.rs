@@ -10,6 +10,7 @@
 //! Elsewhere than on Linux nothing is found.
 
 mod accounting;
+mod counters;
 mod finding;
 #[cfg(target_os = "linux")]
 mod linux;
@@ -19,35 +20,16 @@ mod linux;
 pub mod parse;
 mod survey;
 
-use std::{net::Ipv4Addr, time::Instant};
+use std::net::Ipv4Addr;
 
 pub use self::{
+    counters::{KernelReading, MachineReading},
     finding::{Finding, NoFile, NoInterface, NoProcesses},
     linux::Kernel,
     survey::{SeenInterface, Survey},
 };
+use crate::reading::NetworkReading;
 pub use crate::reading::Tier;
-use crate::reading::{MemoryReading, NetworkReading};
-
-/// One container's counters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KernelReading {
-    /// Where they come from.
-    pub tier: Tier,
-    /// Readings of one container can be compared if this is the same, and only then.
-    /// It changes when the counter may begin anew: the container was started again,
-    /// or its processes could not be followed for a while.
-    pub generation: u32,
-    /// Just before the counter was read.
-    pub before: Instant,
-    /// Just after.
-    pub after: Instant,
-    /// CPU time, ns. From [`Tier::Processes`] only its growth means something. Within
-    /// a generation it never falls.
-    pub total_ns: u64,
-    /// Memory, if it was asked for and can be read; never from [`Tier::Processes`].
-    pub memory: Option<MemoryReading>,
-}
 
 /// Where the kernel's counters are read: [`Kernel`], or what a test makes up. What each
 /// method does is said there.
@@ -108,22 +90,4 @@ impl KernelCounters for Kernel {
     fn read_machine(&mut self) -> Option<MachineReading> {
         Self::read_machine(self)
     }
-}
-
-/// What the whole machine has been idle, as the kernel counts it: in ticks, since it
-/// started. Busy time is `cpus` x elapsed time - idle - waiting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MachineReading {
-    /// Just before the counters were read.
-    pub before: Instant,
-    /// Just after.
-    pub after: Instant,
-    /// CPUs that are online.
-    pub cpus: u32,
-    /// Idle, over all CPUs, ticks.
-    pub idle_ticks: u64,
-    /// Idle while something waits for a disk, ticks. It may fall a little.
-    pub iowait_ticks: u64,
-    /// Ticks in a second.
-    pub ticks_per_second: u64,
 }

@@ -3,12 +3,12 @@
 use std::{
     fs,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{self, Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use super::*;
-use crate::kernel::Survey;
+use crate::kernel::{NoFile, Survey, Tier};
 
 const ONE: &str = "64a8b67cc4e3d5d942f81bfcfc7dcd6fe58e0eccd0eb2a253fd1113653c4ee17";
 const TWO: &str = "f1113653c4ee1764a8b67cc4e3d5d942f81bfcfc7dcd6fe58e0eccd0eb2a253f";
