@@ -29,6 +29,21 @@ impl Command {
         self.words.get(place + 1).map(String::as_str)
     }
 
+    /// What `docker run --rm -e NAME=value ... esp ...` runs in the image, whose program is
+    /// `esp`.
+    pub(super) fn in_image(&self) -> Option<Self> {
+        let words: Vec<_> = self.words.iter().map(String::as_str).collect();
+        let mut rest = words.strip_prefix(&["docker", "run", "--rm"])?;
+        let mut run = Self::default();
+        while let ["-e", variable, after @ ..] = rest {
+            let (name, value) = variable.split_once('=')?;
+            run.environment.push((name.to_owned(), value.to_owned()));
+            rest = after;
+        }
+        run.words = rest.iter().map(|&word| word.to_owned()).collect();
+        (rest.first() == Some(&"esp")).then_some(run)
+    }
+
     /// Fails unless the program and what it is told to run are in the repository.
     pub(super) fn check(&self) {
         let words: Vec<_> = self.words.iter().map(String::as_str).collect();
@@ -41,6 +56,7 @@ impl Command {
             // What the machine has, or gets.
             ["rustup" | "mkdir", ..] | ["cargo", "install", ..] => {}
             ["docker", "build", ..] => is_there("Dockerfile"),
+            ["docker", "run", ..] => assert!(self.in_image().is_some(), "{words:?}"),
             ["gh", "attestation", "verify", image, ..] => {
                 assert!(image.starts_with("oci://ghcr.io/"), "{image}");
                 assert!(text(".github/workflows/release.yml").contains("actions/attest@"));

@@ -78,9 +78,10 @@ fn esp_runs_as_it_is_shown() {
     let shown: Vec<_> = blocks("sh")
         .into_iter()
         .flat_map(|(_, block)| commands(&block))
+        .map(|command| command.in_image().unwrap_or(command))
         .filter(|command| command.words[0] == "esp")
         .collect();
-    assert!(!shown.is_empty());
+    assert!(shown.len() > 1, "{shown:?}");
     for command in shown {
         let variables: Vec<_> =
             command.environment.iter().map(|(name, value)| (&**name, &**value)).collect();
