@@ -271,6 +271,7 @@ fn probed(
             None | Some(State::NoKernel) => Proof::None,
             Some(State::Unproven { .. } | State::Silent) => Proof::Unproven,
             Some(State::Proven) => Proof::Proven,
+            Some(State::AtRest) => Proof::AtRest,
             Some(State::Refuted { .. }) => Proof::Refuted,
         },
         agreed: agreement.map(|it| it.0),

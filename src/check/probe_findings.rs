@@ -125,6 +125,8 @@ pub enum Proof {
     Unproven,
     /// The endpoint agreed often enough.
     Proven,
+    /// Both sources stand still, at the same value.
+    AtRest,
     /// The endpoint disagreed.
     Refuted,
 }

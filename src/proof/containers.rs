@@ -126,14 +126,16 @@ impl Proofs {
             Handed::Counter { read, cpu } => (read, cpu, false),
             Handed::Base { read, cpu } => (read, cpu, true),
         };
-        let memory = value.memory.filter(|_| container.proof.is_proven() && !is_cpu_base);
+        let memory = value.memory.filter(|_| container.proof.is_believed() && !is_cpu_base);
         Some(Reading { read, cpu: Some(cpu), is_cpu_base, memory, network: None, block_io: None })
     }
 
     /// A round is over: who was not in it cannot be read any more.
     pub fn end_round(&mut self, now: Now) {
         let Self { containers, events, refuted, round, .. } = self;
+        let are_clocks_proven = containers.iter().any(|it| it.proof.has_proven_clocks());
         for container in containers {
+            container.proof.set_clocks_proven(are_clocks_proven);
             if container.read_in == *round {
                 continue;
             }
@@ -185,16 +187,24 @@ impl Proofs {
 
     /// How many containers' CPU is taken from the kernel.
     #[must_use]
-    pub fn proven(&self) -> usize {
-        self.containers.iter().filter(|container| container.proof.is_proven()).count()
+    pub fn believed(&self) -> usize {
+        self.containers.iter().filter(|container| container.proof.is_believed()).count()
     }
 
-    /// Whether all of these containers are proven by their own cgroup file, and their memory
+    /// How many containers the kernel shows whose CPU is taken from the endpoint all the
+    /// same.
+    #[must_use]
+    pub fn unproven(&self) -> usize {
+        let is_unproven = |it: &&Proven| it.proof.tier().is_some() && !it.proof.is_believed();
+        self.containers.iter().filter(is_unproven).count()
+    }
+
+    /// Whether all of these containers are believed by their own cgroup file, and their memory
     /// is read with it if it is wanted, so that the endpoint has nothing to add for them.
     #[must_use]
     pub fn are_all_exact(&self, with_memory: bool) -> bool {
         let is_exact = |container: &Proven| {
-            container.proof.is_proven()
+            container.proof.is_believed()
                 && container.proof.tier() == Some(Tier::CgroupFile)
                 && (container.has_memory || !with_memory)
         };

@@ -26,6 +26,8 @@ const INTERVAL_ASSUMED_NS: u64 = 10_000_000_000;
 const GAIN_PRIOR_NS: f64 = 1e9;
 /// How much of the earlier intervals stays in the gain after one more.
 const GAIN_MEMORY: f64 = 0.8;
+/// From an older reading on growth is not counted for longer than it takes to tell, ns.
+const ANCHOR_AGE_MIN_NS: u64 = 60_000_000_000;
 /// Intervals below this are not compared, ns: the ticks would be all of the difference.
 const INTERVAL_MIN_NS: u64 = 5_000_000_000;
 
@@ -115,9 +117,9 @@ impl Estimate {
         }
         self.previous = Some(now);
         let discriminates = self.anchor.is_none_or(|anchor| now.discriminates_since(anchor));
-        if discriminates {
+        self.agreed = self.agreed.saturating_add(u32::from(discriminates));
+        if self.anchor.is_none_or(|anchor| now.is_better_than(anchor, discriminates)) {
             self.anchor = Some(now);
-            self.agreed = self.agreed.saturating_add(1);
         }
         self.lead_back(now, last, interval_ns);
         Verdict::Agrees { discriminates }
@@ -193,10 +195,26 @@ impl Point {
     /// whatever the gain.
     fn discriminates_since(&self, since: Self) -> bool {
         let growth = to_f64(self.said_ns.saturating_sub(since.said_ns));
-        let width = to_f64(self.most_ns - self.least_ns + (since.most_ns - since.least_ns));
+        let width = to_f64(self.width_ns() + since.width_ns());
         let scale = 1.0 + SCALE_ERROR;
         let told = SCALE_ERROR - (ERROR_MAX + GAIN_ERROR_MAX) * scale;
         growth * told > ERROR_MAX_NS + width * scale
+    }
+
+    /// Whether growth is better counted from here on than from `anchor`. It is counted over
+    /// some renewals, since over one of them the width of the two places may be as much as
+    /// what has to be told; but not from the beginning for ever, or a sum that is wrong from
+    /// now on would be lost in it. A place that is known far better is taken at once: the
+    /// first ones are from before the renewals' moments are known.
+    fn is_better_than(&self, anchor: Self, discriminates: bool) -> bool {
+        let is_narrower = self.width_ns() < anchor.width_ns() / 4;
+        let is_long_ago =
+            self.read.ns_since(anchor.read).is_none_or(|since_ns| since_ns >= ANCHOR_AGE_MIN_NS);
+        is_narrower || (discriminates && is_long_ago)
+    }
+
+    const fn width_ns(&self) -> u64 {
+        self.most_ns - self.least_ns
     }
 
     /// What the endpoint's counter is likely to be when the sum is `value`.

@@ -56,6 +56,9 @@ pub enum State {
     },
     /// Proven: the kernel's values are handed on.
     Proven,
+    /// Not proven, since the counter stands still by both sources: the kernel's value is
+    /// handed on while it is still the one that the endpoint has.
+    AtRest,
     /// The kernel's values did not agree: the endpoint's are handed on.
     Refuted {
         /// Renewals that agreed since.

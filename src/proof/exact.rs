@@ -58,9 +58,15 @@ pub(super) struct Run {
 
 impl Run {
     /// Whether so many agreements are enough. They are not if the clocks were never put
-    /// to the test: as long as a counter stands still, any clock agrees.
-    pub(super) fn has_proven(&self, needed: u32) -> bool {
-        self.agreed >= needed && self.is_not_early && self.is_not_late
+    /// to the test, by this counter or by another: as long as a counter stands still, any
+    /// clock agrees.
+    pub(super) fn has_proven(&self, needed: u32, are_clocks_proven: bool) -> bool {
+        self.agreed >= needed && (are_clocks_proven || self.has_proven_clocks())
+    }
+
+    /// Whether the counter has moved just before a reading, and just after one.
+    pub(super) fn has_proven_clocks(&self) -> bool {
+        self.is_not_early && self.is_not_late
     }
 
     /// Compares a new reading of the endpoint with the kernel's values.

@@ -31,6 +31,9 @@ struct Last {
     read: Option<Timestamp>,
     /// Of the kernel: when. `None` if it is the endpoint's.
     kernel_at: Option<Instant>,
+    total_ns: u64,
+    /// It is not proven: the container is at rest by both sources.
+    is_at_rest: bool,
 }
 
 /// What was handed on last.
@@ -75,11 +78,34 @@ impl Handing {
         if tier == Tier::Processes {
             self.floor_ns = cpu.total_usage_ns;
         }
-        let before = self.last.replace(Last { read: Some(read), kernel_at: Some(now) });
+        let total_ns = cpu.total_usage_ns;
+        let last = Last { read: Some(read), kernel_at: Some(now), total_ns, is_at_rest: false };
+        let before = self.last.replace(last);
         if before.is_some_and(|before| before.read.is_none()) {
             return Handed::Base { read, cpu };
         }
         Handed::Counter { read, cpu }
+    }
+
+    /// The same of a container at rest, whose counter is not proven.
+    pub(super) fn kernel_at_rest(
+        &mut self,
+        tier: Tier,
+        value: KernelValue,
+        cpu: CpuReading,
+        now: Instant,
+    ) -> Handed {
+        let handed = self.kernel(tier, value, cpu, now);
+        if let (Some(last), true) = (&mut self.last, handed != Handed::Nothing) {
+            last.is_at_rest = true;
+        }
+        handed
+    }
+
+    /// Whether the last value was the kernel's of a container at rest, and this one is not
+    /// the same.
+    pub(super) fn is_from_rest(&self, cpu: CpuReading) -> bool {
+        self.last.is_some_and(|last| last.is_at_rest && last.total_ns != cpu.total_usage_ns)
     }
 
     /// Hands on a reading of the endpoint, which counts. `is_dated` if it is known to be
@@ -92,10 +118,12 @@ impl Handing {
         now: Instant,
     ) -> Handed {
         let mut is_base = false;
-        if let Some(Last { read: last_read, kernel_at: Some(at) }) = self.last
+        if let Some(Last { read: last_read, kernel_at: Some(at), total_ns, .. }) = self.last
             && !last_read.is_some_and(|last_read| is_apart(last_read, read))
         {
             let is_good = match last_read {
+                // A container at rest: it says again what the kernel said later.
+                Some(last_read) if read <= last_read && cpu.total_usage_ns == total_ns => false,
                 Some(_) => now.saturating_duration_since(at) > OLDER_FOR_MAX,
                 None => is_dated,
             };
@@ -110,8 +138,9 @@ impl Handing {
         if cpu.total_usage_ns >= self.floor_ns {
             self.floor_ns = 0;
         }
+        let total_ns = total_usage_ns;
         let cpu = CpuReading { total_usage_ns, ..cpu };
-        self.last = Some(Last { read: Some(read), kernel_at: None });
+        self.last = Some(Last { read: Some(read), kernel_at: None, total_ns, is_at_rest: false });
         if is_base { Handed::Base { read, cpu } } else { Handed::Counter { read, cpu } }
     }
 
@@ -122,7 +151,8 @@ impl Handing {
             return Handed::Nothing;
         }
         self.floor_ns = 0;
-        self.last = Some(Last { read: Some(read), kernel_at: None });
+        let total_ns = cpu.total_usage_ns;
+        self.last = Some(Last { read: Some(read), kernel_at: None, total_ns, is_at_rest: false });
         Handed::Base { read, cpu }
     }
 }

@@ -3,11 +3,16 @@
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::{
+    reading::{CpuReading, Tier},
+    time::{Now, Timestamp},
+};
 
 mod containers;
 mod estimates;
 mod exact;
 mod joins;
+mod rest;
 mod task;
 mod world;
 

@@ -119,6 +119,9 @@ own_figures! {
         "samples held back because their container was warming up (`WARMUP`)";
     kernel_containers: Some("ESP/KernelContainers"), Always, Now,
         "containers whose CPU is read from the kernel at present";
+    kernel_unproven: None, Always, Now,
+        "containers that the kernel shows as well, and whose CPU is the endpoint's, because the \
+         kernel's is not proven";
     kernel_refuted: Some("ESP/KernelRefuted"), Always, Count,
         "times that the endpoint's counter contradicted the kernel's";
     duplicates: Some("ESP/SkippedDuplicate"), Always, Count,

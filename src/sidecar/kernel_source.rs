@@ -260,7 +260,7 @@ impl<K: KernelCounters> KernelSource<K> {
 
     /// Whether values of a container or more are taken from the kernel.
     pub(crate) fn is_proven(&self) -> bool {
-        self.proofs.proven() > 0
+        self.proofs.believed() > 0
     }
 
     /// What was found for the container with this id, and how far its proof is.
@@ -303,7 +303,8 @@ impl<K: KernelCounters> KernelSource<K> {
     /// Its part of ESP's own figures.
     pub(crate) fn figures(&self) -> OwnFigures {
         OwnFigures {
-            kernel_containers: u64::try_from(self.proofs.proven()).unwrap_or(u64::MAX),
+            kernel_containers: u64::try_from(self.proofs.believed()).unwrap_or(u64::MAX),
+            kernel_unproven: u64::try_from(self.proofs.unproven()).unwrap_or(u64::MAX),
             kernel_refuted: self.proofs.refuted(),
             ..OwnFigures::default()
         }

@@ -141,6 +141,13 @@ fn of_container(
             let note = format!("exact values need its cgroup file: {}", no_file());
             MetricSource::noted(Origin::Processes, note)
         }
+        (Some(State::AtRest), _) => {
+            let origin = match tier {
+                Tier::CgroupFile => Origin::CgroupFile,
+                Tier::Processes => Origin::Processes,
+            };
+            MetricSource::noted(origin, "the container is at rest, by the endpoint as well")
+        }
         (Some(State::Unproven { agreed, needed }), _) => {
             waits("follows once it is proven", agreed, needed)
         }

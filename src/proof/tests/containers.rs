@@ -89,7 +89,7 @@ fn cpu_of(entry: Entry) -> Option<CpuReading> {
 fn each_container_is_proven_by_itself_and_the_endpoints_counter_is_then_left_out() {
     let mut bench = Bench::new();
     bench.run(10_000, 40_000);
-    assert_eq!(bench.proofs.proven(), 2);
+    assert_eq!(bench.proofs.believed(), 2);
     assert!(bench.proofs.are_all_exact(false));
     let names: Vec<_> = bench.proofs.events().map(|event| event.container).collect();
     assert_eq!(names.len(), 2, "{names:?}");
@@ -107,7 +107,7 @@ fn a_container_that_the_kernel_does_not_show_keeps_the_endpoint() {
             assert!(cpu_of(bench.endpoint("b2", ms - 50, ms, total_ns(ms - 50))).is_some());
         }
     }
-    assert_eq!(bench.proofs.proven(), 0);
+    assert_eq!(bench.proofs.believed(), 0);
     assert!(!bench.proofs.are_all_exact(false));
     // Of an id that nobody named nothing is known.
     assert!(cpu_of(bench.endpoint("c3", 1, 2, 3)).is_some());
@@ -119,10 +119,10 @@ fn a_counter_that_is_lost_or_begins_anew_needs_a_new_proof() {
     for is_lost in [true, false] {
         let mut bench = Bench::new();
         bench.run(10_000, 40_000);
-        assert_eq!(bench.proofs.proven(), 2);
+        assert_eq!(bench.proofs.believed(), 2);
         let (ids, generation) = if is_lost { (&["b2"][..], 1) } else { (&["a1", "b2"][..], 2) };
         bench.kernel(40_000, ids, generation);
-        assert_eq!(bench.proofs.proven(), usize::from(is_lost));
+        assert_eq!(bench.proofs.believed(), usize::from(is_lost));
         // The endpoint's next one counts, and joins.
         assert!(cpu_of(bench.endpoint("a1", 41_000, 41_060, total_ns(41_000))).is_some());
     }
@@ -142,7 +142,7 @@ fn what_is_contradicted_is_counted_and_told_with_the_containers_name() {
         matches!(&events[..], [it] if it.container == "web" && matches!(it.event, Event::Refuted { .. })),
         "{events:?}"
     );
-    assert_eq!((bench.proofs.refuted(), bench.proofs.proven()), (1, 1));
+    assert_eq!((bench.proofs.refuted(), bench.proofs.believed()), (1, 1));
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_container_that_stays_keeps_its_proof_and_a_replaced_one_begins() {
     let mut bench = Bench::new();
     bench.run(10_000, 40_000);
     bench.proofs.set_containers([("a1", "log"), ("d4", "web")].into_iter());
-    assert_eq!(bench.proofs.proven(), 1);
+    assert_eq!(bench.proofs.believed(), 1);
     assert_eq!(bench.proofs.name_of("d4"), Some("web"));
     assert_eq!(bench.proofs.name_of("b2"), None);
 }

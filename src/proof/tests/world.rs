@@ -4,6 +4,10 @@
 use std::time::{Duration, Instant};
 
 use super::super::*;
+use crate::{
+    reading::{CpuReading, Tier},
+    time::{Now, Timestamp},
+};
 
 pub(super) const BASE_NS: u64 = 1_795_514_400_000_000_000;
 pub(super) const MS: u64 = 1_000_000;
@@ -240,6 +244,19 @@ impl Run {
         let is_kernel = middle_ns == Some(read.unix_ns());
         let (read, total_ns) = (read.unix_ns() - BASE_NS, cpu.total_usage_ns);
         self.given.push(Given { at, read, total_ns, is_kernel, is_base });
+    }
+
+    /// Where something is forgotten, but after a container that was at rest: what cannot be
+    /// compared then is a base.
+    pub(super) fn bases(&self) -> impl Iterator<Item = &Given> {
+        let is_from_rest = |place: usize| {
+            let before = &self.given[..place];
+            let last = before.last().filter(|last| last.is_kernel);
+            let said = before.iter().rfind(|given| !given.is_kernel);
+            last.zip(said).is_some_and(|(last, said)| last.total_ns == said.total_ns)
+        };
+        let bases = self.given.iter().enumerate().filter(|(_, given)| given.is_base);
+        bases.filter(move |(place, _)| !is_from_rest(*place)).map(|(_, given)| given)
     }
 
     pub(super) fn kernel_values(&self) -> usize {

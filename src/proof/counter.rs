@@ -1,0 +1,467 @@
+//! The proof of one container's CPU counter: what the kernel and the endpoint say comes in,
+//! and what is handed on, and what there is to tell, comes out.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    AGREEMENTS_NEEDED, AGREEMENTS_NEEDED_AGAIN, SILENCE_MAX, SILENCE_MAX_OF_ESTIMATES,
+    estimate::Estimate,
+    event::{Event, Handed, Outcome, State},
+    exact::{Run, TOLERANCE_NS, Verdict},
+    handing::Handing,
+    history::{History, KernelValue, Pushed},
+    rest::Rest,
+};
+use crate::{
+    reading::{CpuReading, Tier},
+    time::{Now, Timestamp},
+};
+
+/// A warning follows after so many cadences without a renewal, but not before
+/// [`WARNING_MIN`].
+const WARNING_CADENCES: u32 = 3;
+const WARNING_MIN: Duration = Duration::from_secs(30);
+/// No agent renews less often than that.
+const CADENCE_MAX: Duration = Duration::from_mins(1);
+
+/// How far ahead of our clock a stamp may be, ns: more is another clock.
+const AHEAD_MAX_NS: u64 = 50_000_000;
+/// How many of the endpoint's readings can wait for the kernel's next value.
+const PENDING: usize = 4;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Belief {
+    Unproven,
+    Proven,
+    Refuted,
+    Silent,
+}
+
+/// What a comparison told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// The kernel's next value is waited for.
+    Pending,
+    /// Both agree.
+    Agreed,
+    /// It cannot be compared.
+    Nothing,
+    /// They do not agree.
+    Refuted,
+}
+
+/// The proof of one container's CPU counter.
+#[derive(Debug)]
+pub struct CounterProof {
+    tier: Option<Tier>,
+    belief: Belief,
+    history: History,
+    exact: Run,
+    estimate: Estimate,
+    rest: Rest,
+    /// The last value of the kernel was handed on because the container is at rest.
+    is_at_rest: bool,
+    /// Other counters of the same clocks have put them to the test.
+    are_clocks_proven: bool,
+    /// The endpoint's readings that no kernel value follows yet.
+    pending: [Option<(Timestamp, CpuReading)>; PENDING],
+    /// One of them that says that a container at rest has worked.
+    woken: Option<(Timestamp, CpuReading)>,
+    /// The endpoint's last reading, whatever came of it.
+    said: Option<(Timestamp, u64)>,
+    said_at: Option<Instant>,
+    /// Between the last two, as they came.
+    cadence: Duration,
+    online_cpus: Option<u32>,
+    /// The last renewal that agreed came then.
+    agreed_at: Option<Instant>,
+    is_warned: bool,
+    handing: Handing,
+    /// Stamps up to here may be from before the clock was set back.
+    undated_until: Option<Timestamp>,
+}
+
+impl Default for CounterProof {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl CounterProof {
+    /// Of a container of which nothing is known.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            tier: None,
+            belief: Belief::Unproven,
+            history: History::new(),
+            exact: Run::default(),
+            estimate: Estimate::default(),
+            rest: Rest::default(),
+            is_at_rest: false,
+            are_clocks_proven: false,
+            pending: [None; PENDING],
+            woken: None,
+            said: None,
+            said_at: None,
+            cadence: Duration::ZERO,
+            online_cpus: None,
+            agreed_at: None,
+            is_warned: false,
+            handing: Handing::default(),
+            undated_until: None,
+        }
+    }
+
+    /// The kernel's counter can be read from now on.
+    pub fn on_kernel_found(&mut self, tier: Tier) {
+        self.begin_again();
+        self.tier = Some(tier);
+    }
+
+    /// It cannot be read any more: the file is gone, or no process is left. That proves
+    /// nothing against what was handed on.
+    pub fn on_kernel_lost(&mut self) {
+        self.begin_again();
+        self.tier = None;
+    }
+
+    /// The clock was set, by `by_ns`, and says `wall`. To be called before anything that
+    /// was read after it.
+    pub fn on_clock_step(&mut self, wall: Timestamp, by_ns: i64) {
+        self.history.clear();
+        self.pending = [None; PENDING];
+        self.handing.on_clock_step();
+        // Any stamp may follow.
+        self.said = self.said.map(|(_, said_ns)| (Timestamp::from_unix_ns(0), said_ns));
+        let back_ns = by_ns.saturating_neg().max(0).unsigned_abs();
+        let until = Timestamp::from_unix_ns(wall.unix_ns().saturating_add(back_ns));
+        self.undated_until = Some(until);
+        self.exact.on_clock_step();
+        self.estimate.on_clock_step();
+        self.rest = Rest::default();
+        self.woken = None;
+    }
+
+    /// Whether the clocks are proven by another counter: they are the host's, so what holds
+    /// for one container holds for all.
+    pub(super) fn set_clocks_proven(&mut self, are_proven: bool) {
+        self.are_clocks_proven = are_proven;
+    }
+
+    /// Whether this counter has put the clocks to the test.
+    pub(super) fn has_proven_clocks(&self) -> bool {
+        self.exact.has_proven_clocks()
+    }
+
+    /// A value that was read from the kernel. Values come in the order of their times.
+    pub fn on_kernel(&mut self, value: KernelValue, now: Instant) -> Outcome {
+        let Some(tier) = self.tier else { return Outcome::default() };
+        match self.history.push(value) {
+            Pushed::Next => {}
+            Pushed::NotLater => return Outcome::default(),
+            Pushed::Fell => {
+                // Another cgroup of the same name, most likely.
+                self.begin_again();
+                self.history.push(value);
+                return Outcome::default();
+            }
+        }
+        self.exact.on_kernel(value);
+        let made_ns = self.made_of(tier, value);
+        let (mut event, mut woken) = (None, None);
+        for place in 0..PENDING {
+            let Some((read, cpu)) = self.pending[place] else { continue };
+            let (told, said) = self.compare(tier, read, cpu.total_usage_ns, now);
+            if told != Told::Pending {
+                self.pending[place] = None;
+            }
+            if told == Told::Refuted {
+                self.woken = None;
+                let handed = self.handing.on_refutation(read, cpu);
+                return Outcome { handed, event: said };
+            }
+            event = event.or(said);
+            if told != Told::Pending && self.woken.is_some_and(|(woken, _)| woken == read) {
+                self.woken = None;
+                woken = Some(self.wake(told, read, cpu, now));
+            }
+        }
+        event = event.or_else(|| self.believe(tier, now));
+        event = event.or_else(|| self.advance(now));
+        if let Some(handed) = woken.filter(|handed| *handed != Handed::Nothing) {
+            return Outcome { handed, event };
+        }
+        if self.belief != Belief::Proven {
+            let at_rest_ns = self.at_rest_ns(value, now);
+            self.is_at_rest = at_rest_ns.is_some();
+            let handed = at_rest_ns.map_or(Handed::Nothing, |total_ns| {
+                let cpu = CpuReading { total_usage_ns: total_ns, online_cpus: self.online_cpus };
+                self.handing.kernel_at_rest(tier, value, cpu, now)
+            });
+            return Outcome { handed, event };
+        }
+        self.is_at_rest = false;
+        // It begins with the proof.
+        let made_ns = made_ns.or_else(|| self.made_of(tier, value));
+        let handed = made_ns.map_or(Handed::Nothing, |total_ns| {
+            let cpu = CpuReading { total_usage_ns: total_ns, online_cpus: self.online_cpus };
+            self.handing.kernel(tier, value, cpu, now)
+        });
+        Outcome { handed, event }
+    }
+
+    /// A new reading of the endpoint. Repeated ones are left out before.
+    pub fn on_endpoint(&mut self, read: Timestamp, cpu: CpuReading, now: Now) -> Outcome {
+        self.online_cpus = cpu.online_cpus.or(self.online_cpus);
+        if let Some(before) = self.said_at.replace(now.instant) {
+            self.cadence = now.instant.saturating_duration_since(before).min(CADENCE_MAX);
+        }
+        let was_proven = self.belief == Belief::Proven;
+        if self.belief == Belief::Silent {
+            self.begin_again();
+            self.belief = Belief::Unproven;
+        }
+        let before = self.said;
+        let is_later = before.is_none_or(|(before, _)| read > before);
+        let has_fallen =
+            is_later && before.is_some_and(|(_, before_ns)| cpu.total_usage_ns < before_ns);
+        if has_fallen {
+            // The container was restarted. The kernel's values may be of either run.
+            self.begin_again();
+            self.handing.on_restart();
+        }
+        let is_dated = self.is_dated(read, now.wall);
+        if is_later {
+            self.said = Some((read, cpu.total_usage_ns));
+        }
+        let (mut event, mut told) = (None, Told::Nothing);
+        let can_tell = is_later && !has_fallen && is_dated;
+        let rested = self.rest;
+        if let Some(tier) = self.tier.filter(|_| can_tell) {
+            self.rest.on_endpoint(cpu.total_usage_ns);
+            (told, event) = self.compare(tier, read, cpu.total_usage_ns, now.instant);
+            match told {
+                Told::Refuted => {
+                    let handed = self.handing.on_refutation(read, cpu);
+                    if handed != Handed::Nothing {
+                        return Outcome { handed, event };
+                    }
+                }
+                Told::Pending => self.wait_with(read, cpu),
+                Told::Agreed | Told::Nothing => {}
+            }
+            event = event.or_else(|| self.believe(tier, now.instant));
+        }
+        if was_proven && self.belief == Belief::Proven {
+            return Outcome { handed: Handed::Nothing, event };
+        }
+        if can_tell && self.handing.is_from_rest(cpu) {
+            // Over a short time growth is not compared otherwise.
+            let around = self.history.bracket(read, TOLERANCE_NS);
+            if told == Told::Nothing && rested.agrees_since(cpu.total_usage_ns, around) {
+                told = Told::Agreed;
+            }
+            return Outcome { handed: self.wake(told, read, cpu, now.instant), event };
+        }
+        let is_dated = self.undated_until.is_none();
+        Outcome { handed: self.handing.endpoint(read, cpu, is_dated, now.instant), event }
+    }
+
+    /// The endpoint says that a container has worked since it was at rest. If the kernel does
+    /// not agree, what was handed on may have been wrong; if it cannot say yet, that waits.
+    fn wake(&mut self, told: Told, read: Timestamp, cpu: CpuReading, now: Instant) -> Handed {
+        self.is_at_rest = false;
+        match told {
+            Told::Agreed => self.handing.endpoint(read, cpu, true, now),
+            Told::Pending => {
+                self.woken = Some((read, cpu));
+                Handed::Nothing
+            }
+            Told::Nothing | Told::Refuted => self.handing.on_refutation(read, cpu),
+        }
+    }
+
+    /// The time goes on. Says whether the kernel's values go on without the endpoint, or
+    /// do no more.
+    pub fn advance(&mut self, now: Instant) -> Option<Event> {
+        let tier = self.tier.filter(|_| self.belief == Belief::Proven)?;
+        let since = now.saturating_duration_since(self.agreed_at?);
+        let longest = silence_max(tier);
+        if since > longest {
+            self.belief = Belief::Silent;
+            self.is_warned = false;
+            return Some(Event::GivenUp { tier, since });
+        }
+        let patience = (self.cadence * WARNING_CADENCES).max(WARNING_MIN);
+        if tier == Tier::CgroupFile && !self.is_warned && since > patience {
+            self.is_warned = true;
+            return Some(Event::WithoutEndpoint { since, left: longest.saturating_sub(since) });
+        }
+        None
+    }
+
+    /// How far the proof is.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let Some(tier) = self.tier else { return State::NoKernel };
+        let (agreed, needed) = (self.agreed(tier), self.needed());
+        match self.belief {
+            _ if self.is_at_rest => State::AtRest,
+            Belief::Unproven => State::Unproven { agreed, needed },
+            Belief::Proven => State::Proven,
+            Belief::Refuted => State::Refuted { agreed, needed },
+            Belief::Silent => State::Silent,
+        }
+    }
+
+    /// Whether the kernel's values are handed on, and with it whether the other counters
+    /// of the same cgroup directory are believed: they are proven, or both sources stand
+    /// still at the same value.
+    #[must_use]
+    pub fn is_believed(&self) -> bool {
+        self.is_proven() || self.is_at_rest
+    }
+
+    /// Whether the kernel's values are proven.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        self.belief == Belief::Proven && self.tier.is_some()
+    }
+
+    /// What the kernel's counter is read from.
+    #[must_use]
+    pub fn tier(&self) -> Option<Tier> {
+        self.tier
+    }
+
+    fn needed(&self) -> u32 {
+        match self.belief {
+            Belief::Refuted => AGREEMENTS_NEEDED_AGAIN,
+            _ => AGREEMENTS_NEEDED,
+        }
+    }
+
+    fn agreed(&self, tier: Tier) -> u32 {
+        match tier {
+            Tier::CgroupFile => self.exact.agreed,
+            Tier::Processes => self.estimate.agreed,
+        }
+    }
+
+    /// What the endpoint's counter is at the moment of `value`, if it stands still with the
+    /// kernel's. A wrong clock would show only when it does not any more.
+    fn at_rest_ns(&self, value: KernelValue, now: Instant) -> Option<u64> {
+        let is_open = matches!(self.belief, Belief::Unproven | Belief::Refuted);
+        let is_recent = self.agreed_within(SILENCE_MAX_OF_ESTIMATES, now);
+        let has_clocks = self.are_clocks_proven || self.has_proven_clocks();
+        (is_open && is_recent && has_clocks)
+            .then(|| self.rest.total_ns(value.total_ns, self.needed()))?
+    }
+
+    fn agreed_within(&self, longest: Duration, now: Instant) -> bool {
+        self.agreed_at.is_some_and(|agreed_at| now.saturating_duration_since(agreed_at) <= longest)
+    }
+
+    /// What the endpoint's counter is at the moment of `value`, as far as there is a
+    /// proof of it.
+    fn made_of(&mut self, tier: Tier, value: KernelValue) -> Option<u64> {
+        match tier {
+            _ if self.belief != Belief::Proven => None,
+            Tier::CgroupFile => Some(value.total_ns),
+            Tier::Processes => self.estimate.on_kernel(value, self.handing.floor_ns()),
+        }
+    }
+
+    /// Whether this stamp can be compared with kernel values since the clock was set, or
+    /// at all.
+    fn is_dated(&mut self, read: Timestamp, wall: Timestamp) -> bool {
+        if self.undated_until.is_some_and(|until| read > until) {
+            self.undated_until = None;
+        }
+        self.undated_until.is_none()
+            && read.unix_ns() <= wall.unix_ns().saturating_add(AHEAD_MAX_NS)
+    }
+
+    fn wait_with(&mut self, read: Timestamp, cpu: CpuReading) {
+        self.pending.rotate_right(1);
+        self.pending[0] = Some((read, cpu));
+    }
+
+    /// Compares a reading of the endpoint with the kernel's values. Gives what that told, and
+    /// what there is to say of it.
+    fn compare(
+        &mut self,
+        tier: Tier,
+        read: Timestamp,
+        said_ns: u64,
+        now: Instant,
+    ) -> (Told, Option<Event>) {
+        let verdict = match tier {
+            Tier::CgroupFile => self.exact.on_endpoint(read, said_ns, &self.history),
+            Tier::Processes => self.estimate.on_endpoint(read, said_ns, &self.history),
+        };
+        match verdict {
+            Verdict::Unknown { is_pending: true } => (Told::Pending, None),
+            Verdict::Unknown { is_pending: false } => (Told::Nothing, None),
+            Verdict::Agrees { .. } => {
+                self.agreed_at = Some(now);
+                self.rest.on_agreement(tier, said_ns, self.history.bracket(read, TOLERANCE_NS));
+                let is_back = std::mem::take(&mut self.is_warned);
+                (Told::Agreed, is_back.then_some(Event::EndpointBack))
+            }
+            Verdict::Disagrees { least_ns, most_ns } => {
+                let was_refuted = self.belief == Belief::Refuted;
+                let was_proven = self.is_believed();
+                self.exact = Run::default();
+                self.estimate = Estimate::default();
+                self.rest = Rest::default();
+                self.is_at_rest = false;
+                self.belief = Belief::Refuted;
+                self.is_warned = false;
+                let needed = AGREEMENTS_NEEDED_AGAIN;
+                let event =
+                    Event::Refuted { tier, read, least_ns, most_ns, said_ns, was_proven, needed };
+                (Told::Refuted, (was_proven || !was_refuted).then_some(event))
+            }
+        }
+    }
+
+    /// Believes the kernel if enough has agreed.
+    fn believe(&mut self, tier: Tier, now: Instant) -> Option<Event> {
+        let needed = self.needed();
+        let has_proven = match tier {
+            Tier::CgroupFile => self.exact.has_proven(needed, self.are_clocks_proven),
+            Tier::Processes => self.estimate.has_proven(needed),
+        };
+        let is_recent = self.agreed_within(silence_max(tier), now);
+        let is_open = matches!(self.belief, Belief::Unproven | Belief::Refuted);
+        if !(has_proven && is_recent && is_open) {
+            return None;
+        }
+        self.belief = Belief::Proven;
+        Some(Event::Proven { tier, agreed: self.agreed(tier) })
+    }
+
+    /// What the kernel said is not compared with what it says from now on.
+    fn begin_again(&mut self) {
+        self.history.clear();
+        self.pending = [None; PENDING];
+        self.exact = Run::default();
+        self.estimate = Estimate::default();
+        self.rest = Rest::default();
+        self.is_at_rest = false;
+        self.woken = None;
+        self.is_warned = false;
+        if self.belief == Belief::Proven {
+            self.belief = Belief::Unproven;
+        }
+    }
+}
+
+const fn silence_max(tier: Tier) -> Duration {
+    match tier {
+        Tier::CgroupFile => SILENCE_MAX,
+        Tier::Processes => SILENCE_MAX_OF_ESTIMATES,
+    }
+}
