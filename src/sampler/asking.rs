@@ -83,6 +83,17 @@ impl Asking {
         self.is_spared = is_spared;
     }
 
+    /// The other source lacks something again. The rest that was for its sake ends, at the
+    /// earliest at `now`.
+    pub fn end_sparing(&mut self, now: Instant) {
+        if !std::mem::take(&mut self.is_spared) {
+            return;
+        }
+        let asked = self.due.checked_sub(self.gap).unwrap_or(now);
+        self.due = self.due.min(now.max(asked + self.interval));
+        self.gap = self.due.saturating_duration_since(asked);
+    }
+
     /// How many requests were not made because the one before them took too long, or
     /// there was no CPU for them; those until `now` included.
     #[must_use]

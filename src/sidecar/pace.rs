@@ -35,6 +35,9 @@ impl Pace {
     pub(crate) fn watch<W: World>(&mut self, poller: &mut Poller<W>, world: &W) {
         let is_tick = self.watching.take(world.now().instant);
         poller.read_kernel(world, is_tick);
+        if !poller.kernel.as_ref().is_some_and(KernelSource::spares_endpoint) {
+            self.asking.end_sparing(world.now().instant);
+        }
         self.plan_watching(poller, world.now().instant);
     }
 

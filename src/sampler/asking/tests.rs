@@ -211,3 +211,20 @@ fn a_spared_endpoint_that_is_slow_or_away_is_not_asked_more_often() {
         }
     }
 }
+
+#[test]
+fn what_the_other_source_lacks_again_is_asked_for_an_interval_after_the_last_request() {
+    for (lacks_after_ms, asked_after_ms) in [(200, 1000), (1000, 1000), (4321, 4321)] {
+        let start = Instant::now();
+        let mut asking = Asking::new(start, SECOND);
+        asking.set_spared(true);
+        asking.plan(start, Some([Rhythm::default()].iter()));
+        assert_eq!(asking.next(), start + SPARE);
+        asking.end_sparing(start + Duration::from_millis(lacks_after_ms));
+        assert_eq!(asking.next(), start + Duration::from_millis(asked_after_ms));
+        assert_eq!(asking.gap(), Duration::from_millis(asked_after_ms));
+        // Once, and only if it was spared.
+        asking.end_sparing(start + Duration::from_millis(20));
+        assert_eq!(asking.next(), start + Duration::from_millis(asked_after_ms));
+    }
+}
