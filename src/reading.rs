@@ -114,6 +114,12 @@ pub struct TaskReading {
     pub is_base: bool,
 }
 
+/// Whether a value that was read at `read` is the one that was read at `last`. A source gives
+/// the last one again until there is another, and one moment has one value.
+pub(crate) fn is_repeated(read: Timestamp, last: Option<Timestamp>) -> bool {
+    last == Some(read)
+}
+
 /// Which parts of a [`Reading`] are read. The others are `None`, whatever
 /// the document has there, and cost nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

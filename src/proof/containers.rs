@@ -3,7 +3,7 @@
 
 use super::{CounterProof, Event, Handed, KernelValue, State};
 use crate::{
-    reading::{Entry, MemoryReading, Reading, Tier},
+    reading::{Entry, MemoryReading, Reading, Tier, is_repeated},
     time::{Now, Timestamp},
 };
 
@@ -160,7 +160,7 @@ impl Proofs {
             return entry;
         };
         let container = &mut containers[position];
-        if container.said == Some(reading.read) {
+        if is_repeated(reading.read, container.said) {
             return entry;
         }
         container.said = Some(reading.read);

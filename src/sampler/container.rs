@@ -9,12 +9,13 @@ use super::{
     basis::{CpuBasis, Limits, MemoryBasis},
     block_io::BlockIo,
     clock::Step,
-    cpu::{Accounted, Cpu, CpuOutcome, Source},
+    cpu::{Cpu, CpuOutcome, Source},
     event::{Event, Known, unavailable},
-    freshness::{Arrival, Freshness, Silence},
+    freshness::{Arrival, Freshness, LastSum, Silence},
     growth::{Growth, Outcome, Point, per_second},
     memory::{MEBIBYTE, MemoryRead, percent_of_bytes, with_limits_of, working_set_bytes},
     poll::Poll,
+    review::{Patience, Review},
     rhythm::Rhythm,
 };
 use crate::{
@@ -23,21 +24,6 @@ use crate::{
     sample::{Metric, MetricSet},
     time::{Timestamp, reminder::Reminder},
 };
-
-/// So long a metric may take to appear (networks on awsvpc take 10 s and more) before
-/// it is logged as missing; in cadences if those are long.
-const UNAVAILABLE_AFTER: Duration = Duration::from_secs(20);
-const UNAVAILABLE_CADENCES: u32 = 3;
-
-/// What the operator has been told of a container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
-    Nothing,
-    /// Basis and cadence.
-    Cadence,
-    /// And which metrics do not come.
-    All,
-}
 
 /// What the task document says of a container.
 #[derive(Clone, Copy, Debug, Default)]
@@ -77,11 +63,12 @@ pub(super) struct Container {
     network_growth: Growth,
     block_io: BlockIo,
     /// Its part in the task's last sum.
-    pub(super) in_sum: Option<Accounted>,
+    pub(super) last_sum: LastSum,
     seen: MetricSet,
     pub(super) known: Known,
-    found_at: Instant,
-    told: Told,
+    /// The operator knows its basis and its cadence.
+    is_introduced: bool,
+    review: Review,
     malformed: Reminder,
     jumped: Reminder,
 }
@@ -105,11 +92,11 @@ impl Container {
             network: None,
             network_growth: Growth::default(),
             block_io: BlockIo::default(),
-            in_sum: None,
+            last_sum: LastSum::default(),
             seen: MetricSet::default(),
             known: Known::default(),
-            found_at: now,
-            told: Told::Nothing,
+            is_introduced: false,
+            review: Review::since(now),
             malformed: Reminder::default(),
             jumped: Reminder::default(),
         }
@@ -236,7 +223,7 @@ impl Container {
                 None => {}
             }
         }
-        if is_measured && self.told != Told::All {
+        if is_measured && !self.review.is_done() {
             self.introduce(poll);
             self.review(poll);
         }
@@ -388,26 +375,23 @@ impl Container {
 
     /// Says once what 100 % is, and how often samples come.
     fn introduce(&mut self, poll: &mut Poll<'_>) {
-        if self.told != Told::Nothing {
+        if self.is_introduced {
             return;
         }
         let Some(cadence) = self.fresh.cadence.estimate() else { return };
-        self.told = Told::Cadence;
+        self.is_introduced = true;
         let basis = self.cpu_basis(poll.limits);
         poll.events.push(Event::Measuring { container: self.name.clone(), basis, cadence });
     }
 
     /// Says once which metrics do not come.
     fn review(&mut self, poll: &mut Poll<'_>) {
-        if self.told != Told::Cadence {
+        let cadence = self.fresh.cadence.estimate().unwrap_or_default();
+        if !self.is_introduced
+            || !self.review.is_due(poll.now.instant, cadence, Patience::WITH_CONTAINER)
+        {
             return;
         }
-        let patience = self.fresh.cadence.estimate().unwrap_or_default() * UNAVAILABLE_CADENCES;
-        let since = poll.now.instant.saturating_duration_since(self.found_at);
-        if since < patience.max(UNAVAILABLE_AFTER) {
-            return;
-        }
-        self.told = Told::All;
         let metrics = self.unseen(poll.wanted, poll.limits);
         if !metrics.is_empty() {
             poll.events.push(Event::Unavailable { container: Some(self.name.clone()), metrics });

@@ -1,13 +1,19 @@
 //! What the sampler knows besides its samples, for a person who asks: what 100 %
-//! of a metric is, how often a container's samples come, and what does not come.
+//! of a metric is, how often a container's samples come, and what does not come. What
+//! does not come of the task is also said once without being asked for.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{Sampler, container::Container, sums};
-use crate::{
-    sample::metric::Metric,
-    sampler::basis::{CpuBasis, MemoryBasis},
+use super::{
+    Sampler,
+    basis::{CpuBasis, MemoryBasis},
+    container::Container,
+    event::Event,
+    freshness::CADENCE_ASSUMED,
+    review::Patience,
+    sums,
 };
+use crate::sample::metric::Metric;
 
 /// A metric that was asked for and of which there is no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +88,49 @@ impl Sampler {
         });
         let of_task = self.unseen_of_task();
         of_containers.chain(of_task.into_iter().map(unseen(None))).collect()
+    }
+
+    /// Says once which of the task's metrics do not come.
+    pub(super) fn review(&mut self, now: Instant, events: &mut Vec<Event>) {
+        let cadence = self.cadence.unwrap_or(CADENCE_ASSUMED);
+        if !self.review.is_due(now, cadence, Patience::WITH_TASK) {
+            return;
+        }
+        let metrics = self.unseen_of_task();
+        if !metrics.is_empty() {
+            events.push(Event::Unavailable { container: None, metrics });
+        }
+    }
+
+    /// The metrics of the task of which no value has come, with the reasons.
+    fn unseen_of_task(&self) -> Vec<(Metric, &'static str)> {
+        let is_awsvpc = self.containers.iter().any(Container::shares_network);
+        let is_missing = |metric: &Metric| {
+            !self.seen.has(*metric)
+                && if metric.is_of_network() { is_awsvpc } else { metric.is_of_task() }
+        };
+        let missing = self.wanted.iter().filter(is_missing);
+        let why = |metric| match metric {
+            Metric::EphemeralStorageUtilization if self.lists_storage => {
+                "the task document's EphemeralStorageMetrics is malformed or incomplete"
+            }
+            Metric::EphemeralStorageUtilization => {
+                "the task document has no EphemeralStorageMetrics"
+            }
+            Metric::TaskCpuUtilization | Metric::TaskMemoryUtilization
+                if self.has_bad_limits() && self.basis(metric, None).is_none() =>
+            {
+                "limits in the task document are malformed"
+            }
+            _ => sums::why_unavailable(metric, &self.containers, self.limits),
+        };
+        missing.map(|metric| (metric, why(metric))).collect()
+    }
+
+    /// Whether a limit in the last task document, of the task or of a container, could
+    /// not be read.
+    fn has_bad_limits(&self) -> bool {
+        self.bad_fields.iter().any(|field| field.path().contains("Limits"))
     }
 
     fn measured(&self, place: u16) -> Option<&Container> {

@@ -26,17 +26,8 @@ impl Sampler {
     ) {
         let step = self.take_step(now);
         let Self { containers, limits, wanted, figures, .. } = self;
-        let mut poll = Poll {
-            asked: now.instant,
-            is_spared: false,
-            now,
-            wanted: *wanted,
-            limits: *limits,
-            samples,
-            events,
-            figures,
-            clock_set: step.is_some_and(|step| step.has_cost),
-        };
+        let mut poll = Poll::at(now, *wanted, *limits, samples, events, figures)
+            .after_step(step.is_some_and(|step| step.has_cost));
         read(&mut |docker_id, reading| {
             if let Some(position) = position_of(containers, docker_id) {
                 containers[position].on_kernel(reading, &mut poll);
@@ -53,17 +44,8 @@ impl Sampler {
     /// `TaskCPUUtilization`, and the sum of the containers is not.
     pub fn on_task_reading(&mut self, reading: TaskReading, now: Now, samples: &mut Vec<Sample>) {
         let Self { containers, limits, wanted, figures, .. } = self;
-        let mut poll = Poll {
-            asked: now.instant,
-            is_spared: false,
-            now,
-            wanted: *wanted,
-            limits: *limits,
-            samples,
-            events: &mut Vec::new(),
-            figures,
-            clock_set: false,
-        };
+        let mut none = Vec::new();
+        let mut poll = Poll::at(now, *wanted, *limits, samples, &mut none, figures);
         if self.sums.on_task_reading(reading, containers, &mut poll) {
             self.seen.insert(Metric::TaskCpuUtilization);
         }
@@ -77,17 +59,9 @@ impl Sampler {
         now: Now,
         samples: &mut Vec<Sample>,
     ) {
-        let mut poll = Poll {
-            asked: now.instant,
-            is_spared: false,
-            now,
-            wanted: self.wanted,
-            limits: self.limits,
-            samples,
-            events: &mut Vec::new(),
-            figures: &mut self.figures,
-            clock_set: false,
-        };
+        let mut none = Vec::new();
+        let mut poll =
+            Poll::at(now, self.wanted, self.limits, samples, &mut none, &mut self.figures);
         self.seen = self.seen.or(self.network.on_kernel(network, now).give(&mut poll));
     }
 }

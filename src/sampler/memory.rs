@@ -38,11 +38,10 @@ pub(super) const fn with_limits_of(memory: MemoryReading, limits: MemoryReading)
     }
 }
 
-/// When a container's memory was read: last, and for the last sum.
+/// When a container's memory was read last, and by whom.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct MemoryRead {
     last: Option<Timestamp>,
-    in_sum: Option<Timestamp>,
     is_from_kernel: bool,
 }
 
@@ -57,23 +56,12 @@ impl MemoryRead {
         self.is_from_kernel = true;
     }
 
-    /// The last reading has been counted.
-    pub(super) fn on_sum(&mut self) {
-        self.in_sum = self.last;
-    }
-
     pub(super) fn last(self) -> Option<Timestamp> {
         self.last
     }
 
     pub(super) fn is_from_kernel(self) -> bool {
         self.is_from_kernel
-    }
-
-    /// Whether the last reading is in no sum yet; also if there is none, which is another
-    /// reason for a sum to be missing.
-    pub(super) fn is_new(self) -> bool {
-        self.last.is_none() || self.last != self.in_sum
     }
 }
 

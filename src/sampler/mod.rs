@@ -27,6 +27,7 @@ mod network;
 mod places;
 mod poll;
 mod renewal;
+mod review;
 mod rhythm;
 mod sums;
 mod task_pace;
@@ -39,8 +40,8 @@ use std::{
 };
 
 use self::{
-    basis::Limits, clock::HostClock, container::Container, freshness::CADENCE_ASSUMED,
-    network::TaskNetwork, places::Places, poll::Poll, sums::Sums, task_pace::TaskPace,
+    basis::Limits, clock::HostClock, container::Container, network::TaskNetwork, places::Places,
+    poll::Poll, review::Review, sums::Sums, task_pace::TaskPace,
 };
 pub use self::{event::Event, inspection::Unseen, places::Selection, rhythm::Rhythm};
 use crate::{
@@ -49,11 +50,6 @@ use crate::{
     sample::{Metric, MetricSet, OwnFigures, Sample},
     time::{Now, reminder::Reminder},
 };
-
-/// So long a metric of the task may take before it is logged as missing; in cadences
-/// if those are long.
-const UNAVAILABLE_AFTER: Duration = Duration::from_secs(40);
-const UNAVAILABLE_CADENCES: u32 = 4;
 
 /// The state machine.
 #[derive(Debug)]
@@ -76,8 +72,7 @@ pub struct Sampler {
     lists_storage: bool,
     /// The metrics of the task of which there was a value.
     seen: MetricSet,
-    began_at: Option<Instant>,
-    is_reviewed: bool,
+    review: Review,
     /// When the next answer was asked for.
     asked_at: Option<Instant>,
     is_spared: bool,
@@ -104,8 +99,7 @@ impl Sampler {
             bad_fields: Vec::new(),
             lists_storage: false,
             seen: MetricSet::default(),
-            began_at: None,
-            is_reviewed: false,
+            review: Review::default(),
             asked_at: None,
             is_spared: false,
             answers: 0,
@@ -166,17 +160,7 @@ impl Sampler {
         self.pace.on_read(now.instant, is_incomplete, is_starting);
 
         let Self { containers, limits, wanted, figures, .. } = self;
-        let mut poll = Poll {
-            asked: now.instant,
-            is_spared: false,
-            now,
-            wanted: *wanted,
-            limits: *limits,
-            samples,
-            events,
-            figures,
-            clock_set: false,
-        };
+        let mut poll = Poll::at(now, *wanted, *limits, samples, events, figures);
         if let Some(percent) = task.ephemeral_storage_percent() {
             let metric = Metric::EphemeralStorageUtilization;
             if poll.give(metric, None, now.wall, percent) {
@@ -238,17 +222,9 @@ impl Sampler {
         let asked = self.asked_at.take().unwrap_or(now.instant);
         let step = self.take_step(now);
         let Self { containers, limits, wanted, figures, cadence, pace, .. } = self;
-        let mut poll = Poll {
-            asked,
-            is_spared: self.is_spared,
-            now,
-            wanted: *wanted,
-            limits: *limits,
-            samples,
-            events,
-            figures,
-            clock_set: step.is_some_and(|step| step.has_cost),
-        };
+        let mut poll = Poll::at(now, *wanted, *limits, samples, events, figures)
+            .asked_for(asked, self.is_spared)
+            .after_step(step.is_some_and(|step| step.has_cost));
         let mut has_strangers = false;
         read(&mut |docker_id, entry| {
             match position_of(containers, docker_id) {
@@ -304,54 +280,6 @@ impl Sampler {
         }
         self.network.on_step();
         Some(StepTaken { by_ns: step.by_ns, has_cost })
-    }
-
-    /// Says once which of the task's metrics do not come.
-    fn review(&mut self, now: Instant, events: &mut Vec<Event>) {
-        if self.is_reviewed {
-            return;
-        }
-        let began_at = *self.began_at.get_or_insert(now);
-        let patience = self.cadence.unwrap_or(CADENCE_ASSUMED) * UNAVAILABLE_CADENCES;
-        if now.saturating_duration_since(began_at) < patience.max(UNAVAILABLE_AFTER) {
-            return;
-        }
-        self.is_reviewed = true;
-        let metrics = self.unseen_of_task();
-        if !metrics.is_empty() {
-            events.push(Event::Unavailable { container: None, metrics });
-        }
-    }
-
-    /// The metrics of the task of which no value has come, with the reasons.
-    fn unseen_of_task(&self) -> Vec<(Metric, &'static str)> {
-        let is_awsvpc = self.containers.iter().any(Container::shares_network);
-        let is_missing = |metric: &Metric| {
-            !self.seen.has(*metric)
-                && if metric.is_of_network() { is_awsvpc } else { metric.is_of_task() }
-        };
-        let missing = self.wanted.iter().filter(is_missing);
-        let why = |metric| match metric {
-            Metric::EphemeralStorageUtilization if self.lists_storage => {
-                "the task document's EphemeralStorageMetrics is malformed or incomplete"
-            }
-            Metric::EphemeralStorageUtilization => {
-                "the task document has no EphemeralStorageMetrics"
-            }
-            Metric::TaskCpuUtilization | Metric::TaskMemoryUtilization
-                if self.has_bad_limits() && self.basis(metric, None).is_none() =>
-            {
-                "limits in the task document are malformed"
-            }
-            _ => sums::why_unavailable(metric, &self.containers, self.limits),
-        };
-        missing.map(|metric| (metric, why(metric))).collect()
-    }
-
-    /// Whether a limit in the last task document, of the task or of a container, could
-    /// not be read.
-    fn has_bad_limits(&self) -> bool {
-        self.bad_fields.iter().any(|field| field.path().contains("Limits"))
     }
 
     /// How often samples are renewed, once that is known: the shortest of the

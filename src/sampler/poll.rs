@@ -26,7 +26,41 @@ pub(super) struct Poll<'a> {
     pub(super) clock_set: bool,
 }
 
-impl Poll<'_> {
+impl<'a> Poll<'a> {
+    /// What came `now`, without being asked for before: a value of the kernel, or of the
+    /// task document.
+    pub(super) fn at(
+        now: Now,
+        wanted: MetricSet,
+        limits: Limits,
+        samples: &'a mut Vec<Sample>,
+        events: &'a mut Vec<Event>,
+        figures: &'a mut OwnFigures,
+    ) -> Self {
+        Self {
+            asked: now.instant,
+            is_spared: false,
+            now,
+            wanted,
+            limits,
+            samples,
+            events,
+            figures,
+            clock_set: false,
+        }
+    }
+
+    /// An answer to a request that left at `asked`. `is_spared`: most renewals are left
+    /// out.
+    pub(super) fn asked_for(self, asked: Instant, is_spared: bool) -> Self {
+        Self { asked, is_spared, ..self }
+    }
+
+    /// The same after a step of the clock: whether it cost a difference.
+    pub(super) fn after_step(self, has_cost: bool) -> Self {
+        Self { clock_set: has_cost, ..self }
+    }
+
     /// Hands out a value of a container, by its place, or of the task, if it is wanted
     /// and CloudWatch would take it. `true` if there is such a value, wanted or not.
     pub(super) fn give(

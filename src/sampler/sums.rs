@@ -67,7 +67,8 @@ impl Sums {
             seen.insert(Metric::TaskCpuUtilization);
         }
         // Memory may be read more seldom than CPU time: each reading counts once.
-        let is_memory_new = counted().all(|container| container.memory_read.is_new());
+        let is_memory_new =
+            counted().all(|container| !container.last_sum.has_memory(container.memory_read.last()));
         if let Some(newest) = counted().filter_map(|it| it.memory_read.last()).max()
             && is_memory_new
             && let (Some(bytes), Some(whole)) =
@@ -82,9 +83,10 @@ impl Sums {
             seen.insert(Metric::TaskMemoryUtilization);
         }
         for container in containers.iter_mut() {
-            container.in_sum = container.cpu.accounted().filter(|_| is_renewed(container));
+            let cpu = container.cpu.accounted().filter(|_| is_renewed(container));
+            container.last_sum.cpu = cpu;
             if is_memory_new {
-                container.memory_read.on_sum();
+                container.last_sum.memory_read = container.memory_read.last();
             }
         }
         if std::mem::take(&mut self.is_waiting) {
@@ -159,12 +161,11 @@ pub(super) fn is_starting(container: &Container) -> bool {
         && container.fresh.read.is_none()
 }
 
-/// Whether its last reading is in no sum yet.
+/// Whether there is CPU time of it that is in no sum yet.
 fn is_renewed(container: &Container) -> bool {
-    let in_sum = container.in_sum.map(|in_sum| in_sum.read);
     !container.fresh.is_stopped()
         && container.cpu.is_settled()
-        && container.cpu.accounted().map(|now| now.read) != in_sum
+        && !container.last_sum.has_cpu(container.cpu.accounted())
 }
 
 /// CPUs that all of them used since the last sum; `None` if one of them was not in it,
@@ -172,7 +173,7 @@ fn is_renewed(container: &Container) -> bool {
 fn cores<'a>(mut counted: impl Iterator<Item = &'a Container>) -> Option<f64> {
     counted.try_fold(0.0, |sum, container| {
         let now = container.cpu.accounted()?;
-        match container.in_sum {
+        match container.last_sum.cpu {
             Some(before) => Some(sum + now.cores_since(before)?),
             // It counts from the next sum on.
             None if container.described.is_injected => Some(sum),
@@ -193,7 +194,7 @@ fn memory_bytes<'a>(
         }
         let bytes = match container.memory.map(ecs_memory_bytes) {
             // The first reading may be a replay from before our start.
-            Some(bytes) if container.in_sum.is_some() => bytes,
+            Some(bytes) if container.last_sum.cpu.is_some() => bytes,
             _ if container.described.is_injected => 0,
             _ => return None,
         };
