@@ -23,7 +23,7 @@ use super::{
 use crate::{
     endpoint::task::{NetworkMode, TaskContainer, TaskDocument},
     kernel::{Finding, SeenInterface, Survey, parse::container_in},
-    proof::{Compared, Comparison, State},
+    proof::{Compared, Comparison, ProofState},
     sample::MetricSet,
     sampler::watching::Watching,
     settings::{Settings, SourceChoice},
@@ -233,7 +233,7 @@ fn probed(
     container: &TaskContainer,
     number: usize,
     finding: Option<&Finding<'_>>,
-    state: Option<State>,
+    state: Option<ProofState>,
     sampler: &crate::sampler::Sampler,
     kernel: &KernelSource,
 ) -> ProbedContainer {
@@ -251,7 +251,7 @@ fn probed(
         .and_then(|place| sampler.interval_of(place));
     let docker_id = container.docker_id().unwrap_or_default();
     let agreement = match state {
-        Some(State::Unproven { agreed, needed } | State::Refuted { agreed, needed }) => {
+        Some(ProofState::Unproven { agreed, needed } | ProofState::Refuted { agreed, needed }) => {
             Some((agreed, needed))
         }
         _ => None,
@@ -268,11 +268,11 @@ fn probed(
         no_file: finding.and_then(|it| it.file.err()).map(|reason| mask(&reason.to_string())),
         no_sum: finding.and_then(|it| it.sum.err()).map(|reason| reason.to_string()),
         proof: match state {
-            None | Some(State::NoKernel) => Proof::None,
-            Some(State::Unproven { .. } | State::Silent) => Proof::Unproven,
-            Some(State::Proven) => Proof::Proven,
-            Some(State::AtRest) => Proof::AtRest,
-            Some(State::Refuted { .. }) => Proof::Refuted,
+            None | Some(ProofState::NoKernel) => Proof::None,
+            Some(ProofState::Unproven { .. } | ProofState::Silent) => Proof::Unproven,
+            Some(ProofState::Proven) => Proof::Proven,
+            Some(ProofState::AtRest) => Proof::AtRest,
+            Some(ProofState::Refuted { .. }) => Proof::Refuted,
         },
         agreed: agreement.map(|it| it.0),
         needed: agreement.map(|it| it.1),

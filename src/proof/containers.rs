@@ -1,7 +1,7 @@
 //! The proofs of all containers, each by its Docker id: what the kernel and the endpoint
 //! say of a container goes through its proof on the way to the sampler.
 
-use super::{CounterProof, Event, Handed, KernelValue, State};
+use super::{CounterProof, Handed, KernelValue, ProofEvent, ProofState};
 use crate::{
     reading::{Entry, MemoryReading, Reading, Tier, is_repeated},
     time::{Now, Timestamp},
@@ -26,7 +26,7 @@ pub struct ContainerEvent {
     /// The container's name.
     pub container: String,
     /// What happened.
-    pub event: Event,
+    pub event: ProofEvent,
 }
 
 /// One container.
@@ -144,7 +144,7 @@ impl Proofs {
                 container.proof.on_kernel_lost();
                 container.generation = None;
                 container.has_memory = false;
-                let lost = was_proven.then_some(Event::Lost { tier });
+                let lost = was_proven.then_some(ProofEvent::Lost { tier });
                 note(&container.name, lost, events, refuted);
             }
             note(&container.name, container.proof.advance(now.instant), events, refuted);
@@ -213,7 +213,7 @@ impl Proofs {
 
     /// How far the proof of a container is.
     #[must_use]
-    pub fn state_of(&self, docker_id: &str) -> Option<State> {
+    pub fn state_of(&self, docker_id: &str) -> Option<ProofState> {
         let position = position_of(&self.containers, docker_id)?;
         Some(self.containers[position].proof.state())
     }
@@ -225,11 +225,11 @@ fn position_of(containers: &[Proven], docker_id: &str) -> Option<usize> {
 
 fn note(
     container: &str,
-    event: Option<Event>,
+    event: Option<ProofEvent>,
     events: &mut Vec<ContainerEvent>,
     refuted: &mut u64,
 ) {
     let Some(event) = event else { return };
-    *refuted += u64::from(matches!(event, Event::Refuted { .. }));
+    *refuted += u64::from(matches!(event, ProofEvent::Refuted { .. }));
     events.push(ContainerEvent { container: container.to_owned(), event });
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::{
     AGREEMENTS_NEEDED, AGREEMENTS_NEEDED_AGAIN, SILENCE_MAX, SILENCE_MAX_OF_ESTIMATES,
     estimate::Estimate,
-    event::{Event, Handed, Outcome, State},
-    exact::{Run, TOLERANCE_NS, Verdict},
+    event::{Handed, ProofEvent, ProofOutcome, ProofState},
+    exact::{ReadingVerdict, Run, TOLERANCE_NS},
     handing::Handing,
     history::{History, KernelValue, Pushed},
     rest::Rest,
@@ -155,16 +155,16 @@ impl CounterProof {
     }
 
     /// A value that was read from the kernel. Values come in the order of their times.
-    pub fn on_kernel(&mut self, value: KernelValue, now: Instant) -> Outcome {
-        let Some(tier) = self.tier else { return Outcome::default() };
+    pub fn on_kernel(&mut self, value: KernelValue, now: Instant) -> ProofOutcome {
+        let Some(tier) = self.tier else { return ProofOutcome::default() };
         match self.history.push(value) {
             Pushed::Next => {}
-            Pushed::NotLater => return Outcome::default(),
+            Pushed::NotLater => return ProofOutcome::default(),
             Pushed::Fell => {
                 // Another cgroup of the same name, most likely.
                 self.begin_again();
                 self.history.push(value);
-                return Outcome::default();
+                return ProofOutcome::default();
             }
         }
         self.exact.on_kernel(value);
@@ -179,7 +179,7 @@ impl CounterProof {
             if told == Told::Refuted {
                 self.woken = None;
                 let handed = self.handing.on_refutation(read, cpu);
-                return Outcome { handed, event: said };
+                return ProofOutcome { handed, event: said };
             }
             event = event.or(said);
             if told != Told::Pending && self.woken.is_some_and(|(woken, _)| woken == read) {
@@ -190,7 +190,7 @@ impl CounterProof {
         event = event.or_else(|| self.believe(tier, now));
         event = event.or_else(|| self.advance(now));
         if let Some(handed) = woken.filter(|handed| *handed != Handed::Nothing) {
-            return Outcome { handed, event };
+            return ProofOutcome { handed, event };
         }
         if self.belief != Belief::Proven {
             let at_rest_ns = self.at_rest_ns(value, now);
@@ -199,7 +199,7 @@ impl CounterProof {
                 let cpu = CpuReading { total_usage_ns: total_ns, online_cpus: self.online_cpus };
                 self.handing.kernel_at_rest(tier, value, cpu, now)
             });
-            return Outcome { handed, event };
+            return ProofOutcome { handed, event };
         }
         self.is_at_rest = false;
         // It begins with the proof.
@@ -208,11 +208,11 @@ impl CounterProof {
             let cpu = CpuReading { total_usage_ns: total_ns, online_cpus: self.online_cpus };
             self.handing.kernel(tier, value, cpu, now)
         });
-        Outcome { handed, event }
+        ProofOutcome { handed, event }
     }
 
     /// A new reading of the endpoint. Repeated ones are left out before.
-    pub fn on_endpoint(&mut self, read: Timestamp, cpu: CpuReading, now: Now) -> Outcome {
+    pub fn on_endpoint(&mut self, read: Timestamp, cpu: CpuReading, now: Now) -> ProofOutcome {
         self.online_cpus = cpu.online_cpus.or(self.online_cpus);
         if let Some(before) = self.said_at.replace(now.instant) {
             self.cadence = now.instant.saturating_duration_since(before).min(CADENCE_MAX);
@@ -245,7 +245,7 @@ impl CounterProof {
                 Told::Refuted => {
                     let handed = self.handing.on_refutation(read, cpu);
                     if handed != Handed::Nothing {
-                        return Outcome { handed, event };
+                        return ProofOutcome { handed, event };
                     }
                 }
                 Told::Pending => self.wait_with(read, cpu),
@@ -254,7 +254,7 @@ impl CounterProof {
             event = event.or_else(|| self.believe(tier, now.instant));
         }
         if was_proven && self.belief == Belief::Proven {
-            return Outcome { handed: Handed::Nothing, event };
+            return ProofOutcome { handed: Handed::Nothing, event };
         }
         if can_tell && self.handing.is_from_rest(cpu) {
             // Over a short time growth is not compared otherwise.
@@ -262,10 +262,10 @@ impl CounterProof {
             if told == Told::Nothing && rested.agrees_since(cpu.total_usage_ns, around) {
                 told = Told::Agreed;
             }
-            return Outcome { handed: self.wake(told, read, cpu, now.instant), event };
+            return ProofOutcome { handed: self.wake(told, read, cpu, now.instant), event };
         }
         let is_dated = self.undated_until.is_none();
-        Outcome { handed: self.handing.endpoint(read, cpu, is_dated, now.instant), event }
+        ProofOutcome { handed: self.handing.endpoint(read, cpu, is_dated, now.instant), event }
     }
 
     /// The endpoint says that a container has worked since it was at rest. If the kernel does
@@ -284,34 +284,37 @@ impl CounterProof {
 
     /// The time goes on. Says whether the kernel's values go on without the endpoint, or
     /// do no more.
-    pub fn advance(&mut self, now: Instant) -> Option<Event> {
+    pub fn advance(&mut self, now: Instant) -> Option<ProofEvent> {
         let tier = self.tier.filter(|_| self.belief == Belief::Proven)?;
         let since = now.saturating_duration_since(self.agreed_at?);
         let longest = silence_max(tier);
         if since > longest {
             self.belief = Belief::Silent;
             self.is_warned = false;
-            return Some(Event::GivenUp { tier, since });
+            return Some(ProofEvent::GivenUp { tier, since });
         }
         let patience = (self.cadence * WARNING_CADENCES).max(WARNING_MIN);
         if tier == Tier::CgroupFile && !self.is_warned && since > patience {
             self.is_warned = true;
-            return Some(Event::WithoutEndpoint { since, left: longest.saturating_sub(since) });
+            return Some(ProofEvent::WithoutEndpoint {
+                since,
+                left: longest.saturating_sub(since),
+            });
         }
         None
     }
 
     /// How far the proof is.
     #[must_use]
-    pub fn state(&self) -> State {
-        let Some(tier) = self.tier else { return State::NoKernel };
+    pub fn state(&self) -> ProofState {
+        let Some(tier) = self.tier else { return ProofState::NoKernel };
         let (agreed, needed) = (self.agreed(tier), self.needed());
         match self.belief {
-            _ if self.is_at_rest => State::AtRest,
-            Belief::Unproven => State::Unproven { agreed, needed },
-            Belief::Proven => State::Proven,
-            Belief::Refuted => State::Refuted { agreed, needed },
-            Belief::Silent => State::Silent,
+            _ if self.is_at_rest => ProofState::AtRest,
+            Belief::Unproven => ProofState::Unproven { agreed, needed },
+            Belief::Proven => ProofState::Proven,
+            Belief::Refuted => ProofState::Refuted { agreed, needed },
+            Belief::Silent => ProofState::Silent,
         }
     }
 
@@ -396,21 +399,21 @@ impl CounterProof {
         read: Timestamp,
         said_ns: u64,
         now: Instant,
-    ) -> (Told, Option<Event>) {
+    ) -> (Told, Option<ProofEvent>) {
         let verdict = match tier {
             Tier::CgroupFile => self.exact.on_endpoint(read, said_ns, &self.history),
             Tier::Processes => self.estimate.on_endpoint(read, said_ns, &self.history),
         };
         match verdict {
-            Verdict::Unknown { is_pending: true } => (Told::Pending, None),
-            Verdict::Unknown { is_pending: false } => (Told::Nothing, None),
-            Verdict::Agrees { .. } => {
+            ReadingVerdict::Unknown { is_pending: true } => (Told::Pending, None),
+            ReadingVerdict::Unknown { is_pending: false } => (Told::Nothing, None),
+            ReadingVerdict::Agrees { .. } => {
                 self.agreed_at = Some(now);
                 self.rest.on_agreement(tier, said_ns, self.history.bracket(read, TOLERANCE_NS));
                 let is_back = std::mem::take(&mut self.is_warned);
-                (Told::Agreed, is_back.then_some(Event::EndpointBack))
+                (Told::Agreed, is_back.then_some(ProofEvent::EndpointBack))
             }
-            Verdict::Disagrees { least_ns, most_ns } => {
+            ReadingVerdict::Disagrees { least_ns, most_ns } => {
                 let was_refuted = self.belief == Belief::Refuted;
                 let was_proven = self.is_believed();
                 self.exact = Run::default();
@@ -420,15 +423,22 @@ impl CounterProof {
                 self.belief = Belief::Refuted;
                 self.is_warned = false;
                 let needed = AGREEMENTS_NEEDED_AGAIN;
-                let event =
-                    Event::Refuted { tier, read, least_ns, most_ns, said_ns, was_proven, needed };
+                let event = ProofEvent::Refuted {
+                    tier,
+                    read,
+                    least_ns,
+                    most_ns,
+                    said_ns,
+                    was_proven,
+                    needed,
+                };
                 (Told::Refuted, (was_proven || !was_refuted).then_some(event))
             }
         }
     }
 
     /// Believes the kernel if enough has agreed.
-    fn believe(&mut self, tier: Tier, now: Instant) -> Option<Event> {
+    fn believe(&mut self, tier: Tier, now: Instant) -> Option<ProofEvent> {
         let needed = self.needed();
         let has_proven = match tier {
             Tier::CgroupFile => self.exact.has_proven(needed, self.are_clocks_proven),
@@ -440,7 +450,7 @@ impl CounterProof {
             return None;
         }
         self.belief = Belief::Proven;
-        Some(Event::Proven { tier, agreed: self.agreed(tier) })
+        Some(ProofEvent::Proven { tier, agreed: self.agreed(tier) })
     }
 
     /// What the kernel said is not compared with what it says from now on.

@@ -5,9 +5,9 @@
 //! led back to it at each renewal.
 
 use super::{
-    exact::{TOLERANCE_NS, Verdict},
+    exact::{ReadingVerdict, TOLERANCE_NS},
     history::{History, KernelValue},
-    made::{Counter, to_f64, to_u64},
+    made::{MadeCounter, to_f64, to_u64},
 };
 use crate::time::Timestamp;
 
@@ -87,12 +87,12 @@ impl Estimate {
         read: Timestamp,
         said_ns: u64,
         history: &History,
-    ) -> Verdict {
+    ) -> ReadingVerdict {
         let bracket = history.bracket(read, TOLERANCE_NS);
         let (Some(before), Some(after), Some(likely_ns), Some(last)) =
             (bracket.before, bracket.after, history.at(read), history.last())
         else {
-            return Verdict::Unknown { is_pending: bracket.after.is_none() };
+            return ReadingVerdict::Unknown { is_pending: bracket.after.is_none() };
         };
         let (least_ns, most_ns) = (before.total_ns, after.total_ns);
         let now = Point { read, said_ns, least_ns, most_ns, likely_ns };
@@ -100,11 +100,11 @@ impl Estimate {
             self.previous = Some(now);
             self.anchor = Some(now);
             self.lead_back(now, last, INTERVAL_ASSUMED_NS);
-            return Verdict::Unknown { is_pending: false };
+            return ReadingVerdict::Unknown { is_pending: false };
         };
         let interval_ns = read.ns_since(previous.read).unwrap_or(0);
         if interval_ns < INTERVAL_MIN_NS {
-            return Verdict::Unknown { is_pending: false };
+            return ReadingVerdict::Unknown { is_pending: false };
         }
         let gain = self.gain();
         self.learn(previous, now);
@@ -112,7 +112,7 @@ impl Estimate {
         for since in bounds {
             let (least_ns, most_ns) = now.expected_since(since, gain);
             if said_ns < least_ns || said_ns > most_ns {
-                return Verdict::Disagrees { least_ns, most_ns };
+                return ReadingVerdict::Disagrees { least_ns, most_ns };
             }
         }
         self.previous = Some(now);
@@ -122,7 +122,7 @@ impl Estimate {
             self.anchor = Some(now);
         }
         self.lead_back(now, last, interval_ns);
-        Verdict::Agrees { discriminates }
+        ReadingVerdict::Agrees { discriminates }
     }
 
     /// Leads the counter to where the endpoint's is likely to be at `value`.
@@ -162,7 +162,7 @@ impl Estimate {
             made.counter.grow(growth, elapsed);
             made
         } else {
-            let counter = Counter::starting_at(self.previous?.goes_on(value, gain));
+            let counter = MadeCounter::starting_at(self.previous?.goes_on(value, gain));
             self.made.insert(Made { counter, sum_ns: 0, at_ns: None })
         };
         (made.sum_ns, made.at_ns) = (value.total_ns, Some(value.middle_ns()));
@@ -175,7 +175,7 @@ impl Estimate {
 /// no time if the clock was set since.
 #[derive(Clone, Copy, Debug)]
 struct Made {
-    counter: Counter,
+    counter: MadeCounter,
     sum_ns: u64,
     at_ns: Option<u64>,
 }

@@ -34,16 +34,16 @@ pub enum Handed {
 
 /// What became of a value, and what there is to say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct ProofOutcome {
     /// For the sampler.
     pub handed: Handed,
     /// For the operator.
-    pub event: Option<Event>,
+    pub event: Option<ProofEvent>,
 }
 
 /// How far the proof of one container's counter is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum ProofState {
     /// The kernel gives nothing: the endpoint's values are handed on.
     NoKernel,
     /// Not proven yet: the endpoint's values are handed on.
@@ -72,7 +72,7 @@ pub enum State {
 
 /// Something to tell the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum ProofEvent {
     /// From now on the kernel's values are handed on.
     Proven {
         /// What they are read from.

@@ -28,7 +28,7 @@ struct Anchor {
 
 /// What an agreement proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum ReadingVerdict {
     /// A kernel value after the reading is still missing, or one before it.
     Unknown {
         /// It may come.
@@ -75,15 +75,15 @@ impl Run {
         read: Timestamp,
         said_ns: u64,
         history: &History,
-    ) -> Verdict {
+    ) -> ReadingVerdict {
         let Bracket { before, after } = history.bracket(read, TOLERANCE_NS);
         // From before the first value: it may be of an earlier run of the container.
-        let Some(before) = before else { return Verdict::Unknown { is_pending: false } };
+        let Some(before) = before else { return ReadingVerdict::Unknown { is_pending: false } };
         let (least_ns, most_ns) = (before.total_ns, after.map_or(u64::MAX, |after| after.total_ns));
         if said_ns < least_ns || said_ns > most_ns {
-            return Verdict::Disagrees { least_ns, most_ns };
+            return ReadingVerdict::Disagrees { least_ns, most_ns };
         }
-        let Some(after) = after else { return Verdict::Unknown { is_pending: true } };
+        let Some(after) = after else { return ReadingVerdict::Unknown { is_pending: true } };
         let width_ns = after.total_ns - before.total_ns;
         let discriminates = self.take_agreement(said_ns, width_ns);
         let earliest_ns = read.unix_ns().saturating_sub(CLOCK_ERROR_NS - TOLERANCE_NS);
@@ -94,7 +94,7 @@ impl Run {
         if let Some(last) = history.last_until(latest_in_time_ns(read)) {
             self.on_kernel(last);
         }
-        Verdict::Agrees { discriminates }
+        ReadingVerdict::Agrees { discriminates }
     }
 
     /// The clock was set: what was read before and after it is not compared.

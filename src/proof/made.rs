@@ -7,7 +7,7 @@ const LATE_NS: f64 = 1e9;
 /// CPU time that is estimated, ns.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_field_names, reason = "units in names")]
-pub(super) struct Counter {
+pub(super) struct MadeCounter {
     total_ns: u64,
     /// What it has still to gain; negative if it is ahead.
     owed_ns: f64,
@@ -15,7 +15,7 @@ pub(super) struct Counter {
     owed_for_ns: f64,
 }
 
-impl Counter {
+impl MadeCounter {
     pub(super) fn starting_at(total_ns: f64) -> Self {
         Self { total_ns: to_u64(total_ns), owed_ns: 0.0, owed_for_ns: 0.0 }
     }

@@ -22,7 +22,7 @@ pub use self::{
     comparison::{Compared, Comparison},
     containers::{ContainerEvent, ContainerValue, Proofs},
     counter::CounterProof,
-    event::{Event, Handed, Outcome, State},
+    event::{Handed, ProofEvent, ProofOutcome, ProofState},
     history::KernelValue,
     task::{COMPARISONS_NEEDED, TaskEstimate, TaskEvent},
 };

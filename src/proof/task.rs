@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{
     event::Handed,
     history::{History, KernelValue, Pushed, between},
-    made::{Counter, to_f64},
+    made::{MadeCounter, to_f64},
 };
 use crate::{reading::CpuReading, time::Timestamp};
 
@@ -88,7 +88,7 @@ pub struct TaskEstimate {
     agreed: u32,
     /// A comparison has been made since the start, and the last one did not agree.
     is_refuted: bool,
-    made: Option<(Counter, KernelValue)>,
+    made: Option<(MadeCounter, KernelValue)>,
 }
 
 impl TaskEstimate {
@@ -170,7 +170,7 @@ impl TaskEstimate {
             return Handed::Nothing;
         };
         let Some(platform) = last.platform else { return Handed::Nothing };
-        let counter = |counter: &Counter| {
+        let counter = |counter: &MadeCounter| {
             let read = Timestamp::from_unix_ns(value.middle_ns());
             (read, CpuReading { total_usage_ns: counter.total_ns(), online_cpus: None })
         };
@@ -182,7 +182,7 @@ impl TaskEstimate {
             let (read, cpu) = counter(made);
             return Handed::Counter { read, cpu };
         }
-        let (made, _) = self.made.insert((Counter::starting_at(last.goes_on(value)), value));
+        let (made, _) = self.made.insert((MadeCounter::starting_at(last.goes_on(value)), value));
         let (read, cpu) = counter(made);
         Handed::Base { read, cpu }
     }

@@ -39,13 +39,13 @@ impl Play {
         self.start + Duration::from_millis(ms)
     }
 
-    fn kernel(&mut self, ms: u64, total_ms: u64) -> Outcome {
+    fn kernel(&mut self, ms: u64, total_ms: u64) -> ProofOutcome {
         let read = Self::at(ms);
         let value = KernelValue { from: read, to: read, total_ns: total_ms * 1_000_000 };
         self.proof.on_kernel(value, self.instant(ms))
     }
 
-    fn endpoint(&mut self, read_ms: u64, total_ms: u64, ms: u64) -> Outcome {
+    fn endpoint(&mut self, read_ms: u64, total_ms: u64, ms: u64) -> ProofOutcome {
         let now = Now { instant: self.instant(ms), wall: Self::at(ms) };
         let cpu = CpuReading { total_usage_ns: total_ms * 1_000_000, online_cpus: Some(2) };
         self.proof.on_endpoint(Self::at(read_ms), cpu, now)
@@ -80,8 +80,8 @@ fn three_renewals_prove_it_and_from_then_on_the_kernel_is_handed_on() {
             events.extend(outcome.event);
         }
     }
-    assert_eq!(events, [Event::Proven { tier: Tier::CgroupFile, agreed: 3 }]);
-    assert_eq!(play.proof.state(), State::Proven);
+    assert_eq!(events, [ProofEvent::Proven { tier: Tier::CgroupFile, agreed: 3 }]);
+    assert_eq!(play.proof.state(), ProofState::Proven);
     assert_eq!(
         handed[..4],
         [(8000, 104_000), (18_000, 109_000), (28_000, 114_000), (29_400, 114_700)]
@@ -108,7 +108,7 @@ fn proven(tier: Tier, until_ms: u64) -> Play {
 fn exact_values_go_on_for_ten_minutes_without_the_endpoint_and_estimates_for_one() {
     for (tier, proven_s, limit_s) in [(Tier::CgroupFile, 40, 600), (Tier::Processes, 100, 60)] {
         let mut play = proven(tier, proven_s * 1000);
-        assert_eq!(play.proof.state(), State::Proven, "{tier:?}");
+        assert_eq!(play.proof.state(), ProofState::Proven, "{tier:?}");
         let agreed_s = proven_s - 2;
         let mut events = Vec::new();
         let mut last_s = 0;
@@ -120,12 +120,15 @@ fn exact_values_go_on_for_ten_minutes_without_the_endpoint_and_estimates_for_one
             }
         }
         assert_eq!(last_s, agreed_s + limit_s - 1, "{tier:?}");
-        assert_eq!(play.proof.state(), State::Silent);
+        assert_eq!(play.proof.state(), ProofState::Silent);
         match (tier, &events[..]) {
-            (Tier::CgroupFile, [Event::WithoutEndpoint { since, .. }, Event::GivenUp { .. }]) => {
+            (
+                Tier::CgroupFile,
+                [ProofEvent::WithoutEndpoint { since, .. }, ProofEvent::GivenUp { .. }],
+            ) => {
                 assert_eq!(since.as_secs(), 30);
             }
-            (Tier::Processes, [Event::GivenUp { .. }]) => {}
+            (Tier::Processes, [ProofEvent::GivenUp { .. }]) => {}
             _ => panic!("{tier:?} {events:?}"),
         }
         // The endpoint's next one joins: no CPU time is lost.
@@ -133,7 +136,7 @@ fn exact_values_go_on_for_ten_minutes_without_the_endpoint_and_estimates_for_one
         let outcome = play.endpoint(ms - 100, 100_000 + (ms - 100) / 2, ms);
         assert_eq!(handed_ms(outcome.handed), Some((ms - 100, 100_000 + (ms - 100) / 2)));
         assert!(matches!(outcome.handed, Handed::Counter { .. }));
-        assert_eq!(play.proof.state(), State::Unproven { agreed: 0, needed: 3 });
+        assert_eq!(play.proof.state(), ProofState::Unproven { agreed: 0, needed: 3 });
     }
 }
 
@@ -148,7 +151,7 @@ fn an_endpoint_that_comes_back_in_time_is_said() {
         }
     }
     assert!(
-        matches!(events[..], [Event::WithoutEndpoint { .. }, Event::EndpointBack]),
+        matches!(events[..], [ProofEvent::WithoutEndpoint { .. }, ProofEvent::EndpointBack]),
         "{events:?}"
     );
     assert!(play.proof.is_proven());
@@ -159,7 +162,7 @@ fn a_kernel_value_that_is_lost_is_followed_by_the_endpoint_and_no_time_is_lost()
     let mut play = proven(Tier::CgroupFile, 40_000);
     // The last value is of 39.4 s.
     play.proof.on_kernel_lost();
-    assert_eq!(play.proof.state(), State::NoKernel);
+    assert_eq!(play.proof.state(), ProofState::NoKernel);
     for (read_ms, is_handed) in [(38_500, false), (39_390, false), (39_890, false), (39_900, true)]
     {
         let total_ms = 100_000 + read_ms / 2;
@@ -172,7 +175,7 @@ fn a_kernel_value_that_is_lost_is_followed_by_the_endpoint_and_no_time_is_lost()
     // Found again, it must be proven again.
     play.proof.on_kernel_found(Tier::CgroupFile);
     assert_eq!(play.kernel(40_400, 120_200).handed, Handed::Nothing);
-    assert_eq!(play.proof.state(), State::Unproven { agreed: 0, needed: 3 });
+    assert_eq!(play.proof.state(), ProofState::Unproven { agreed: 0, needed: 3 });
 }
 
 #[test]
@@ -182,7 +185,8 @@ fn a_refutation_says_what_was_expected_and_gives_a_new_base() {
     let said = play.endpoint(40_000, 125_000, 40_100);
     assert_eq!((said.handed, said.event), (Handed::Nothing, None), "it waits for the kernel");
     let outcome = play.kernel(40_400, 120_200);
-    let Some(Event::Refuted { least_ns, most_ns, said_ns, was_proven, needed, .. }) = outcome.event
+    let Some(ProofEvent::Refuted { least_ns, most_ns, said_ns, was_proven, needed, .. }) =
+        outcome.event
     else {
         panic!("{outcome:?}");
     };
@@ -199,7 +203,7 @@ fn a_refutation_says_what_was_expected_and_gives_a_new_base() {
             if outcome.event.is_some() {
                 assert_eq!(
                     outcome.event,
-                    Some(Event::Proven { tier: Tier::CgroupFile, agreed: 10 })
+                    Some(ProofEvent::Proven { tier: Tier::CgroupFile, agreed: 10 })
                 );
                 proven_at = Some(ms);
             }
@@ -236,7 +240,7 @@ fn a_restart_is_no_refutation() {
                 handed.extend(handed_ms(outcome.handed));
             }
         }
-        assert!(matches!(events[..], [Event::Proven { .. }]), "{events:?}");
+        assert!(matches!(events[..], [ProofEvent::Proven { .. }]), "{events:?}");
         let after: Vec<_> = handed.iter().filter(|(ms, _)| *ms >= 44_000).collect();
         assert_eq!(after[0], &(48_000, 2001));
     }
@@ -251,7 +255,7 @@ fn a_step_of_the_clock_refutes_nothing_and_no_difference_is_made_over_it() {
         play.proof.on_clock_step(Play::at(wall(40_000)), step_ms * 1_000_000);
         let mut handed = Vec::new();
         let mut events = Vec::new();
-        let mut take = |outcome: Outcome| {
+        let mut take = |outcome: ProofOutcome| {
             events.extend(outcome.event);
             if outcome.handed != Handed::Nothing {
                 handed.push(outcome.handed);
@@ -278,7 +282,7 @@ fn a_step_of_the_clock_refutes_nothing_and_no_difference_is_made_over_it() {
         // Set back far, stamps are of an unknown side for so long.
         let is_long = step_ms < -20_000;
         assert_eq!(events.len(), if is_long { 2 } else { 0 }, "{step_ms} {events:?}");
-        assert!(!events.iter().any(|event| matches!(event, Event::Refuted { .. })));
+        assert!(!events.iter().any(|event| matches!(event, ProofEvent::Refuted { .. })));
         assert!(play.proof.is_proven());
         assert!(matches!(handed[0], Handed::Base { .. }), "{step_ms}");
         assert!(handed[1..].iter().all(|handed| matches!(handed, Handed::Counter { .. })));
@@ -297,5 +301,5 @@ fn a_counter_that_stands_still_is_not_proven() {
             assert!(matches!(outcome.handed, Handed::Counter { .. }));
         }
     }
-    assert_eq!(play.proof.state(), State::Unproven { agreed: 1, needed: 3 });
+    assert_eq!(play.proof.state(), ProofState::Unproven { agreed: 1, needed: 3 });
 }

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use crate::{
     kernel::{Finding, NoInterface},
-    proof::{ContainerEvent, Event, TaskEvent},
+    proof::{ContainerEvent, ProofEvent, TaskEvent},
     reading::Tier,
     settings::format_duration,
 };
@@ -80,13 +80,13 @@ pub fn estimates_task(interval: Duration) {
 pub fn proof(said: &ContainerEvent) {
     let container = &said.container;
     match said.event {
-        Event::Proven { tier, agreed } => info!(
+        ProofEvent::Proven { tier, agreed } => info!(
             container,
             kernel = words(tier),
             agreed,
             "the kernel's counter of this container is proven and used from now on"
         ),
-        Event::Refuted { tier, least_ns, most_ns, said_ns, was_proven, needed, .. } => warn!(
+        ProofEvent::Refuted { tier, least_ns, most_ns, said_ns, was_proven, needed, .. } => warn!(
             container,
             kernel = words(tier),
             endpoint_ns = said_ns,
@@ -98,22 +98,22 @@ pub fn proof(said: &ContainerEvent) {
              the endpoint's until as many renewals as needed agree. Values since the last renewal may \
              be wrong"
         ),
-        Event::WithoutEndpoint { since, left } => warn!(
+        ProofEvent::WithoutEndpoint { since, left } => warn!(
             container,
             seconds = since.as_secs(),
             left_s = left.as_secs(),
             "the endpoint has no new stats of this container; ESP uses the kernel's counter, which \
              agreed before, for at most left_s more"
         ),
-        Event::EndpointBack => {
+        ProofEvent::EndpointBack => {
             info!(container, "the endpoint has new stats of this container again");
         }
-        Event::Lost { tier } => warn!(
+        ProofEvent::Lost { tier } => warn!(
             container,
             kernel = words(tier),
             "the kernel's counter of this container cannot be read any more: the endpoint's is used"
         ),
-        Event::GivenUp { tier, since } => warn!(
+        ProofEvent::GivenUp { tier, since } => warn!(
             container,
             kernel = words(tier),
             seconds = since.as_secs(),

@@ -12,7 +12,9 @@ use super::task_source::{BusyTime, TaskSource};
 use crate::{
     endpoint::task::{NetworkMode, TaskContainer, TaskDocument},
     kernel::{Finding, Kernel, KernelCounters, KernelReading, NoInterface, Survey},
-    proof::{Comparison, ContainerEvent, ContainerValue, KernelValue, Proofs, State, TaskEvent},
+    proof::{
+        Comparison, ContainerEvent, ContainerValue, KernelValue, ProofState, Proofs, TaskEvent,
+    },
     reading::Entry,
     sample::{Metric, MetricSet, OwnFigures, Sample},
     sampler::{Event, Sampler, clock::HostClock, parts_of},
@@ -264,7 +266,7 @@ impl<K: KernelCounters> KernelSource<K> {
     }
 
     /// What was found for the container with this id, and how far its proof is.
-    pub(crate) fn found_of(&self, docker_id: &str) -> (Option<Finding<'_>>, Option<State>) {
+    pub(crate) fn found_of(&self, docker_id: &str) -> (Option<Finding<'_>>, Option<ProofState>) {
         let finding = self.kernel.findings().find(|it| it.docker_id == docker_id);
         (finding, self.proofs.state_of(docker_id))
     }

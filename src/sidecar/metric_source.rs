@@ -6,7 +6,7 @@ use std::{fmt, time::Duration};
 use super::kernel_source::KernelSource;
 use crate::{
     kernel::Finding,
-    proof::{COMPARISONS_NEEDED, State},
+    proof::{COMPARISONS_NEEDED, ProofState},
     reading::Tier,
     sample::Metric,
     settings::format_duration,
@@ -136,29 +136,29 @@ fn of_container(
         )
     };
     match (kernel.proofs.state_of(finding.docker_id), tier) {
-        (Some(State::Proven), Tier::CgroupFile) => MetricSource::of(Origin::CgroupFile),
-        (Some(State::Proven), Tier::Processes) => {
+        (Some(ProofState::Proven), Tier::CgroupFile) => MetricSource::of(Origin::CgroupFile),
+        (Some(ProofState::Proven), Tier::Processes) => {
             let note = format!("exact values need its cgroup file: {}", no_file());
             MetricSource::noted(Origin::Processes, note)
         }
-        (Some(State::AtRest), _) => {
+        (Some(ProofState::AtRest), _) => {
             let origin = match tier {
                 Tier::CgroupFile => Origin::CgroupFile,
                 Tier::Processes => Origin::Processes,
             };
             MetricSource::noted(origin, "the container is at rest, by the endpoint as well")
         }
-        (Some(State::Unproven { agreed, needed }), _) => {
+        (Some(ProofState::Unproven { agreed, needed }), _) => {
             waits("follows once it is proven", agreed, needed)
         }
-        (Some(State::Refuted { agreed, needed }), _) => {
+        (Some(ProofState::Refuted { agreed, needed }), _) => {
             waits("has disagreed with the endpoint and is proven anew", agreed, needed)
         }
-        (Some(State::Silent), _) => MetricSource::noted(
+        (Some(ProofState::Silent), _) => MetricSource::noted(
             Origin::Endpoint,
             "it has said nothing new for so long that the kernel is not believed without it",
         ),
-        (Some(State::NoKernel) | None, _) => {
+        (Some(ProofState::NoKernel) | None, _) => {
             MetricSource::noted(Origin::Endpoint, "the kernel has not been read yet")
         }
     }

@@ -139,7 +139,7 @@ fn what_is_contradicted_is_counted_and_told_with_the_containers_name() {
     bench.kernel(40_200, &["a1", "b2"], 1);
     let events: Vec<_> = bench.proofs.events().collect();
     assert!(
-        matches!(&events[..], [it] if it.container == "web" && matches!(it.event, Event::Refuted { .. })),
+        matches!(&events[..], [it] if it.container == "web" && matches!(it.event, ProofEvent::Refuted { .. })),
         "{events:?}"
     );
     assert_eq!((bench.proofs.refuted(), bench.proofs.believed()), (1, 1));

@@ -62,7 +62,8 @@ fn a_minute_comes_within_one_percent_and_an_interval_within_three() {
         let mut run = Run::new(Tier::Processes);
         let happenings = ways.play(until, dice);
         run.play(&happenings, &truth, cpus, dice, |at| sum.at(&truth, at));
-        let refuted = run.events.iter().any(|(_, event)| matches!(event, Event::Refuted { .. }));
+        let refuted =
+            run.events.iter().any(|(_, event)| matches!(event, ProofEvent::Refuted { .. }));
         assert!(!refuted, "{seed} {load:?} {sum:?} {:?}", run.events);
         for row in rows(&run) {
             assert!(row.windows(2).all(|pair| pair[0].total_ns <= pair[1].total_ns), "{seed}");
@@ -150,7 +151,8 @@ fn a_sum_that_goes_wrong_is_not_handed_on_after_the_next_renewal() {
         let mut run = Run::new(Tier::Processes);
         let happenings = Ways::fargate().play(until, dice);
         run.play(&happenings, &truth, cpus, dice, kernel);
-        let refuted = run.events.iter().find(|(_, event)| matches!(event, Event::Refuted { .. }));
+        let refuted =
+            run.events.iter().find(|(_, event)| matches!(event, ProofEvent::Refuted { .. }));
         let (at, _) = refuted.unwrap();
         assert!(*at < since + 13 * SECOND, "{seed}");
         let last = run.given.iter().filter(|given| given.is_kernel).map(|given| given.at).max();

@@ -26,7 +26,7 @@ fn an_honest_kernel_is_never_refuted() {
         run.play(&happenings, &truth, cpus, dice, |at| truth.at(at));
         for (at, event) in &run.events {
             assert!(
-                !matches!(event, Event::Refuted { .. }),
+                !matches!(event, ProofEvent::Refuted { .. }),
                 "{seed} {load:?} {ways:?} {at}: {event:?}"
             );
         }
@@ -155,7 +155,7 @@ fn of_a_lie_that_begins_later_none_is_handed_on_after_the_next_renewal() {
             assert!(last.is_some_and(|last| last > 40 * SECOND), "proven before: {seed}");
             assert!(last < next, "{lie:?} {seed} {load:?} {last:?} {next:?} {:?}", run.events);
             let refuted =
-                run.events.iter().filter(|(_, event)| matches!(event, Event::Refuted { .. }));
+                run.events.iter().filter(|(_, event)| matches!(event, ProofEvent::Refuted { .. }));
             caught += refuted.count();
             // What was handed on is forgotten, if the renewal told.
             let after = run.given.iter().find(|given| Some(given.at) >= next);

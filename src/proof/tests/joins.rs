@@ -33,7 +33,7 @@ fn over_each_change_of_the_source_the_sum_is_the_endpoints_own() {
             left = later;
         }
         assert!(
-            !run.events.iter().any(|(_, event)| matches!(event, Event::Refuted { .. })),
+            !run.events.iter().any(|(_, event)| matches!(event, ProofEvent::Refuted { .. })),
             "{seed}"
         );
         assert!(run.bases().next().is_none(), "{seed}");

@@ -150,7 +150,7 @@ fn one_that_works_again_joins_exactly_and_is_proven_then() {
                     assert!(total_ns.abs_diff(play.truth(*at)) <= near, "{tier:?} {at} {total_ns}");
                 }
                 assert!(given.last().unwrap().2, "the kernel's again: {tier:?} {wakes_ms}");
-                let refuted = |it: &ContainerEvent| matches!(it.event, Event::Refuted { .. });
+                let refuted = |it: &ContainerEvent| matches!(it.event, ProofEvent::Refuted { .. });
                 assert!(!events.iter().any(refuted), "{events:?}");
             }
         }

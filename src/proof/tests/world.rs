@@ -186,7 +186,7 @@ pub(super) struct Given {
 pub(super) struct Run {
     pub(super) proof: CounterProof,
     pub(super) given: Vec<Given>,
-    pub(super) events: Vec<(u64, Event)>,
+    pub(super) events: Vec<(u64, ProofEvent)>,
     pub(super) renewals: u32,
     start: Instant,
 }
@@ -234,7 +234,7 @@ impl Run {
         }
     }
 
-    fn take(&mut self, at: u64, outcome: Outcome, middle_ns: Option<u64>) {
+    fn take(&mut self, at: u64, outcome: ProofOutcome, middle_ns: Option<u64>) {
         self.events.extend(outcome.event.map(|event| (at, event)));
         let (read, cpu, is_base) = match outcome.handed {
             Handed::Nothing => return,
