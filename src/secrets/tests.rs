@@ -59,6 +59,11 @@ fn a_secret_is_redacted_in_each_encoding_and_the_text_around_it_stays() {
     }
 }
 
+fn hexadecimal(secret: &str, between: &str) -> String {
+    let bytes: Vec<_> = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    bytes.join(between)
+}
+
 /// Characters that others escape, as a password may have them.
 const PASSWORD: &str = "pl4n&ted\"pr<0>xy'pa55/word";
 
@@ -87,8 +92,8 @@ fn escapes_of_any_kind_and_mixture_do_not_hide_a_secret() {
             secret.replace('"', "\\\"").replace('/', "\\/"),
             secret.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;"),
             format!("{secret:?}").trim_matches('"').to_owned(),
-            secret.bytes().map(|byte| format!("{byte:02x} ")).collect(),
-            secret.bytes().map(|byte| format!("{byte:02X}")).collect(),
+            hexadecimal(secret, " "),
+            hexadecimal(secret, "").to_uppercase(),
         ];
         for written in written {
             forms.extend([each(secret, some, written), each(secret, none, written)]);
