@@ -114,7 +114,9 @@ pub(crate) fn predict(known: Option<Known>, runs: u64, seed: u64) -> [Latencies;
             latencies.add(at_ns.map(|at_ns| seconds(at_ns - steps_at_ns)));
         }
     }
-    all.iter_mut().for_each(Latencies::sort);
+    for latencies in &mut all {
+        latencies.sort();
+    }
     all
 }
 

@@ -31,7 +31,7 @@ const TASK_VCPU: f64 = 0.15;
 /// For how long before the step the load is measured.
 const MEASURED: Duration = Duration::from_secs(20);
 /// How long before the step the alarms are made, but for their phases.
-const ALARMS_BEFORE: Duration = Duration::from_secs(60);
+const ALARMS_BEFORE: Duration = Duration::from_mins(1);
 
 const NAMESPACE: &str = "Latency";
 const CLUSTER: &str = "latency";
@@ -135,7 +135,7 @@ fn one_step(url: &str, esp: &str, number: u32, steps: u32) -> Outcome<Measured> 
             percent(calm_from, stepped, hot_ns - calm_ns),
             percent(stepped, ended, end_ns - hot_ns),
         ],
-        seconds: alarms.map(|alarm| alarm.is_in_alarm.then(|| alarm.changed_s - stepped_s)),
+        seconds: alarms.map(|alarm| alarm.is_in_alarm.then_some(alarm.changed_s - stepped_s)),
     })
 }
 

@@ -81,7 +81,9 @@ fn sum_up(measured: &[Measured]) {
     println!("|---|--:|--:|--:|");
     for (index, (period_s, breaches, periods)) in ALARMS.into_iter().enumerate() {
         let mut of = Latencies::default();
-        measured.iter().for_each(|step| of.add(step.seconds[index]));
+        for step in measured {
+            of.add(step.seconds[index]);
+        }
         of.sort();
         let alarm = format!("{breaches} of {periods} periods of {period_s} s");
         for (who, latencies) in [
