@@ -11,8 +11,8 @@
 //! [`endpoint`], [`kernel`], [`output`] and `cloudwatch` do I/O. `sidecar` has the
 //! clock and the tasks, and connects the rest.
 //! Besides, there is the configuration ([`settings`]), what the operator is told
-//! ([`report`]), and what an operator asks: `check` before, [`health`] while it
-//! runs.
+//! ([`report`]), and what an operator asks: `check` before, [`health`] and `top` while
+//! it runs.
 
 #![forbid(unsafe_code)]
 #[cfg(feature = "cloudwatch")]
@@ -34,3 +34,5 @@ pub mod settings;
 #[cfg(feature = "cloudwatch")]
 pub mod sidecar;
 pub mod time;
+#[cfg(feature = "cloudwatch")]
+pub mod top;

@@ -19,11 +19,12 @@ use esp::{
     report::{fatal, log},
     secrets,
     settings::{
-        Environment, Lookup, Offline, Settings, SettingsError, SettingsErrors,
+        Environment, Lookup, OfTask, Offline, Settings, SettingsError, SettingsErrors,
         command_line::{CommandLine, Order},
         environment, exit,
     },
     sidecar::{self, Ended},
+    top,
 };
 
 fn main() -> ExitCode {
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
                 .unwrap_or_else(|error| cannot_start(&error))
         }
         Order::Health => ask_for_health(),
+        Order::Top => show_top(&command_line),
         Order::Print(ref text) => {
             // A closed pipe is no error.
             let _ = io::stdout().write_all(text.as_bytes());
@@ -111,6 +113,23 @@ fn ask_for_health() -> ExitCode {
     // A closed pipe is no error: the exit code says it as well.
     let _ = writeln!(std::io::stdout(), "{line}");
     if is_healthy { exit::OK } else { exit::unhealthy() }
+}
+
+fn show_top(command_line: &CommandLine) -> ExitCode {
+    let settings = match Settings::read(&OfTask(command_line)) {
+        Ok(settings) => settings,
+        Err(errors) => return misconfigured(&errors),
+    };
+    match top::run(&settings) {
+        Ok(()) => exit::OK,
+        Err(failure) => {
+            complain(&failure);
+            match failure {
+                top::Failure::System(_) => exit::os_error(),
+                top::Failure::NoAnswer(_) => exit::unavailable(),
+            }
+        }
+    }
 }
 
 /// All that is wrong, a line each.

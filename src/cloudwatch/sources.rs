@@ -65,18 +65,12 @@ impl Sources {
         address.to_owned()
     }
 
-    /// A source is asked: so it stays if nobody waits for its answer any longer. What came
-    /// of the try before says more.
+    /// A source is asked: so it stays if nobody waits for its answer any longer.
     fn on_request(&self, address: &str) {
         let mut notes = self.notes();
-        let failure = notes.heard.as_ref().map_or_else(
-            || NoCredentials {
-                cause: Cause::NoAnswer,
-                what: format!("{address} has not answered in time"),
-            },
-            NoCredentials::of_answer,
-        );
-        notes.failure = Some(failure);
+        if let Some(NoCredentials { cause: Cause::NoAnswer, what }) = &mut notes.failure {
+            *what = format!("{address} has not answered in time");
+        }
     }
 
     /// Forgets the last failure: there is a new request.

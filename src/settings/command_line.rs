@@ -30,6 +30,8 @@ pub enum Order {
     },
     /// Ask a running sidecar whether it is well.
     Health,
+    /// Show the containers of the task, live.
+    Top,
     /// Print this: a help, or the version.
     Print(String),
 }
@@ -67,8 +69,8 @@ impl CommandLine {
                 (Long("publish"), Order::Check { publish, .. }) => *publish = true,
                 (Long("offline"), Order::Check { offline, .. }) => *offline = true,
                 (Long("json"), Order::Check { json, .. }) => *json = true,
-                (Long(name), order @ (Order::Run | Order::Check { .. }))
-                    if let Some(flag) = known(name) =>
+                (Long(name), order @ (Order::Run | Order::Check { .. } | Order::Top))
+                    if let Some(flag) = known(name).filter(|flag| is_of(order, flag)) =>
                 {
                     if let Order::Check { source, .. } = order
                         && variable::SOURCE.flag == Some(flag)
@@ -88,6 +90,10 @@ impl CommandLine {
                     of_subcommand = line.flags.len();
                 }
                 (Value(word), order @ Order::Run) if word == HEALTH => *order = Order::Health,
+                (Value(word), order @ Order::Run) if word == TOP => {
+                    *order = Order::Top;
+                    of_subcommand = line.flags.len();
+                }
                 (other, _) => return Err(other.unexpected()),
             }
         }
@@ -126,6 +132,7 @@ impl Lookup for CommandLine {
 
 const CHECK: &str = "check";
 const HEALTH: &str = "health";
+const TOP: &str = "top";
 
 /// Whether the flag that was just read has a value: `--source` of a check is the probe
 /// without one, and the variable `SOURCE` with one.
@@ -139,10 +146,16 @@ fn known(name: &str) -> Option<&'static str> {
     variable::OWN.into_iter().filter_map(|variable| variable.flag).find(|flag| *flag == name)
 }
 
+/// Whether the flag means something for this order.
+fn is_of(order: &Order, flag: &str) -> bool {
+    *order != Order::Top || variable::SOURCE.flag == Some(flag)
+}
+
 fn help(order: &Order) -> String {
     match order {
         Order::Check { .. } => help::check(),
         Order::Health => help::health(),
+        Order::Top => help::top(),
         Order::Run | Order::Print(_) => help::program(),
     }
 }
@@ -188,6 +201,8 @@ mod tests {
             (&["check", "--source", "auto"], check(&[])),
             (&["check", "--source=auto", "--source"], check(&["source"])),
             (&["health"], Order::Health),
+            (&["top"], Order::Top),
+            (&["--region", "x", "top", "--source", "endpoint"], Order::Top),
         ] {
             assert_eq!(read(arguments).order(), &order, "{arguments:?}");
         }
@@ -218,6 +233,7 @@ mod tests {
         let of = |arguments: &[&str]| read(arguments).order;
         assert_ne!(of(&["check", "--help"]), of(&["--help"]));
         assert_ne!(of(&["health", "--help"]), of(&["check", "--help"]));
+        assert_ne!(of(&["top", "--help"]), of(&["--help"]));
     }
 
     #[test]
@@ -239,6 +255,9 @@ mod tests {
             ),
             (&["--source"], "missing argument for option '--source'"),
             (&["health", "--region", "x"], "invalid option '--region'"),
+            (&["top", "--region", "x"], "invalid option '--region'"),
+            (&["top", "check"], "unexpected argument \"check\""),
+            (&["top", "--source"], "missing argument for option '--source'"),
             (&["--region"], "missing argument for option '--region'"),
             (&["--region", "x", "--region=y"], "--region is given twice"),
             (&["check", "--json=yes"], "unexpected argument for option '--json': \"yes\""),

@@ -14,7 +14,8 @@ pub const UNHEALTHY: u8 = 1;
 /// its start.
 pub const USAGE: u8 = 64;
 
-/// `EX_UNAVAILABLE`: `esp check` cannot reach the metadata endpoint, or `CloudWatch`.
+/// `EX_UNAVAILABLE`: `esp check` cannot reach the metadata endpoint or `CloudWatch`, or
+/// `esp top` the endpoint.
 pub const UNAVAILABLE: u8 = 69;
 
 /// `EX_SOFTWARE`: esp's own code failed. The log's last line names the task and the
@@ -65,6 +66,15 @@ pub const OF_HEALTH: [Meaning; 3] = [
     (USAGE, "ECS_CONTAINER_METADATA_URI_V4 is not set, or is not a URI"),
 ];
 
+/// The codes of `esp top`.
+pub const OF_TOP: [Meaning; 5] = [
+    (0, "ended by q, Ctrl-C, SIGTERM or SIGHUP, or nobody reads its lines any more"),
+    (USAGE, "ECS_CONTAINER_METADATA_URI_V4 or SOURCE is not valid"),
+    (UNAVAILABLE, "no answer from the metadata endpoint within 10 s"),
+    (SOFTWARE, "a fault of ESP's own"),
+    (OS_ERROR, "the system refuses a signal handler or a file descriptor"),
+];
+
 /// [`UNHEALTHY`].
 #[must_use]
 pub fn unhealthy() -> ExitCode {
@@ -75,6 +85,12 @@ pub fn unhealthy() -> ExitCode {
 #[must_use]
 pub fn usage() -> ExitCode {
     ExitCode::from(USAGE)
+}
+
+/// [`UNAVAILABLE`].
+#[must_use]
+pub fn unavailable() -> ExitCode {
+    ExitCode::from(UNAVAILABLE)
 }
 
 /// [`SOFTWARE`].

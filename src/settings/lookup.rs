@@ -66,3 +66,23 @@ impl<L: Lookup + ?Sized> Lookup for Offline<'_, L> {
         })
     }
 }
+
+/// Another lookup, for `esp top`: the endpoint and the source as they are given, all
+/// containers, and nothing else, since nothing is published.
+#[derive(Clone, Copy, Debug)]
+pub struct OfTask<'a, L: Lookup + ?Sized>(pub &'a L);
+
+impl<L: Lookup + ?Sized> Lookup for OfTask<'_, L> {
+    fn get(&self, variable: &Variable) -> Option<Given> {
+        let fixed = [
+            (variable::CONTAINER_NAME.name, "*"),
+            // Required, and of no use.
+            (variable::NAMESPACE.name, "none"),
+        ];
+        if [variable::ENDPOINT.name, variable::SOURCE.name].contains(&variable.name) {
+            self.0.get(variable)
+        } else {
+            Lookup::get(&fixed[..], variable)
+        }
+    }
+}

@@ -3,7 +3,6 @@
 //! in `together`, what the AWS SDK reads besides in `sdk`. Only `Environment` reads
 //! the environment, and nothing opens a file.
 
-mod addresses;
 mod capacity;
 pub mod command_line;
 mod duration;
@@ -22,6 +21,7 @@ mod together;
 pub mod url;
 pub mod variable;
 pub mod version;
+mod way;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -29,18 +29,18 @@ pub use duration::{format_duration, parse_duration};
 pub use error::{SettingsError, SettingsErrors, SettingsWarning};
 pub use kind::{Kind, Shown};
 pub use logging::{LogFormat, LogLevel};
-pub use lookup::{Environment, Given, Lookup, Offline};
+pub use lookup::{Environment, Given, Lookup, OfTask, Offline};
 pub use outputs::{EmfResolution, LineFormat, Outputs};
 pub use source::SourceChoice;
 pub use variable::Variable;
 
 use self::{
-    addresses::Addresses,
     capacity::{Load, STORE_SAMPLES_MAX},
     reader::Reader,
     together::Intervals,
     url::{EndpointUrl, Proxy},
     variable::{PUBLISH_WORDS, SWITCH},
+    way::Way,
 };
 use crate::{
     endpoint::{EndpointUri, arn::ResourceType},
@@ -226,7 +226,7 @@ impl Settings {
         let log_level = reader.choice(&variable::LOG_LEVEL, &logging::LOG_LEVELS);
         let log_format = reader.choice(&variable::LOG_FORMAT, &logging::LOG_FORMATS);
         let ca_bundle = read_ca_bundle(reader);
-        let way = Addresses::read(reader);
+        let way = Way::read(reader);
         if outputs.is_none_or(|outputs| outputs.cloudwatch) {
             sdk::check(reader);
         }

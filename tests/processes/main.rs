@@ -25,4 +25,4 @@ mod proxy;
 mod sdk_variables;
 mod secrets;
 mod sources;
-mod warm_up;
+mod top;

@@ -23,14 +23,15 @@ pub(super) fn program() -> String {
         ("esp check --offline [FLAGS]", "check the configuration alone, e.g. in CI"),
         ("esp check --source [FLAGS]", "what can be read from the kernel here"),
         ("esp health", "ask a running sidecar for its health"),
+        ("esp top", "show the containers of the task live"),
     ] {
         let _ = writeln!(text, "  {command:<28} {what}");
     }
     text += "\n";
     text += &fill(
         0,
-        "esp check --help and esp health --help say more. In a task definition the variables are \
-         set like this:",
+        "esp check --help, esp health --help and esp top --help say more. In a task definition the \
+         variables are set like this:",
     );
     text += "\n  \"environment\": [{\"name\": \"CONTAINER_NAME\", \"value\": \"web\"},\n";
     text += "                  {\"name\": \"NAMESPACE\", \"value\": \"Shop\"}]\n\nVariables:\n";
@@ -122,6 +123,36 @@ pub(super) fn health() -> String {
     text
 }
 
+/// `esp top --help`.
+pub(super) fn top() -> String {
+    let mut text = fill(
+        0,
+        "Shows the containers of the task each second: CPU, memory, network, how old the values \
+         are, and whether they are from the task metadata endpoint or from the kernel; and a plot of \
+         the last minutes. It measures by itself, with the sidecar's own code. It asks no running \
+         sidecar, publishes nothing and needs no credentials. On a Docker host:",
+    );
+    text += "\n  docker exec -it CONTAINER /esp top\n\nUsage: esp top [--source SOURCE]\n\n";
+    for (key, what) in [("q, Ctrl-C", "end"), ("p", "plot CPU, memory, received or sent bytes")] {
+        let _ = writeln!(text, "  {key:<10} {what}");
+    }
+    text += "\n";
+    text += &fill(
+        0,
+        "If stdout is not a terminal, or TERM is dumb or not set, it prints lines: first the names \
+         of the columns, and then each second a line for the task and one for each container. A \
+         value that is not known is -.",
+    );
+    text += "\n";
+    text += &fill(
+        0,
+        "It reads ECS_CONTAINER_METADATA_URI_V4 and SOURCE, which is also a flag: auto, endpoint or \
+         kernel. All containers are shown but those that AWS adds to the task.",
+    );
+    add_exit_codes(&mut text, &exit::OF_TOP);
+    text
+}
+
 fn add_exit_codes(text: &mut String, codes: &[exit::Meaning]) {
     *text += "\nExit codes:\n";
     for (code, meaning) in codes {
@@ -179,7 +210,7 @@ mod tests {
 
     #[test]
     fn lines_fit_a_terminal() {
-        for line in [program(), check(), health()].iter().flat_map(|text| text.lines()) {
+        for line in [program(), check(), health(), top()].iter().flat_map(|text| text.lines()) {
             assert!(line.chars().count() <= WIDTH, "{line}");
         }
     }

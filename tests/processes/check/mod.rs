@@ -5,7 +5,6 @@ mod aws;
 mod probe;
 mod sources;
 mod waiting;
-mod warm_up;
 
 use std::{
     process::{Output, Stdio},

@@ -56,6 +56,10 @@ impl Command {
             // What the machine has, or gets.
             ["rustup" | "mkdir", ..] | ["cargo", "install", ..] => {}
             ["docker", "build", ..] => is_there("Dockerfile"),
+            ["docker", "exec", "-it", _, program, ..] => {
+                let entry = format!("ENTRYPOINT [\"{program}\"]");
+                assert!(text("Dockerfile").contains(&entry), "{words:?}");
+            }
             ["docker", "run", ..] => assert!(self.in_image().is_some(), "{words:?}"),
             ["gh", "attestation", "verify", image, ..] => {
                 assert!(image.starts_with("oci://ghcr.io/"), "{image}");

@@ -121,20 +121,21 @@ fn escape(text: &str) -> String {
 
 /// A row for each exit code, a column for each command.
 fn exit_codes() -> String {
-    let commands = [&exit::OF_SIDECAR[..], &exit::OF_CHECK, &exit::OF_HEALTH];
+    let commands = [&exit::OF_SIDECAR[..], &exit::OF_CHECK, &exit::OF_HEALTH, &exit::OF_TOP];
     let codes: BTreeSet<_> =
         commands.iter().flat_map(|codes| codes.iter()).map(|it| it.0).collect();
     let mut table =
-        "| exit code | `esp` | `esp check` | `esp health` |\n|--:|---|---|---|\n".to_owned();
+        "| exit code | `esp` | `esp check` | `esp health` | `esp top` |\n|--:|---|---|---|---|\n"
+            .to_owned();
     for code in codes {
         let meaning = |of: &[exit::Meaning]| {
             of.iter().find(|it| it.0 == code).map_or_else(String::new, |it| escape(it.1))
         };
-        let [sidecar, check, health] = commands.map(meaning);
-        let _ = writeln!(table, "| {code} | {sidecar} | {check} | {health} |");
+        let [sidecar, check, health, top] = commands.map(meaning);
+        let _ = writeln!(table, "| {code} | {sidecar} | {check} | {health} | {top} |");
     }
     let (code, meaning) = exit::AFTER_SECOND_SIGNAL;
-    let _ = writeln!(table, "| {code} | {meaning} | | |");
+    let _ = writeln!(table, "| {code} | {meaning} | | | |");
     table
 }
 
