@@ -34,7 +34,7 @@ use esp::{
     sampler::{
         Sampler, Selection,
         basis::CpuBasis,
-        cpu::{Counter, cores},
+        cpu::{CpuCounter, cores},
         parts_of,
     },
     time::{Now, Timestamp},
@@ -135,9 +135,9 @@ fn parse(criterion: &mut Criterion) {
 fn calculate(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("calculate");
     for containers in CONTAINERS {
-        let pairs: Vec<(Counter, Counter)> = (1..=containers as u64)
+        let pairs: Vec<(CpuCounter, CpuCounter)> = (1..=containers as u64)
             .map(|container| {
-                let at = |read_ms: u64, total_ns: u64| Counter {
+                let at = |read_ms: u64, total_ns: u64| CpuCounter {
                     read: Timestamp::from_unix_ns(read_ms * 1_000_000),
                     total_ns,
                 };

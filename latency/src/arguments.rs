@@ -3,12 +3,13 @@
 use crate::assumptions::{INGEST_S, LOOK_BACK_PERIODS};
 
 pub(crate) const USAGE: &str = "\
-usage: esp-latency [race|sweep|week|fleet] [--runs N] [--seed N] [--delay MIN-MAX] [--json]
+usage: esp-latency [race|sweep|week|fleet|real] [--runs N] [--seed N] [--delay MIN-MAX] [--json]
 
   race    the same load steps seen by each publisher (the default)
   sweep   what the offset, the alignment and the interval of requests do
   week    what adaptive publishing costs over a week, and what it gains
   fleet   a service of many tasks: its average, and its requests a second
+  real    no model: the real program against LocalStack; `.ci/real` runs it
 
   --runs N         load steps in a row of a table (10,000)
   --seed N         other dice (1)

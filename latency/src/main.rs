@@ -4,7 +4,7 @@
 //! A load steps ([`load`]). The container's counter follows; a source shows it ([`source`]);
 //! ESP samples and publishes ([`sidecar`]); CloudWatch takes its time ([`cloudwatch`]); an alarm
 //! is evaluated ([`alarm`]). Others publish the same load ([`rivals`]). What is taken for granted
-//! is in [`assumptions`].
+//! is in [`assumptions`]. [`real`] is no model: it measures the same against `LocalStack`.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -24,11 +24,15 @@ mod dice;
 mod esp_defaults;
 mod fleet;
 mod load;
+mod localstack;
 mod moment;
+mod processes;
 mod race;
+mod real;
 mod rivals;
 mod show_fleet;
 mod show_race;
+mod show_real;
 mod show_sweep;
 mod show_week;
 mod sidecar;
@@ -41,7 +45,15 @@ use std::process::ExitCode;
 use arguments::{Arguments, Command, USAGE};
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::parse(std::env::args().skip(1)) {
+    // The run against LocalStack, and the processes that it is made of.
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["real", ..] => return show_real::show(&words[1..]),
+        [processes::LOAD_ARGUMENT] => return processes::load(),
+        [processes::KEEPER_ARGUMENT, program] => return processes::keep(program),
+        _ => {}
+    }
+    let arguments = match Arguments::parse(words) {
         Ok(arguments) => arguments,
         Err(error) => {
             eprintln!("{error}\n\n{USAGE}");

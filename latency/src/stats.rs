@@ -30,6 +30,19 @@ impl Latencies {
         self.never
     }
 
+    /// The values in their order, once sorted, with how often each came. Those no further apart
+    /// than this are one.
+    pub(crate) fn distinct(&self, apart_s: f64) -> Vec<(f64, usize)> {
+        let mut values: Vec<(f64, usize)> = Vec::new();
+        for &seconds in &self.seconds {
+            match values.last_mut() {
+                Some((value, count)) if seconds - *value <= apart_s => *count += 1,
+                _ => values.push((seconds, 1)),
+            }
+        }
+        values
+    }
+
     pub(crate) fn extend(&mut self, other: Self) {
         self.seconds.extend(other.seconds);
         self.never += other.never;
@@ -52,5 +65,16 @@ mod tests {
         assert!((latencies.quantile(0.0) - 1.0).abs() < 1e-9);
         assert!(latencies.quantile(1.0).is_infinite());
         assert_eq!(latencies.never(), 1);
+    }
+
+    #[test]
+    fn values_that_are_nearly_the_same_are_counted_together() {
+        let mut latencies = Latencies::default();
+        for seconds in [17.0, 7.0, 7.02, 17.01, 7.01] {
+            latencies.add(Some(seconds));
+        }
+        latencies.sort();
+        let counts: Vec<_> = latencies.distinct(0.05).into_iter().map(|it| it.1).collect();
+        assert_eq!(counts, [3, 2]);
     }
 }

@@ -15,7 +15,7 @@ use super::{
     output::Output,
     probe_findings::{
         CgroupFinding, ComparisonFinding, InterfaceFinding, MachineFinding, ProbeFinding,
-        ProbedContainer, Proof, Verdict, Who,
+        ProbedContainer, Proof, TierVerdict, Who,
     },
     text,
     under_way::Check,
@@ -285,7 +285,7 @@ fn verdicts(
     task: &TaskDocument,
     probe: &ProbeFinding,
     halves: Option<[Compared; 2]>,
-) -> Vec<Verdict> {
+) -> Vec<TierVerdict> {
     let is_judged = |it: &&ProbedContainer| it.who == Who::Measured && it.state != "STOPPED";
     let others: Vec<_> = probe.containers.iter().filter(is_judged).collect();
     let first_without = |lacks: &dyn Fn(&ProbedContainer) -> Option<String>| {
@@ -309,10 +309,10 @@ fn verdicts(
         None => Err("the network mode is not awsvpc".to_owned()),
     };
     vec![
-        Verdict::of("exact", exact.map_or_else(|| Ok(open()), Err)),
-        Verdict::of("processes", sum.map_or_else(|| Ok(processes(&others)), Err)),
-        Verdict::of("network", network),
-        Verdict::of("task estimate", task_estimate(kernel, task, probe, halves)),
+        TierVerdict::of("exact", exact.map_or_else(|| Ok(open()), Err)),
+        TierVerdict::of("processes", sum.map_or_else(|| Ok(processes(&others)), Err)),
+        TierVerdict::of("network", network),
+        TierVerdict::of("task estimate", task_estimate(kernel, task, probe, halves)),
     ]
 }
 

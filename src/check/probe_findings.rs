@@ -20,7 +20,7 @@ pub struct ProbeFinding {
     /// The machine beside the endpoint, in two parts of the time.
     pub comparison: Vec<ComparisonFinding>,
     /// What it means for each way to read the kernel.
-    pub verdicts: Vec<Verdict>,
+    pub verdicts: Vec<TierVerdict>,
 }
 
 /// The machine, and what is visible on it.
@@ -159,7 +159,7 @@ impl ComparisonFinding {
 
 /// What it means for one way to read the kernel.
 #[derive(Debug, Serialize)]
-pub struct Verdict {
+pub struct TierVerdict {
     /// `exact`, `processes`, `network` or `task estimate`.
     pub tier: &'static str,
     /// Whether it can be read.
@@ -168,7 +168,7 @@ pub struct Verdict {
     pub what: String,
 }
 
-impl Verdict {
+impl TierVerdict {
     pub(super) fn of(tier: &'static str, found: Result<String, String>) -> Self {
         let is_possible = found.is_ok();
         Self { tier, is_possible, what: found.unwrap_or_else(|missing| missing) }

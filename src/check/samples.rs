@@ -27,7 +27,7 @@ const DOUBTFUL_PATIENCE: Duration = Duration::from_secs(22);
 const LATE_METRICS_PATIENCE: Duration = Duration::from_secs(54);
 
 /// A container that is measured, as far as samples are concerned.
-struct Measured {
+struct Awaited {
     place: u16,
     name: String,
     status: ContainerStatus,
@@ -35,7 +35,7 @@ struct Measured {
     state: String,
 }
 
-impl Measured {
+impl Awaited {
     fn is_stopped(&self) -> bool {
         self.status == ContainerStatus::Stopped
     }
@@ -47,7 +47,7 @@ impl Measured {
 }
 
 /// How the waiting goes.
-struct Progress {
+struct SampleWait {
     start: Instant,
     deadline: Instant,
     /// When the last new sample came.
@@ -71,7 +71,7 @@ impl<W: World> Check<'_, W> {
              on EC2, every 10 s on Fargate) ...\n",
             (deadline.saturating_duration_since(start)).as_secs()
         ));
-        let mut progress = Progress { start, deadline, renewed_at: start, failing: None };
+        let mut progress = SampleWait { start, deadline, renewed_at: start, failing: None };
         let interval = self.settings.sample_interval;
         let mut watching = Watching::new(ticker.next(), interval);
         while ticker.next() <= deadline && !self.is_complete(&task, &progress) {
@@ -129,10 +129,10 @@ impl<W: World> Check<'_, W> {
         }
     }
 
-    fn judge_samples(&mut self, measured: &[Measured], error: Option<&PollError>, waited_s: u64) {
-        let is_all_stopped = measured.iter().all(Measured::is_stopped);
+    fn judge_samples(&mut self, measured: &[Awaited], error: Option<&PollError>, waited_s: u64) {
+        let is_all_stopped = measured.iter().all(Awaited::is_stopped);
         for container in measured {
-            let Measured { place, name, state, .. } = container;
+            let Awaited { place, name, state, .. } = container;
             let cadence_ms = self.poller.sampler.interval_of(*place).map(ms);
             let found = findings::CadenceFinding { container: name.clone(), cadence_ms };
             self.findings.cadences.push(found);
@@ -179,7 +179,7 @@ impl<W: World> Check<'_, W> {
     }
 
     /// The measured containers that are in the task.
-    fn measured(&self, task: &TaskDocument) -> Vec<Measured> {
+    fn measured(&self, task: &TaskDocument) -> Vec<Awaited> {
         let of_name = |name: &String| {
             let named = task.containers().iter().filter(|it| it.name() == Some(name));
             let named: Vec<_> = named.collect();
@@ -191,7 +191,7 @@ impl<W: World> Check<'_, W> {
         places
             .filter_map(|(place, name)| {
                 let (status, state) = of_name(name)?;
-                Some(Measured { place, name: name.clone(), status, state })
+                Some(Awaited { place, name: name.clone(), status, state })
             })
             .collect()
     }
@@ -204,7 +204,7 @@ impl<W: World> Check<'_, W> {
     }
 
     /// Whether nothing more is to be waited for.
-    fn is_complete(&self, task: &TaskDocument, progress: &Progress) -> bool {
+    fn is_complete(&self, task: &TaskDocument, progress: &SampleWait) -> bool {
         let (sampler, now) = (&self.poller.sampler, self.instant());
         let is_patience_over = now >= progress.start + DOUBTFUL_PATIENCE;
         let is_hopeless =
@@ -240,8 +240,7 @@ impl<W: World> Check<'_, W> {
 
     /// A value of each metric, or why there is none.
     fn metrics_of(&mut self, task: &TaskDocument) {
-        let stopped: Vec<_> =
-            self.measured(task).into_iter().filter(Measured::is_stopped).collect();
+        let stopped: Vec<_> = self.measured(task).into_iter().filter(Awaited::is_stopped).collect();
         let is_stopped = |place| stopped.iter().any(|it| Some(it.place) == place);
         let sampler = &self.poller.sampler;
         let names = sampler.names();

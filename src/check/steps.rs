@@ -17,7 +17,7 @@ use crate::{
         dimension::{KnownDimension, ResolvedDimensions},
         metric::Metric,
     },
-    sampler::Selection,
+    sampler::{Selection, warm_up::WarmUpRule},
     sidecar::{
         destination::{self, Destination},
         world::{Timer as _, World},
@@ -148,8 +148,28 @@ impl<W: World> Check<'_, W> {
                 "add the container to measure to the task definition".to_owned(),
             );
         }
+        if self.settings.warm_up == WarmUpRule::Healthy {
+            self.health_checks(task);
+        }
         self.output.part(&self.findings, Step::Containers);
         has_container
+    }
+
+    /// Whether each measured container has the health check that is waited for.
+    fn health_checks(&mut self, task: &TaskDocument) {
+        let names = self.poller.sampler.names();
+        let is_without = |name: &&String| {
+            let mut of_name = task.containers().iter().filter(|it| it.name() == Some(name));
+            of_name.any(|it| !it.is_stopped() && it.health().is_none())
+        };
+        let without: Vec<_> = names.iter().filter(is_without).cloned().collect();
+        for name in without {
+            self.warn(
+                Step::Containers,
+                format!("WARMUP=healthy has no effect on {name}: it has no health check"),
+                "add one to the task definition, or set WARMUP to a duration".to_owned(),
+            );
+        }
     }
 
     fn region(&mut self, task: Option<&TaskDocument>) -> Option<destination::Region> {

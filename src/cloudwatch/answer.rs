@@ -5,6 +5,7 @@
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::{body::CutBody, cbor};
+use crate::secrets::without_secrets;
 
 /// The header that each answer of the service carries, and its value.
 pub(super) const PROTOCOL_HEADER: &str = "smithy-protocol";
@@ -12,6 +13,9 @@ const PROTOCOL: &str = "rpc-v2-cbor";
 
 /// How much of a strange body is shown, characters.
 const SHOWN_CHARS: usize = 120;
+
+/// How much of it is looked at for secrets, bytes.
+const SEEN_BYTES: usize = 4096;
 
 /// Whether `response` says that the request was accepted: status 200, in CloudWatch's
 /// protocol, with nothing or a CBOR map for a body that is no error's. A body that
@@ -46,10 +50,10 @@ pub(super) fn describe(response: &HttpResponse) -> String {
 /// The beginning of what a peer sent, in quotation marks: control characters are
 /// escaped, so that it can go to a terminal and stays on its line.
 pub(super) fn quoted(bytes: &[u8]) -> String {
-    // Enough bytes for so many characters of any kind.
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_CHARS * 4)]);
+    // Before it is cut and escaped: in another form a secret could not be told any more.
+    let text = without_secrets(&String::from_utf8_lossy(&bytes[..bytes.len().min(SEEN_BYTES)]));
     let shown: String = text.chars().take(SHOWN_CHARS).flat_map(char::escape_debug).collect();
-    let is_cut = bytes.len() > SHOWN_CHARS * 4 || text.chars().nth(SHOWN_CHARS).is_some();
+    let is_cut = bytes.len() > SEEN_BYTES || text.chars().nth(SHOWN_CHARS).is_some();
     format!("\"{shown}{}\"", if is_cut { "…" } else { "" })
 }
 

@@ -36,10 +36,10 @@ const PAUSE: Duration = Duration::from_millis(1100);
 
 /// Whether the next answer is to be read with care.
 #[derive(Debug, Default)]
-pub(super) struct Care(Mutex<State>);
+pub(super) struct Care(Mutex<CareState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct CareState {
     is_needed: bool,
     /// Our end of the connection of the last careful answer.
     last_connection: Option<SocketAddr>,
@@ -72,13 +72,13 @@ impl Care {
         let mut state = self.state();
         if state.is_needed && connection.is_some() && connection == state.last_connection {
             // The server keeps connections, so its answers do not end with one.
-            *state = State::default();
+            *state = CareState::default();
         } else {
             state.last_connection = connection;
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, CareState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -21,14 +21,14 @@ pub(super) const CLOCK_SKEW_SECONDS: i64 = 4 * 60;
 
 /// How far the host's clock is ahead, seconds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct HostClock {
+pub(super) struct ClockOffset {
     /// By the answer's date.
     pub(super) ahead: i64,
     /// As was assumed when the request was signed.
     pub(super) signed_ahead: i64,
 }
 
-impl HostClock {
+impl ClockOffset {
     /// Whether the signature was made with a wrong time: a right one that is
     /// refused was made with a wrong key, whatever the host's clock shows.
     pub(super) fn spoilt_signature(self) -> bool {

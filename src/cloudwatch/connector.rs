@@ -23,7 +23,7 @@ use aws_smithy_runtime_api::client::{
     result::ConnectorError,
     runtime_components::RuntimeComponents,
 };
-use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
 use isahc::{
     AsyncBody, ResponseExt as _,
     config::{Configurable as _, ExpectContinue, VersionNegotiation},
@@ -144,7 +144,12 @@ struct TimedConnector {
 impl HttpConnector for TimedConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         match Outgoing::new(self, request) {
-            Ok(outgoing) => HttpConnectorFuture::new(outgoing.send()),
+            Ok((outgoing, body)) => HttpConnectorFuture::new(async {
+                // The SDK's clients for sources of credentials give up 5 s after a body
+                // that nobody reads, also while a name is looked up, and say that of it.
+                let _ = ByteStream::new(body).collect().await;
+                outgoing.send().await
+            }),
             Err(error) => HttpConnectorFuture::ready(Err(error)),
         }
     }
@@ -163,7 +168,11 @@ struct Outgoing {
 }
 
 impl Outgoing {
-    fn new(connector: &TimedConnector, request: HttpRequest) -> Result<Self, ConnectorError> {
+    /// Gives the SDK's own body as well, which is not read yet.
+    fn new(
+        connector: &TimedConnector,
+        request: HttpRequest,
+    ) -> Result<(Self, SdkBody), ConnectorError> {
         let request =
             request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
         let (parts, body) = request.into_parts();
@@ -179,21 +188,22 @@ impl Outgoing {
             let problem = format!("the header {name} of the request is not ASCII text");
             return Err(ConnectorError::user(problem.into()));
         }
-        let body = body
+        let bytes = body
             .bytes()
             .map(Arc::from)
             .ok_or_else(|| ConnectorError::user("a streaming request body".into()))?;
         let is_https = parts.uri.scheme() == Some(&Scheme::HTTPS);
         let may_need_care = is_https && parts.headers.contains_key(PROTOCOL_HEADER);
-        Ok(Self {
+        let outgoing = Self {
             shared: Arc::clone(&connector.shared),
             parts,
-            body,
+            body: bytes,
             connect_timeout: connector.connect_timeout,
             timeout: connector.timeout,
             is_https,
             may_need_care,
-        })
+        };
+        Ok((outgoing, body))
     }
 
     async fn send(self) -> Result<HttpResponse, ConnectorError> {

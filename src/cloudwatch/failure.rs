@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::Dispatc
 
 use super::{
     advice::{REQUEST_NOT_MADE, advice, cause_advice, clock_advice, name_advice, trust_advice},
-    clock::HostClock,
+    clock::ClockOffset,
     connection::ConnectionError,
     errors,
     exchange::Answer,
@@ -48,7 +48,7 @@ impl PutError {
         error: &SdkError<PutMetricDataError>,
         subject: &Subject<'_>,
         answer: Option<&Answer>,
-        clock: Option<HostClock>,
+        clock: Option<ClockOffset>,
     ) -> Self {
         let (outcome, message, its_advice) = match error {
             SdkError::ServiceError(service) => {
@@ -235,7 +235,7 @@ mod tests {
             let error = SdkError::service_error(PutMetricDataError::generic(meta), raw);
             PutError::new(&error, &subject(), Some(&Answer::Error), clock).outcome
         };
-        let clock = |ahead, signed_ahead| Some(HostClock { ahead, signed_ahead });
+        let clock = |ahead, signed_ahead| Some(ClockOffset { ahead, signed_ahead });
         for (code, clock, outcome) in [
             ("SignatureDoesNotMatch", clock(7200, 0), Outcome::ClockSkew),
             // Signed with CloudWatch's time by now, and still refused.

@@ -53,7 +53,7 @@ pub use self::{
     trust::check_ca_bundle,
 };
 use self::{
-    clock::{HostClock, clock_ahead_seconds},
+    clock::{ClockOffset, clock_ahead_seconds},
     exchange::{Answer, Exchange},
     sources::Sources,
     subject::Subject,
@@ -163,7 +163,7 @@ impl CloudWatch {
                     .raw_response()
                     .and_then(|answer| clock_ahead_seconds(answer, self.clock.host_time()));
                 let signed_ahead = self.signed_ahead.get();
-                let clock = ahead.map(|ahead| HostClock { ahead, signed_ahead });
+                let clock = ahead.map(|ahead| ClockOffset { ahead, signed_ahead });
                 self.signed_ahead.set(ahead.unwrap_or(signed_ahead));
                 let error = PutError::new(&error, &subject(), answer.as_ref(), clock);
                 if error.outcome == Outcome::ClockSkew {

@@ -4,7 +4,8 @@
 //! a name server that is silent before it asks the next one, and that is longer than
 //! anybody should wait for a connection. So each look-up has a thread of its own and
 //! all the time that the resolver takes. A request waits for it only if no address is
-//! known; what it says is kept, also if it comes too late for that request. Addresses
+//! known; what it says is kept, also if it comes too late for that request, or if nobody
+//! waits for the request any longer. Addresses
 //! go to libcurl one at a time, by `CURLOPT_CONNECT_TO`, and those of a proxy in its URL.
 //! The name of an `https` proxy is the one that libcurl looks up itself.
 
@@ -67,7 +68,7 @@ impl Names {
             // It has ended, so this does not wait.
             let _ = self.note(name, port, lookup.await);
         }
-        let mut lookup = {
+        let lookup = {
             let mut hosts = self.hosts();
             let host = host(&mut hosts, name, port);
             if host.route.is_lookup_due(Instant::now(), self.lifetime) && host.lookup.is_none() {
@@ -78,21 +79,18 @@ impl Names {
             }
             host.lookup.take()
         };
-        let Some(running) = &mut lookup else {
-            return Err(LookupError::Slow { name: name.to_owned() });
-        };
+        let slow = || LookupError::Slow { name: name.to_owned() };
+        let mut waiting =
+            Waiting { names: self, name, port, lookup: Some(lookup.ok_or_else(slow)?) };
         let over = async {
             Timer::after(WAIT).await;
             None
         };
-        if let Some(answer) = async { Some(running.await) }.or(over).await {
-            // A task that has given its answer is not asked again.
-            drop(lookup);
-            return self.note(name, port, answer);
+        match waiting.answer().or(over).await {
+            Some(answer) => self.note(name, port, answer),
+            // The next request may find its answer.
+            None => Err(slow()),
         }
-        // The next request may find its answer.
-        host(&mut self.hosts(), name, port).lookup = lookup;
-        Err(LookupError::Slow { name: name.to_owned() })
     }
 
     /// A request was answered by `address`.
@@ -159,6 +157,34 @@ impl Names {
     }
 }
 
+/// A look-up that a request waits for. If the request stops waiting, the look-up stays
+/// for the next one: whoever dropped it may have less patience than the resolver needs,
+/// and would begin again each time.
+struct Waiting<'names> {
+    names: &'names Names,
+    name: &'names str,
+    port: u16,
+    lookup: Option<Lookup>,
+}
+
+impl Waiting<'_> {
+    /// What it says, once.
+    async fn answer(&mut self) -> Option<io::Result<Vec<SocketAddr>>> {
+        let answer = self.lookup.as_mut()?.await;
+        // A task that has given its answer is not asked again.
+        self.lookup = None;
+        Some(answer)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(lookup) = self.lookup.take() {
+            host(&mut self.names.hosts(), self.name, self.port).lookup = Some(lookup);
+        }
+    }
+}
+
 fn host<'hosts>(hosts: &'hosts mut Vec<Host>, name: &str, port: u16) -> &'hosts mut Host {
     let is_it = |host: &Host| host.port == port && host.name == name;
     let place = hosts.iter().position(is_it).unwrap_or_else(|| {
@@ -206,3 +232,37 @@ impl fmt::Display for LookupError {
 }
 
 impl std::error::Error for LookupError {}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn look_up_goes_on_if_the_request_is_dropped_and_serves_the_next_one() {
+        let (answer, answers) = mpsc::channel();
+        let answers = Mutex::new(answers);
+        let asked = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&asked);
+        let resolve = move |_: &str, _| {
+            *count.lock().unwrap() += 1;
+            answers.lock().unwrap().recv().map_err(io::Error::other)
+        };
+        let names = Names::with(resolve, LIFETIME);
+        let address = SocketAddr::from(([127, 0, 0, 1], 443));
+        smol::block_on(async {
+            for _ in 0..3 {
+                let given_up = async {
+                    Timer::after(Duration::from_millis(20)).await;
+                    None
+                };
+                let asking = async { Some(names.addresses("host", 443).await) };
+                assert_eq!(asking.or(given_up).await, None);
+            }
+            answer.send(vec![address]).unwrap();
+            assert_eq!(names.addresses("host", 443).await, Ok(vec![address]));
+        });
+        assert_eq!(*asked.lock().unwrap(), 1);
+    }
+}

@@ -67,8 +67,13 @@ impl NoCredentials {
             }
             (_, None) if line.contains("IMDS") => Self { cause: Cause::NoSource, what: line },
             (_, None) => Self { cause: Cause::Other, what: line },
-            (_, Some(heard)) => Self { cause: cause_of(&heard), what: describe_answer(&heard) },
+            (_, Some(heard)) => Self::of_answer(&heard),
         }
+    }
+
+    /// From what came of a request to a source.
+    pub(super) fn of_answer(heard: &Heard) -> Self {
+        Self { cause: cause_of(heard), what: describe_answer(heard) }
     }
 }
 

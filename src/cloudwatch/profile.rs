@@ -85,7 +85,7 @@ fn complete_from(
     let Some(profile) = profiles.get_profile(profiles.selected_profile()) else {
         return Ok(settings);
     };
-    let mut reading = Reading { profiles, profile, errors: Vec::new() };
+    let mut reading = ProfileReading { profiles, profile, errors: Vec::new() };
     reading.keys();
     if !has_key {
         reading.sources();
@@ -134,13 +134,13 @@ fn complete_from(
 }
 
 /// The selected profile, and what is wrong with it so far.
-struct Reading<'files> {
+struct ProfileReading<'files> {
     profiles: &'files ProfileSet,
     profile: &'files Profile,
     errors: Vec<SettingsError>,
 }
 
-impl<'files> Reading<'files> {
+impl<'files> ProfileReading<'files> {
     /// Notes that a value cannot be used. `service`: it is that of its services.
     fn invalid(&mut self, key: &str, value: String, service: Option<&str>, expected: String) {
         let place = place(self.profile.name(), service);

@@ -41,6 +41,10 @@ use crate::settings::url::EndpointUrl;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// For a new key: a name to look up, a connection and an answer. The SDK's own limit, about
+/// 6 s, ends a request to STS while a resolver still waits for a silent name server.
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(30);
+
 const BEHAVIOR: fn() -> BehaviorVersion = BehaviorVersion::v2026_01_12;
 
 /// Credentials that say that they are good for longer are asked for again then.
@@ -86,6 +90,7 @@ impl Means {
         let identities = IdentityCache::lazy()
             .sleep_impl(self.sleep.clone())
             .time_source(self.clock.clone())
+            .load_timeout(CREDENTIALS_TIMEOUT)
             .build();
         let mut config = aws_sdk_cloudwatch::Config::builder()
             .behavior_version(BEHAVIOR())

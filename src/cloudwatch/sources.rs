@@ -65,12 +65,18 @@ impl Sources {
         address.to_owned()
     }
 
-    /// A source is asked: so it stays if nobody waits for its answer any longer.
+    /// A source is asked: so it stays if nobody waits for its answer any longer. What came
+    /// of the try before says more.
     fn on_request(&self, address: &str) {
         let mut notes = self.notes();
-        if let Some(NoCredentials { cause: Cause::NoAnswer, what }) = &mut notes.failure {
-            *what = format!("{address} has not answered in time");
-        }
+        let failure = notes.heard.as_ref().map_or_else(
+            || NoCredentials {
+                cause: Cause::NoAnswer,
+                what: format!("{address} has not answered in time"),
+            },
+            NoCredentials::of_answer,
+        );
+        notes.failure = Some(failure);
     }
 
     /// Forgets the last failure: there is a new request.

@@ -71,7 +71,7 @@ pub enum Progress {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum Part {
     Head,
     /// This many bytes of the body are still to come.
     Length(usize),
@@ -89,7 +89,7 @@ enum State {
 pub struct ResponseReader {
     buffer: Vec<u8>,
     body_limit: usize,
-    state: State,
+    state: Part,
     /// Decoded bytes of this response that are not body.
     framing: usize,
     /// Bytes of `buffer` that hold something received.
@@ -110,7 +110,7 @@ impl ResponseReader {
         Self {
             buffer: Vec::new(),
             body_limit,
-            state: State::Head,
+            state: Part::Head,
             framing: 0,
             filled: 0,
             position: 0,
@@ -123,7 +123,7 @@ impl ResponseReader {
 
     /// Forgets the last response; its memory stays.
     pub fn reset(&mut self) {
-        self.state = State::Head;
+        self.state = Part::Head;
         self.framing = 0;
         self.filled = 0;
         self.position = 0;
@@ -163,7 +163,7 @@ impl ResponseReader {
         self.filled += count;
         while self.step()? {}
         self.close_gap();
-        Ok(if self.state == State::Done { Progress::Done } else { Progress::More })
+        Ok(if self.state == Part::Done { Progress::Done } else { Progress::More })
     }
 
     /// The connection has ended.
@@ -173,8 +173,8 @@ impl ResponseReader {
     /// [`ResponseError::Truncated`] unless the end is what completes the body.
     pub fn end(&mut self) -> Result<(), ResponseError> {
         match self.state {
-            State::UntilClose | State::Done => {
-                self.state = State::Done;
+            Part::UntilClose | Part::Done => {
+                self.state = Part::Done;
                 self.keep_alive = false;
                 Ok(())
             }
@@ -191,7 +191,7 @@ impl ResponseReader {
     /// Whether the connection can carry another request.
     #[must_use]
     pub fn keeps_alive(&self) -> bool {
-        self.keep_alive && self.state == State::Done && self.position == self.filled
+        self.keep_alive && self.state == Part::Done && self.position == self.filled
     }
 
     /// The decoded body, to be scribbled over by a parser.
@@ -203,38 +203,38 @@ impl ResponseReader {
     /// Decodes one element; `false` when it needs more bytes, or none.
     fn step(&mut self) -> Result<bool, ResponseError> {
         match self.state {
-            State::Head => self.read_head(),
-            State::Length(remaining) => {
+            Part::Head => self.read_head(),
+            Part::Length(remaining) => {
                 let taken = self.take_body(remaining)?;
                 self.state =
-                    if taken == remaining { State::Done } else { State::Length(remaining - taken) };
+                    if taken == remaining { Part::Done } else { Part::Length(remaining - taken) };
                 Ok(false)
             }
-            State::UntilClose => {
+            Part::UntilClose => {
                 self.take_body(usize::MAX)?;
                 Ok(false)
             }
-            State::ChunkSize => self.read_chunk_size(),
-            State::ChunkData(remaining) => {
+            Part::ChunkSize => self.read_chunk_size(),
+            Part::ChunkData(remaining) => {
                 let taken = self.take_body(remaining)?;
                 self.state = if taken == remaining {
-                    State::ChunkEnd
+                    Part::ChunkEnd
                 } else {
-                    State::ChunkData(remaining - taken)
+                    Part::ChunkData(remaining - taken)
                 };
                 Ok(taken > 0)
             }
-            State::ChunkEnd => match self.undecoded() {
+            Part::ChunkEnd => match self.undecoded() {
                 [b'\r', b'\n', ..] => {
                     self.take_framing(2)?;
-                    self.state = State::ChunkSize;
+                    self.state = Part::ChunkSize;
                     Ok(true)
                 }
                 [] | [b'\r'] => Ok(false),
                 _ => Err(ResponseError::Chunk),
             },
-            State::Trailer => self.skip_trailer_line(),
-            State::Done => Ok(false),
+            Part::Trailer => self.skip_trailer_line(),
+            Part::Done => Ok(false),
         }
     }
 
@@ -267,7 +267,7 @@ impl ResponseReader {
     /// Moves what is not decoded yet (at most part of a chunk's size) down
     /// to the body, so that chunk headers never add up.
     fn close_gap(&mut self) {
-        if matches!(self.state, State::Head) || self.position == self.body_end {
+        if matches!(self.state, Part::Head) || self.position == self.body_end {
             return;
         }
         self.buffer.copy_within(self.position..self.filled, self.body_end);
@@ -295,7 +295,7 @@ impl ResponseReader {
         if status < 200 {
             return if status == 101 { Err(ResponseError::Head) } else { Ok(true) };
         }
-        if let State::Length(length) = framing
+        if let Part::Length(length) = framing
             && length > self.body_limit
         {
             return Err(ResponseError::TooLarge(self.body_limit));
@@ -316,8 +316,8 @@ impl ResponseReader {
             Ok(httparse::Status::Complete((length, size))) if length <= LINE_LIMIT => {
                 self.take_framing(length)?;
                 self.state = match usize::try_from(size) {
-                    Ok(0) => State::Trailer,
-                    Ok(size) => State::ChunkData(size),
+                    Ok(0) => Part::Trailer,
+                    Ok(size) => Part::ChunkData(size),
                     Err(_) => return Err(ResponseError::TooLarge(self.body_limit)),
                 };
                 Ok(true)
@@ -335,7 +335,7 @@ impl ResponseReader {
                 let is_last = matches!(&undecoded[..end], [] | [b'\r']);
                 self.take_framing(end + 1)?;
                 if is_last {
-                    self.state = State::Done;
+                    self.state = Part::Done;
                 }
                 Ok(!is_last)
             }
@@ -347,7 +347,7 @@ impl ResponseReader {
 
 /// How the body ends, by RFC 9112, section 6.3. Both headers at once is how
 /// responses are smuggled: refused.
-fn framing(status: u16, headers: &[httparse::Header<'_>]) -> Result<State, ResponseError> {
+fn framing(status: u16, headers: &[httparse::Header<'_>]) -> Result<Part, ResponseError> {
     let mut length = None;
     let mut is_chunked = false;
     for header in headers {
@@ -366,10 +366,10 @@ fn framing(status: u16, headers: &[httparse::Header<'_>]) -> Result<State, Respo
     }
     match (status, is_chunked, length) {
         (_, true, Some(_)) => Err(ResponseError::Framing),
-        (204 | 304, ..) => Ok(State::Length(0)),
-        (_, true, None) => Ok(State::ChunkSize),
-        (_, false, Some(length)) => Ok(State::Length(length)),
-        (_, false, None) => Ok(State::UntilClose),
+        (204 | 304, ..) => Ok(Part::Length(0)),
+        (_, true, None) => Ok(Part::ChunkSize),
+        (_, false, Some(length)) => Ok(Part::Length(length)),
+        (_, false, None) => Ok(Part::UntilClose),
     }
 }
 

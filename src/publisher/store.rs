@@ -45,7 +45,7 @@ impl Kept {
 
 /// Where the samples under way were taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
+enum TakenFrom {
     Pending,
     Suspects,
 }
@@ -59,7 +59,7 @@ pub(super) struct Store {
     /// waits would leave no room for the samples that arrive meanwhile.
     capacity: usize,
     in_flight: Vec<Kept>,
-    origin: Origin,
+    origin: TakenFrom,
     /// How many of `pending`, at its end, came after what is under way.
     newer: usize,
     /// Parts of refused requests, the next one last.
@@ -75,7 +75,7 @@ impl Store {
             pending: VecDeque::with_capacity(capacity),
             capacity,
             in_flight: Vec::with_capacity(capacity.min(DATUMS_PER_REQUEST)),
-            origin: Origin::Pending,
+            origin: TakenFrom::Pending,
             newer: 0,
             suspects: Vec::new(),
             dropped: 0,
@@ -117,14 +117,14 @@ impl Store {
         if let Some(mut part) = self.suspects.pop_if(|_| !is_fresh) {
             let rest = part.len().saturating_sub(max);
             self.in_flight.extend(part.drain(rest..));
-            self.origin = Origin::Suspects;
+            self.origin = TakenFrom::Suspects;
             if !part.is_empty() {
                 self.suspects.push(part);
             }
         } else {
             let older = self.pending.len().saturating_sub(max);
             self.in_flight.extend(self.pending.drain(older..));
-            self.origin = Origin::Pending;
+            self.origin = TakenFrom::Pending;
         }
         !self.in_flight.is_empty()
     }
@@ -176,9 +176,9 @@ impl Store {
         let given_up = before - self.in_flight.len();
         self.make_room_for_in_flight();
         match self.origin {
-            Origin::Suspects if self.in_flight.is_empty() => {}
-            Origin::Suspects => self.suspects.push(self.in_flight.drain(..).collect()),
-            Origin::Pending => {
+            TakenFrom::Suspects if self.in_flight.is_empty() => {}
+            TakenFrom::Suspects => self.suspects.push(self.in_flight.drain(..).collect()),
+            TakenFrom::Pending => {
                 let newer = self.pending.split_off(self.pending.len() - self.newer);
                 self.pending.extend(self.in_flight.drain(..));
                 self.pending.extend(newer);

@@ -76,7 +76,7 @@ struct Device {
 
 /// A device between two readings.
 #[derive(Clone, Copy, Debug, Default)]
-struct Growth {
+struct GrownDevice {
     major: u32,
     minor: u32,
     grown: BlockIoBytes,
@@ -131,7 +131,7 @@ impl BlockIoReading {
         {
             return now.bytes.minus(then.bytes);
         }
-        let mut growths = [Growth::default(); DEVICES_MAX];
+        let mut growths = [GrownDevice::default(); DEVICES_MAX];
         let growths = &mut growths[..usize::from(self.count)];
         let mut found = 0;
         for (growth, now) in growths.iter_mut().zip(self.devices()) {
@@ -139,7 +139,7 @@ impl BlockIoReading {
             found += usize::from(then.is_some());
             let base = then.map(|then| then.bytes).unwrap_or_default();
             let grown = now.bytes.minus(base)?;
-            *growth = Growth {
+            *growth = GrownDevice {
                 major: now.major,
                 minor: now.minor,
                 grown,
@@ -161,7 +161,7 @@ impl Device {
     }
 }
 
-impl Growth {
+impl GrownDevice {
     /// Whether this device moved no bytes that `other` did not move as well.
     fn is_within(&self, other: &Self) -> bool {
         self.grown.is_within(other.grown, 0) || self.total.is_within(other.total, TOLERANCE)
@@ -173,9 +173,12 @@ impl Growth {
 }
 
 /// The sum of `growths`, without the devices that repeat what others have.
-fn each_byte_once(growths: &mut [Growth]) -> BlockIoBytes {
-    let sum = |growths: &[Growth], wanted: &dyn Fn(&Growth) -> bool| {
-        growths.iter().filter(|growth| wanted(growth)).fold(Growth::default(), Growth::plus)
+fn each_byte_once(growths: &mut [GrownDevice]) -> BlockIoBytes {
+    let sum = |growths: &[GrownDevice], wanted: &dyn Fn(&GrownDevice) -> bool| {
+        growths
+            .iter()
+            .filter(|growth| wanted(growth))
+            .fold(GrownDevice::default(), GrownDevice::plus)
     };
     if growths.len() > 1 && growths.iter().any(|growth| may_be_stacked(growth.major)) {
         // A device repeats one with a lower major number or with one that stacked
@@ -202,7 +205,7 @@ fn each_byte_once(growths: &mut [Growth]) -> BlockIoBytes {
 }
 
 /// The device with the bytes that the one at `place` repeats.
-fn original_of(growths: &[Growth], place: usize) -> Option<usize> {
+fn original_of(growths: &[GrownDevice], place: usize) -> Option<usize> {
     let copy = &growths[place];
     if !may_be_stacked(copy.major) || copy.grown == BlockIoBytes::default() {
         return None;

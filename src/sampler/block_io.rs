@@ -2,16 +2,16 @@
 //! Which devices list the same bytes is decided where the readings are compared
 //! (`reading::block_io`), whether their growth can be believed in `growth`.
 
-use super::growth::{Growth, Outcome, Point};
+use super::growth::{Grown, GrowthWatch, Point};
 use crate::{
-    reading::{BlockIo as Listed, BlockIoReading},
+    reading::{BlockIo, BlockIoReading},
     time::Timestamp,
 };
 
 /// The counters of one container.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct BlockIo {
-    growth: Growth,
+pub(super) struct BlockIoGrowth {
+    growth: GrowthWatch,
     /// The reading up to which all is accounted for, and the last one.
     base: Option<(Timestamp, BlockIoReading)>,
     last: Option<(Timestamp, BlockIoReading)>,
@@ -24,24 +24,24 @@ pub(super) struct BlockIo {
     fell_from_ns: Option<u64>,
 }
 
-impl BlockIo {
+impl BlockIoGrowth {
     /// Takes in what a new reading lists. `cpu_ns` is its CPU counter, which falls when the
     /// container is restarted under its id.
     pub(super) fn on_reading(
         &mut self,
         read: Timestamp,
-        block_io: Listed,
+        block_io: BlockIo,
         cpu_ns: Option<u64>,
-    ) -> Outcome {
+    ) -> Grown {
         let fell_from_ns = self.cpu_ns.filter(|before| cpu_ns.is_some_and(|now| now < *before));
         self.cpu_ns = cpu_ns.or(self.cpu_ns);
         match block_io {
             // Nothing was counted before the first list.
-            Listed::NotListed if !self.has_list => {
+            BlockIo::NotListed if !self.has_list => {
                 self.begin(read);
-                Outcome::Nothing
+                Grown::Nothing
             }
-            Listed::NotListed => {
+            BlockIo::NotListed => {
                 let was_known = self.base.is_some();
                 if fell_from_ns.is_some() {
                     (self.has_list, self.fell_from_ns) = (false, fell_from_ns);
@@ -49,9 +49,9 @@ impl BlockIo {
                 } else {
                     self.forget();
                 }
-                if was_known { Outcome::Unknown } else { Outcome::Nothing }
+                if was_known { Grown::Unknown } else { Grown::Nothing }
             }
-            Listed::Listed(reading) => {
+            BlockIo::Listed(reading) => {
                 let fell_from_ns = self.fell_from_ns.take();
                 if fell_from_ns.is_some_and(|before| cpu_ns.is_none_or(|now| now >= before)) {
                     // No restart, or nobody can tell: the list may be the old one.
@@ -74,10 +74,10 @@ impl BlockIo {
         (self.base, self.last) = (Some(zero), Some(zero));
     }
 
-    fn on_list(&mut self, now: (Timestamp, BlockIoReading)) -> Outcome {
+    fn on_list(&mut self, now: (Timestamp, BlockIoReading)) -> Grown {
         let outcome = self.growth.on_point(point(now));
         let last = self.last.replace(now);
-        let Outcome::Grew { since, .. } = outcome else {
+        let Grown::Grew { since, .. } = outcome else {
             if self.base.is_none() {
                 self.base = Some(now);
             }
@@ -87,8 +87,8 @@ impl BlockIo {
         let from = from.into_iter().find(|(read, _)| read.unix_ns() == since.at_ns);
         self.base = Some(now);
         match from.and_then(|(_, from)| now.1.since(&from)) {
-            Some(bytes) => Outcome::Grew { since, by: [bytes.read, bytes.written] },
-            None => Outcome::Unknown,
+            Some(bytes) => Grown::Grew { since, by: [bytes.read, bytes.written] },
+            None => Grown::Unknown,
         }
     }
 
@@ -113,28 +113,28 @@ mod tests {
         Timestamp::from_unix_ns(second * 1_000_000_000)
     }
 
-    fn disk(read: u64) -> Listed {
+    fn disk(read: u64) -> BlockIo {
         let mut reading = BlockIoReading::default();
         reading.add(259, 0, BlockIoBytes { read, written: 2 * read });
-        Listed::Listed(reading)
+        BlockIo::Listed(reading)
     }
 
     /// Bytes read, of what `(second, list)` come to, while the CPU counter grows.
-    fn seen(rows: &[(u64, Listed)]) -> Vec<u64> {
+    fn seen(rows: &[(u64, BlockIo)]) -> Vec<u64> {
         let rows: Vec<_> =
             rows.iter().map(|&(second, list)| (second, list, Some(second))).collect();
         seen_with_cpu(&rows)
     }
 
     /// The same of `(second, list, CPU counter)`.
-    fn seen_with_cpu(rows: &[(u64, Listed, Option<u64>)]) -> Vec<u64> {
-        let mut block_io = BlockIo::default();
+    fn seen_with_cpu(rows: &[(u64, BlockIo, Option<u64>)]) -> Vec<u64> {
+        let mut block_io = BlockIoGrowth::default();
         let outcomes = rows
             .iter()
             .map(|&(second, list, cpu_ns)| block_io.on_reading(at(second), list, cpu_ns));
         outcomes
             .filter_map(|outcome| match outcome {
-                Outcome::Grew { by, .. } => Some(by[0]),
+                Grown::Grew { by, .. } => Some(by[0]),
                 _ => None,
             })
             .collect()
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_first_bytes_are_not_lost() {
-        let none = Listed::NotListed;
+        let none = BlockIo::NotListed;
         assert_eq!(
             seen(&[(10, none), (11, none), (12, disk(4096)), (13, disk(8192))]),
             [4096, 4096]
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_first_bytes_after_a_restart_are_not_lost_either() {
-        let none = Listed::NotListed;
+        let none = BlockIo::NotListed;
         let (before, after) = ((10, disk(1 << 30), Some(9000)), (15, disk(12_288), Some(500)));
         for nulls in [
             &[(11, none, Some(100)), (12, none, Some(200))][..],
@@ -188,7 +188,7 @@ mod tests {
             let mut reading = BlockIoReading::default();
             reading.add(259, 0, BlockIoBytes { read, written: 0 });
             reading.add(253, 0, BlockIoBytes { read, written: 0 });
-            Listed::Listed(reading)
+            BlockIo::Listed(reading)
         };
         let high = 1 << 40;
         let rows = [

@@ -18,7 +18,7 @@ pub(crate) struct HostClock {
 
 /// The wall clock was set between two answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Step {
+pub(crate) struct ClockStep {
     /// How far, ns: positive means ahead.
     pub(crate) by_ns: i64,
     /// What it said at the first answer after that.
@@ -36,13 +36,13 @@ pub(super) enum Side {
 
 impl HostClock {
     /// Takes in the time of an answer.
-    pub(crate) fn on_answer(&mut self, now: Now) -> Option<Step> {
+    pub(crate) fn on_answer(&mut self, now: Now) -> Option<ClockStep> {
         let last = self.last.replace(now)?;
         let elapsed = now.instant.saturating_duration_since(last.instant);
         let elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
         let expected = last.wall.unix_ns().saturating_add(elapsed_ns);
         let by_ns = now.wall.unix_ns().wrapping_sub(expected).cast_signed();
-        (by_ns.unsigned_abs() >= STEP_MIN_NS).then_some(Step {
+        (by_ns.unsigned_abs() >= STEP_MIN_NS).then_some(ClockStep {
             by_ns,
             wall: now.wall,
             gap_ns: elapsed_ns,
@@ -50,7 +50,7 @@ impl HostClock {
     }
 }
 
-impl Step {
+impl ClockStep {
     /// Whether a reading of this time, in an answer that came at `wall`, was stamped
     /// before or after the step. `None` if it may be either.
     ///
@@ -110,7 +110,7 @@ mod tests {
     fn a_stamp_is_before_or_after_the_step_or_nobody_knows() {
         use Side::{After, Before};
         let ms = |ms: u64| Timestamp::from_unix_ns(ms * 1_000_000);
-        let step = |by_ms: i64, wall_ms| Step {
+        let step = |by_ms: i64, wall_ms| ClockStep {
             by_ns: by_ms * 1_000_000,
             wall: ms(wall_ms),
             gap_ns: 1_000_000_000,

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use super::{
     basis::{CpuBasis, Limits, MemoryBasis},
-    block_io::BlockIo,
-    clock::Step,
+    block_io::BlockIoGrowth,
+    clock::ClockStep,
     cpu::{Cpu, CpuOutcome, Source},
     event::{Event, Known, unavailable},
     freshness::{Arrival, Freshness, LastSum, Silence},
-    growth::{Growth, Outcome, Point, per_second},
+    growth::{Grown, GrowthWatch, Point, per_second},
     memory::{MEBIBYTE, MemoryRead, percent_of_bytes, with_limits_of, working_set_bytes},
     poll::Poll,
     review::{Patience, Review},
@@ -60,8 +60,8 @@ pub(super) struct Container {
     pub(super) memory_read: MemoryRead,
     /// Of the last answer; `None` if that had none.
     pub(super) network: Option<NetworkReading>,
-    network_growth: Growth,
-    block_io: BlockIo,
+    network_growth: GrowthWatch,
+    block_io: BlockIoGrowth,
     /// Its part in the task's last sum.
     pub(super) last_sum: LastSum,
     seen: MetricSet,
@@ -90,8 +90,8 @@ impl Container {
             memory: None,
             memory_read: MemoryRead::default(),
             network: None,
-            network_growth: Growth::default(),
-            block_io: BlockIo::default(),
+            network_growth: GrowthWatch::default(),
+            block_io: BlockIoGrowth::default(),
             last_sum: LastSum::default(),
             seen: MetricSet::default(),
             known: Known::default(),
@@ -171,7 +171,7 @@ impl Container {
 
     /// The host's clock was set. Says whether that costs a difference: the last value of
     /// the kernel was read before it, and the next is read after it.
-    pub(super) fn on_step(&mut self, step: Step) -> bool {
+    pub(super) fn on_step(&mut self, step: ClockStep) -> bool {
         self.fresh.on_step(step);
         self.rhythm.forget();
         let is_from_kernel = self.cpu.is_from_kernel();
@@ -343,13 +343,13 @@ impl Container {
         &mut self,
         metrics: [Metric; 2],
         read: Timestamp,
-        outcome: Outcome,
+        outcome: Grown,
         poll: &mut Poll<'_>,
     ) {
         match outcome {
-            Outcome::Nothing => {}
-            Outcome::Unknown => poll.figures.resets += 1,
-            Outcome::Grew { since, by } => {
+            Grown::Nothing => {}
+            Grown::Unknown => poll.figures.resets += 1,
+            Grown::Grew { since, by } => {
                 let elapsed_ns = read.unix_ns().saturating_sub(since.at_ns);
                 if elapsed_ns > 0 {
                     for (metric, rate) in metrics.into_iter().zip(per_second(by, elapsed_ns)) {

@@ -30,7 +30,7 @@ pub(super) enum Source {
 
 /// A counter that only grows, at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counter {
+pub struct CpuCounter {
     /// When it was read, by the clock of the host.
     pub read: Timestamp,
     /// CPU time since the container started, ns.
@@ -44,15 +44,15 @@ pub struct Counter {
 /// endpoint replays its last sample, and `system_cpu_usage` has ticks of 10 ms.
 ///
 /// ```
-/// use esp::{sampler::cpu::{Counter, cores}, time::Timestamp};
+/// use esp::{sampler::cpu::{CpuCounter, cores}, time::Timestamp};
 ///
-/// let at = |ms: u64, total_ns: u64| Counter { read: Timestamp::from_unix_ns(ms * 1_000_000), total_ns };
+/// let at = |ms: u64, total_ns: u64| CpuCounter { read: Timestamp::from_unix_ns(ms * 1_000_000), total_ns };
 /// // 501.5 ms of CPU time in 1.003 s are half a CPU.
 /// assert_eq!(cores(at(0, 0), at(1003, 501_500_000)), Some(0.5));
 /// ```
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "53 bits of a difference: 1e-16 of it")]
-pub fn cores(from: Counter, to: Counter) -> Option<f64> {
+pub fn cores(from: CpuCounter, to: CpuCounter) -> Option<f64> {
     let elapsed_ns = to.read.ns_since(from.read).filter(|&ns| ns > 0)?;
     Some(to.total_ns.checked_sub(from.total_ns)? as f64 / elapsed_ns as f64)
 }
@@ -60,16 +60,16 @@ pub fn cores(from: Counter, to: Counter) -> Option<f64> {
 /// The counter of one container.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cpu {
-    base: Option<Counter>,
+    base: Option<CpuCounter>,
     /// Who read the base.
     source: Source,
     /// When the last value was read.
     last_read: Option<Timestamp>,
     /// A value below the base: a restart, if the next one goes on from there.
-    fallen: Option<Counter>,
+    fallen: Option<CpuCounter>,
     /// Readings since the base that came to more than all CPUs.
     held: u8,
-    intervals: Intervals,
+    intervals: RecentIntervals,
     /// CPUs of the host, as the last reading said.
     pub(super) online_cpus: Option<u32>,
     /// For sums: CPU time that is accounted for, ns, in this run of the counter.
@@ -110,7 +110,7 @@ impl Cpu {
         source: Source,
     ) -> CpuOutcome {
         self.online_cpus = cpu.online_cpus.or(self.online_cpus);
-        let now = Counter { read, total_ns: cpu.total_usage_ns };
+        let now = CpuCounter { read, total_ns: cpu.total_usage_ns };
         self.source = source;
         let last_read = self.last_read.replace(read);
         self.intervals.note(last_read.and_then(|last| read.ns_since(last)));
@@ -151,7 +151,7 @@ impl Cpu {
     /// The counter grew from `base` to `now` by more than `most` CPUs can do. If the stamp
     /// explains it, the reading was stamped early, and the next difference covers it as
     /// well. Else the counter jumped: the CPU time in between is given up.
-    fn on_too_much(&mut self, base: Counter, now: Counter, most: f64) -> CpuOutcome {
+    fn on_too_much(&mut self, base: CpuCounter, now: CpuCounter, most: f64) -> CpuOutcome {
         let Some(usual_ns) = self.intervals.usual_ns() else {
             // Nobody can tell yet.
             self.rebase(now);
@@ -168,14 +168,14 @@ impl Cpu {
 
     /// The next reading is a base: the clock was set.
     pub(super) fn forget(&mut self) {
-        self.intervals = Intervals::default();
+        self.intervals = RecentIntervals::default();
         self.last_read = None;
         self.base = None;
         self.fallen = None;
         self.run = self.run.wrapping_add(1);
     }
 
-    fn rebase(&mut self, base: Counter) {
+    fn rebase(&mut self, base: CpuCounter) {
         self.base = Some(base);
         self.held = 0;
         self.run = self.run.wrapping_add(1);
@@ -203,7 +203,13 @@ impl Cpu {
 /// readings usually come: they come at whole intervals, and `now` is the `count`th after
 /// `base` at least.
 #[expect(clippy::cast_precision_loss, reason = "53 bits of a difference: 1e-16 of it")]
-fn is_stamped_early(base: Counter, now: Counter, most: f64, usual_ns: f64, count: f64) -> bool {
+fn is_stamped_early(
+    base: CpuCounter,
+    now: CpuCounter,
+    most: f64,
+    usual_ns: f64,
+    count: f64,
+) -> bool {
     let elapsed_ns = now.read.ns_since(base.read).unwrap_or(0) as f64;
     let needed_ns = now.total_ns.saturating_sub(base.total_ns) as f64 / most;
     let whole = (elapsed_ns / usual_ns - LATE_MAX).ceil().max(count);
@@ -212,12 +218,12 @@ fn is_stamped_early(base: Counter, now: Counter, most: f64, usual_ns: f64, count
 
 /// The last intervals between readings, ns.
 #[derive(Clone, Copy, Debug, Default)]
-struct Intervals {
+struct RecentIntervals {
     last_ns: [u64; INTERVALS],
     count: usize,
 }
 
-impl Intervals {
+impl RecentIntervals {
     fn note(&mut self, interval_ns: Option<u64>) {
         if let Some(interval_ns) = interval_ns {
             self.last_ns[self.count % INTERVALS] = interval_ns;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     cadence::Cadence,
-    clock::{Side, Step},
+    clock::{ClockStep, Side},
     cpu::Accounted,
 };
 use crate::{
@@ -67,7 +67,7 @@ pub(super) struct Freshness {
     is_watched: bool,
     /// The step that the readings have not left behind yet, and whether there was
     /// another before it.
-    step: Option<Step>,
+    step: Option<ClockStep>,
     is_tangled: bool,
     /// The youngest that a reading has been, ns: negative if the endpoint's clock is
     /// ahead of ours.
@@ -115,7 +115,7 @@ impl Freshness {
     }
 
     /// The host's clock was set.
-    pub(super) fn on_step(&mut self, step: Step) {
+    pub(super) fn on_step(&mut self, step: ClockStep) {
         // Of a reading between two steps nobody knows the side.
         self.is_tangled = self.step.replace(step).is_some();
         // A clock of the endpoint's own would now be ahead by as much less.

@@ -40,7 +40,7 @@ pub(super) struct Point {
 
 /// What a new value of the counters comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum Grown {
     /// A base, or a jump that waits for the next value.
     Nothing,
     /// Both grew by this much from `since` on.
@@ -52,7 +52,7 @@ pub(super) enum Outcome {
 
 /// The state of one pair of counters.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Growth {
+pub(super) struct GrowthWatch {
     base: Option<Point>,
     /// A value below the base: a restart, if the next one goes on from there.
     fallen: Option<Point>,
@@ -74,12 +74,12 @@ enum Surprise {
     Scaled,
 }
 
-impl Growth {
+impl GrowthWatch {
     /// Takes in a value. `at_ns` never falls, and is not twice the same.
-    pub(super) fn on_point(&mut self, now: Point) -> Outcome {
+    pub(super) fn on_point(&mut self, now: Point) -> Grown {
         let Some(base) = self.base else {
             self.base = Some(now);
-            return Outcome::Nothing;
+            return Grown::Nothing;
         };
         if self.fallen.is_none() && self.jumped.is_none() {
             return self.compare(base, now);
@@ -90,13 +90,13 @@ impl Growth {
             }
             if growth(fallen, now).is_none() {
                 self.fallen = Some(now);
-                return Outcome::Unknown;
+                return Grown::Unknown;
             }
             self.fell_from = Some((base, FALL_REMEMBERED));
             self.base = Some(fallen);
             return self.compare(fallen, now);
         }
-        let Some((jumped, surprise)) = self.jumped.take() else { return Outcome::Nothing };
+        let Some((jumped, surprise)) = self.jumped.take() else { return Grown::Nothing };
         match (growth(jumped, now), growth(base, now)) {
             (Some(_), Some(whole)) => {
                 self.base = Some(now);
@@ -105,32 +105,32 @@ impl Growth {
                         .zip(rates(jumped, now))
                         .is_some_and(|(first, then)| is_confirmed(first, then));
                 if !is_confirmed {
-                    return Outcome::Unknown;
+                    return Grown::Unknown;
                 }
                 // Seen once, it is no surprise a second time.
                 self.recent.note(jumped, rates(base, jumped).unwrap_or_default());
-                Outcome::Grew { since: base, by: whole }
+                Grown::Grew { since: base, by: whole }
             }
             (None, Some(_)) => {
                 self.base = Some(now);
-                Outcome::Unknown
+                Grown::Unknown
             }
             (_, None) => {
                 self.fallen = Some(now);
-                Outcome::Unknown
+                Grown::Unknown
             }
         }
     }
 
     /// The counters are where they were before they fell: the low values were wrong, or
     /// they restarted and are past that.
-    fn come_back(&mut self, now: Point) -> Outcome {
+    fn come_back(&mut self, now: Point) -> Grown {
         self.base = Some(now);
         self.fell_from = None;
-        Outcome::Unknown
+        Grown::Unknown
     }
 
-    fn compare(&mut self, base: Point, now: Point) -> Outcome {
+    fn compare(&mut self, base: Point, now: Point) -> Grown {
         if let Some((before, left)) = self.fell_from {
             if growth(before, now).is_some() {
                 return self.come_back(now);
@@ -139,17 +139,17 @@ impl Growth {
         }
         let Some(by) = growth(base, now) else {
             self.fallen = Some(now);
-            return Outcome::Unknown;
+            return Grown::Unknown;
         };
         let rates = rates(base, now).unwrap_or_default();
         let is_trusted = std::mem::take(&mut self.is_next_trusted);
         if let Some(surprise) = self.recent.surprise(base, now, rates).filter(|_| !is_trusted) {
             self.jumped = Some((now, surprise));
-            return Outcome::Nothing;
+            return Grown::Nothing;
         }
         self.recent.note(now, rates);
         self.base = Some(now);
-        Outcome::Grew { since: base, by }
+        Grown::Grew { since: base, by }
     }
 
     /// The next value is a base: the clock was set, or the counters are others.

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use super::{
     container::Container,
-    growth::{Growth, Outcome, Point, per_second},
+    growth::{Grown, GrowthWatch, Point, per_second},
     poll::Poll,
-    renewal::{Answer, Change, NewReading, Renewal},
+    renewal::{AnswerTimes, Change, NewReading, Renewal},
 };
 use crate::{
     reading::NetworkReading,
@@ -68,7 +68,7 @@ pub(super) struct TaskNetwork {
     origin: Option<Instant>,
     last: Option<[u64; 2]>,
     last_ns: u64,
-    growth: Growth,
+    growth: GrowthWatch,
     renewal: Renewal,
     /// Up to this change everything is accounted for.
     start: Option<Change>,
@@ -104,9 +104,9 @@ impl TaskNetwork {
         let elapsed = now.instant.saturating_duration_since(origin).as_nanos();
         let at_ns = u64::try_from(elapsed).unwrap_or(u64::MAX);
         match self.growth.on_point(Point { at_ns, totals: network.totals() }) {
-            Outcome::Nothing => NetworkOutcome::Nothing,
-            Outcome::Unknown => NetworkOutcome::Unknown,
-            Outcome::Grew { since, by } => {
+            Grown::Nothing => NetworkOutcome::Nothing,
+            Grown::Unknown => NetworkOutcome::Unknown,
+            Grown::Grew { since, by } => {
                 let rates = per_second(by, at_ns.saturating_sub(since.at_ns).max(1));
                 NetworkOutcome::Rates { until: now.wall, rates }
             }
@@ -142,7 +142,7 @@ impl TaskNetwork {
         let totals = network.totals();
         let before = self.last.replace(totals);
         let is_changed = before.is_some_and(|before| before != totals);
-        let answer = Answer { asked_ns, at_ns, reading, cadence_ns };
+        let answer = AnswerTimes { asked_ns, at_ns, reading, cadence_ns };
         let change = self.renewal.on_answer(answer, is_changed);
         if before.is_none() {
             self.growth.on_point(Point { at_ns, totals });
@@ -157,15 +157,15 @@ impl TaskNetwork {
         let outcome = self.growth.on_point(Point { at_ns: change.at_ns, totals });
         self.is_held = false;
         match outcome {
-            Outcome::Nothing => {
+            Grown::Nothing => {
                 self.is_held = true;
                 return NetworkOutcome::Nothing;
             }
-            Outcome::Unknown => {
+            Grown::Unknown => {
                 self.begin(change);
                 return NetworkOutcome::Unknown;
             }
-            Outcome::Grew { by, .. } => {
+            Grown::Grew { by, .. } => {
                 self.pending = [0, 1].map(|n| self.pending[n].saturating_add(by[n]));
             }
         }

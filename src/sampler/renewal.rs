@@ -29,7 +29,7 @@ const AGES: usize = 8;
 
 /// An answer that has the counters.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Answer {
+pub(super) struct AnswerTimes {
     /// When it was asked for and when it came, ns on a clock that is never set: what it
     /// shows was read in between.
     pub(super) asked_ns: u64,
@@ -84,8 +84,8 @@ struct Truth {
 
 impl Truth {
     /// Takes in an answer. Gives the time up to which the ones before it are true.
-    fn on_answer(&mut self, answer: Answer) -> Option<u64> {
-        let Answer { asked_ns, at_ns, reading, cadence_ns } = answer;
+    fn on_answer(&mut self, answer: AnswerTimes) -> Option<u64> {
+        let AnswerTimes { asked_ns, at_ns, reading, cadence_ns } = answer;
         let last_asked_ns = self.asked_ns.replace(asked_ns);
         let until_ns =
             self.until_ns.map(|ns| if self.is_overdue { ns.min(self.sure_ns) } else { ns });
@@ -167,8 +167,8 @@ enum Period {
 impl Renewal {
     /// Takes in an answer, and whether the counters are others than in the last one.
     /// Gives the change, if there is one.
-    pub(super) fn on_answer(&mut self, answer: Answer, is_changed: bool) -> Option<Change> {
-        let Answer { at_ns, reading, .. } = answer;
+    pub(super) fn on_answer(&mut self, answer: AnswerTimes, is_changed: bool) -> Option<Change> {
+        let AnswerTimes { at_ns, reading, .. } = answer;
         let until_ns = self.shown.on_answer(answer);
         self.answers = self.answers.saturating_add(1);
         self.readings = self.readings.saturating_add(u32::from(reading.is_some()));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{
     basis::{Limits, task_memory_bytes, task_vcpu},
     container::Container,
-    cpu::{self, Counter},
+    cpu::{self, CpuCounter},
     event::Event,
     memory::{ecs_memory_bytes, percent_of_bytes},
     poll::Poll,
@@ -26,7 +26,7 @@ pub(super) struct Sums {
     is_waiting: bool,
     reminder: Reminder,
     /// What all used together as the last estimate had it, and when that came.
-    estimate: Option<(Counter, Instant)>,
+    estimate: Option<(CpuCounter, Instant)>,
     /// A part of the next sum has been published as an estimate.
     is_estimated: bool,
 }
@@ -104,7 +104,7 @@ impl Sums {
         poll: &mut Poll<'_>,
     ) -> bool {
         let now = poll.now.instant;
-        let counter = Counter { read: reading.read, total_ns: reading.total_ns };
+        let counter = CpuCounter { read: reading.read, total_ns: reading.total_ns };
         let every = |before: Instant| now.saturating_duration_since(before);
         let before = self.estimate.replace((counter, now));
         let before = before.filter(|(_, at)| !reading.is_base && every(*at) <= ESTIMATE_APART_MAX);

@@ -1,6 +1,6 @@
-//! How a secret may be written: as it is, and in the encodings in which a request
-//! has it or an answer may quote it. Pure. All in lower case: what is compared with
-//! them is as well, so that `%2F` and `%2f` are one.
+//! How the bytes of a secret may be written as others: in Base64 and in hexadecimal.
+//! Escapes of single characters are resolved in the text: see `views`. Pure. All in
+//! lower case.
 
 /// Calls `on_form` with each form of `secret`, as bytes.
 pub(super) fn each_form(secret: &str, mut on_form: impl FnMut(&[u8])) {
@@ -12,14 +12,6 @@ pub(super) fn each_form(secret: &str, mut on_form: impl FnMut(&[u8])) {
         on_form(&form);
     };
     let bytes = secret.as_bytes();
-    give(&|form| form.extend_from_slice(bytes));
-    // Once in a query, twice in a canonical request that has the query.
-    for escape in ["%", "%25"] {
-        give(&|form| percent_encode(bytes, escape, form));
-    }
-    for slash in ["\\/", "\\u002f"] {
-        give(&|form| json_escape(secret, slash, form));
-    }
     give(&|form| bytes.iter().for_each(|byte| push_hex(*byte, form)));
     // In Base64 three bytes are four letters, so the form depends on where among
     // them the secret begins. Letters that are not of the secret alone are left out.
@@ -33,33 +25,6 @@ pub(super) fn each_form(secret: &str, mut on_form: impl FnMut(&[u8])) {
 fn push_hex(byte: u8, form: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     form.extend([DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-}
-
-fn percent_encode(bytes: &[u8], escape: &str, form: &mut Vec<u8>) {
-    for &byte in bytes {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            form.push(byte);
-        } else {
-            form.extend_from_slice(escape.as_bytes());
-            push_hex(byte, form);
-        }
-    }
-}
-
-fn json_escape(secret: &str, slash: &str, form: &mut Vec<u8>) {
-    let is_numeric = slash.len() > 2;
-    for &byte in secret.as_bytes() {
-        match byte {
-            b'/' => form.extend_from_slice(slash.as_bytes()),
-            b'"' | b'\\' => form.extend([b'\\', byte]),
-            // As those write it that also escape what HTML knows.
-            b'+' | b'=' | b'&' | b'<' | b'>' | b'\'' if is_numeric => {
-                form.extend_from_slice(b"\\u00");
-                push_hex(byte, form);
-            }
-            _ => form.push(byte),
-        }
-    }
 }
 
 const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -2,8 +2,8 @@
 //! taken out of a text. Peers quote what was sent to them: AWS's answer to a wrong
 //! signature has the whole request in it, session token included.
 //!
-//! Two things find a secret: its value, in whatever encoding (`forms`, `redaction`),
-//! and the name before it (`names`), which also finds those that nobody told us of.
+//! Two things find a secret: its value, in whatever encoding (`views`, `forms`,
+//! `redaction`), and the name before it (`names`), which also finds those that nobody told us of.
 //!
 //! [`clean`] is for the way out: every line of the log and all that `esp check`
 //! prints goes through it. [`peer_text`] is for a message that is made of what a
@@ -12,6 +12,7 @@
 mod forms;
 mod names;
 mod redaction;
+mod views;
 
 use std::{
     borrow::Cow,
@@ -195,10 +196,7 @@ pub fn peer_text(text: &str) -> String {
     let text = &text[..text.floor_char_boundary(MAX_PEER_BYTES)];
     // Ends of lines and tabs are of no use in one line; other control characters
     // are escaped.
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    // Before it is cut: a secret that is cut could not be told any more.
-    let hidden = is_hidden_in(&line, all().iter().map(String::as_str));
-    let line = shown(&line, &hidden);
+    let line = without_secrets(&text.split_whitespace().collect::<Vec<_>>().join(" "));
     let line = escaped(&line);
     match line.char_indices().nth(MAX_PEER_CHARACTERS) {
         Some((end, _)) => format!("{}…", &line[..end]),
@@ -206,14 +204,19 @@ pub fn peer_text(text: &str) -> String {
     }
 }
 
-/// The text with control characters, but the ends of lines, and those that change
-/// the direction of writing as `\u001b`. Inside a JSON string that means the same.
+/// What a peer sent, without secrets, and at most 16 kB of it. To be called before it is
+/// cut or escaped: a secret that is cut could not be told any more.
+#[must_use]
+pub fn without_secrets(text: &str) -> String {
+    let text = &text[..text.floor_char_boundary(MAX_PEER_BYTES)];
+    let hidden = is_hidden_in(text, all().iter().map(String::as_str));
+    shown(text, &hidden).into_owned()
+}
+
+/// The text with control characters, but the ends of lines, with those that change the
+/// direction of writing and those that nobody sees as `\u001b`. Inside a JSON string that
+/// means the same.
 fn escaped(text: &str) -> Cow<'_, str> {
-    let is_plain = |c: char| {
-        c == '\n'
-            || !(c.is_control()
-                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
-    };
     if text.chars().all(is_plain) {
         return Cow::Borrowed(text);
     }
@@ -222,10 +225,22 @@ fn escaped(text: &str) -> Cow<'_, str> {
         if is_plain(c) {
             escaped.push(c);
         } else {
-            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
         }
     }
     Cow::Owned(escaped)
+}
+
+fn is_plain(c: char) -> bool {
+    let is_of_direction =
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(c, '\u{2066}'..='\u{2069}');
+    let is_unseen = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}')
+        || matches!(c, '\u{206a}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(c, '\u{e0000}'..='\u{e007f}');
+    c == '\n' || !(c.is_control() || is_of_direction || is_unseen)
 }
 
 #[cfg(test)]

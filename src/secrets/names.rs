@@ -96,6 +96,10 @@ fn value_after(text: &[u8], position: usize, name: &[u8]) -> Option<usize> {
     let at = skip(quoted, b" ");
     let separators: [&[u8]; 6] = [b":", b"=", b"%3a", b"%3d", b"%253a", b"%253d"];
     let separator = separators.into_iter().find(|it| rest(at).starts_with(it))?;
+    // In a form it has `=` after it. The SDK names a source of credentials so, too.
+    if letters.ends_with(b"webidentitytoken") && separator == b":" && !is_quoted {
+        return None;
+    }
     let value = skip(at + separator.len(), b" \\\"'");
     if is_authorization {
         // Names what follows; signed requests have names of their own for the rest.

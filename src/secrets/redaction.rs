@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::{forms::each_form, names};
+use super::{forms::each_form, names, views::View};
 
 /// What is shown in the place of a secret.
 pub(super) const REDACTED: &str = "[redacted]";
@@ -24,41 +24,87 @@ pub(super) fn is_hidden_in<'secret>(
     text: &str,
     secrets: impl Iterator<Item = &'secret str>,
 ) -> Vec<bool> {
-    let text = text.to_ascii_lowercase().into_bytes();
+    let written = View::of(text.to_ascii_lowercase().as_bytes());
+    let decoded = written.decoded();
+    let packed = decoded.packed();
     let mut hidden = vec![false; text.len()];
-    names::mark(&text, &mut hidden);
-    let seen = Windows::of(&text);
-    for secret in secrets {
-        each_form(secret, |form| mark_form(&text, &seen, form, &mut hidden));
+    mark_names(&written, &mut hidden);
+    if decoded.bytes != written.bytes {
+        mark_names(&decoded, &mut hidden);
     }
-    close_gaps(&text, &mut hidden);
+    let [written, decoded, packed] = [(written, true), (decoded, true), (packed, false)]
+        .map(|(view, has_blanks)| Searched::new(view, has_blanks));
+    for secret in secrets {
+        let as_written = View::of(secret.to_ascii_lowercase().as_bytes());
+        let as_decoded = as_written.decoded();
+        written.mark(&as_written.bytes, &mut hidden);
+        decoded.mark(&as_decoded.bytes, &mut hidden);
+        packed.mark(&as_decoded.packed().bytes, &mut hidden);
+        each_form(secret, |form| {
+            decoded.mark(form, &mut hidden);
+            packed.mark(form, &mut hidden);
+        });
+    }
+    close_gaps(text.as_bytes(), &mut hidden);
     hidden
 }
 
-fn mark_form(text: &[u8], seen: &Windows, form: &[u8], hidden: &mut [bool]) {
-    if form.len() < MIN_LENGTH {
-        return;
-    }
-    if form.len() < WINDOW {
-        mark_all(text, form, hidden);
-        return;
-    }
-    for window in form.windows(WINDOW).filter(|window| seen.may_have(window)) {
-        mark_all(text, window, hidden);
-    }
-    // What is left of it where the text was cut.
-    let cut = (MIN_LENGTH..WINDOW).rev().find(|length| text.ends_with(&form[..*length]));
-    if let Some(length) = cut {
-        hidden[text.len() - length..].fill(true);
+fn mark_names(view: &View, hidden: &mut [bool]) {
+    let mut of_view = vec![false; view.bytes.len()];
+    names::mark(&view.bytes, &mut of_view);
+    let mut position = 0;
+    while let Some(begin) = of_view[position..].iter().position(|it| *it) {
+        let begin = position + begin;
+        let length = of_view[begin..].iter().take_while(|it| **it).count();
+        view.hide(begin, begin + length, hidden);
+        position = begin + length;
     }
 }
 
-fn mark_all(text: &[u8], wanted: &[u8], hidden: &mut [bool]) {
-    let mut position = 0;
-    while let Some(found) = names::find(&text[position..], wanted) {
-        let begin = position + found;
-        hidden[begin..begin + wanted.len()].fill(true);
-        position = begin + 1;
+/// A view in which secrets are looked for.
+struct Searched {
+    view: View,
+    /// Otherwise words run into one another, and what is short would be found in them.
+    has_blanks: bool,
+    seen: Windows,
+}
+
+impl Searched {
+    fn new(view: View, has_blanks: bool) -> Self {
+        let seen = Windows::of(&view.bytes);
+        Self { view, has_blanks, seen }
+    }
+
+    /// Marks each part of `form`, which is in lower case.
+    fn mark(&self, form: &[u8], hidden: &mut [bool]) {
+        if form.len() < MIN_LENGTH {
+            return;
+        }
+        if form.len() < WINDOW {
+            if self.has_blanks {
+                self.mark_all(form, hidden);
+            }
+            return;
+        }
+        for window in form.windows(WINDOW).filter(|window| self.seen.may_have(window)) {
+            self.mark_all(window, hidden);
+        }
+        // What is left of it where the text was cut.
+        let text = &self.view.bytes;
+        let is_cut = |length: &usize| self.has_blanks && text.ends_with(&form[..*length]);
+        if let Some(length) = (MIN_LENGTH..WINDOW).rev().find(is_cut) {
+            self.view.hide(text.len() - length, text.len(), hidden);
+        }
+    }
+
+    fn mark_all(&self, wanted: &[u8], hidden: &mut [bool]) {
+        let text = &self.view.bytes;
+        let mut position = 0;
+        while let Some(found) = names::find(&text[position..], wanted) {
+            let begin = position + found;
+            self.view.hide(begin, begin + wanted.len(), hidden);
+            position = begin + 1;
+        }
     }
 }
 

@@ -59,6 +59,58 @@ fn a_secret_is_redacted_in_each_encoding_and_the_text_around_it_stays() {
     }
 }
 
+fn hexadecimal(secret: &str, between: &str) -> String {
+    let bytes: Vec<_> = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    bytes.join(between)
+}
+
+/// Characters that others escape, as a password may have them.
+const PASSWORD: &str = "pl4n&ted\"pr<0>xy'pa55/word";
+
+#[test]
+fn escapes_of_any_kind_and_mixture_do_not_hide_a_secret() {
+    let each = |secret: &str, is_kept: fn(&char) -> bool, form: fn(u32) -> String| {
+        let one = |c: char| if is_kept(&c) { c.to_string() } else { form(c.into()) };
+        secret.chars().map(one).collect::<String>()
+    };
+    let some = |c: &char| c.is_ascii_alphanumeric();
+    let none = |_: &char| false;
+    let written: [fn(u32) -> String; 10] = [
+        |c| format!("%{c:02x}"),
+        |c| format!("%{c:02X}"),
+        |c| format!("%25{c:02X}"),
+        |c| format!("\\u{c:04x}"),
+        |c| format!("\\u{c:04X}"),
+        |c| format!("\\\\u{c:04x}"),
+        |c| format!("\\x{c:02x}"),
+        |c| format!("&#{c};"),
+        |c| format!("&#x{c:X};"),
+        |c| format!("\\u{{{c:x}}}"),
+    ];
+    for secret in [SECRET, TOKEN, PASSWORD] {
+        let mut forms = vec![
+            secret.replace('"', "\\\"").replace('/', "\\/"),
+            secret.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;"),
+            format!("{secret:?}").trim_matches('"').to_owned(),
+            hexadecimal(secret, " "),
+            hexadecimal(secret, "").to_uppercase(),
+        ];
+        for written in written {
+            forms.extend([each(secret, some, written), each(secret, none, written)]);
+        }
+        // Broken after every few characters, visibly or not.
+        for between in ["\n", "\\r\\n", " ", "\u{200b}", "&#10;"] {
+            let parts: Vec<_> = secret.as_bytes().chunks(3).map(String::from_utf8_lossy).collect();
+            forms.push(parts.join(between));
+        }
+        for form in forms {
+            let shown = redacted(&format!("it said: {form} <and> more"), &[secret]);
+            let left = shown.strip_prefix("it said: ").unwrap().strip_suffix("<and> more").unwrap();
+            assert_eq!(left.trim_end(), REDACTED, "{form}");
+        }
+    }
+}
+
 #[test]
 fn a_secret_that_was_cut_or_broken_is_found_by_its_parts() {
     for secret in [SECRET, TOKEN] {
@@ -103,7 +155,17 @@ fn names_give_away_what_nobody_told_us_of() {
             "the token eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln-nature is old",
             "the token [redacted] is old",
         ),
+        ("Signature\\u003d0a1b\\u0026x=1", "Signature\\u003d[redacted]\\u0026x=1"),
+        (
+            "X-Amz-Security-Token&#x3D;abcdef&amp;x=1",
+            "X-Amz-Security-Token&#x3D;[redacted]&amp;x=1",
+        ),
+        ("WebIdentityToken=abc.def&Version=1", "WebIdentityToken=[redacted]&Version=1"),
         // Ordinary sentences.
+        (
+            "WebIdentityToken: the credential provider was not enabled",
+            "WebIdentityToken: the credential provider was not enabled",
+        ),
         (
             "The request signature we calculated does not match",
             "The request signature we calculated does not match",
@@ -137,6 +199,11 @@ fn control_characters_are_escaped_and_lines_stay_lines() {
         clean("\u{1b}[31mred\u{7}\r\u{9b}\u{202e}\n"),
         "\\u001b[31mred\\u0007\\u000d\\u009b\\u202e\n"
     );
+    // Marks of direction, what nobody sees, and one above 16 bits.
+    for c in ['\u{61c}', '\u{200b}', '\u{200f}', '\u{2060}', '\u{feff}', '\u{ad}'] {
+        assert_eq!(clean(&format!("a{c}b")), format!("a\\u{:04x}b", u32::from(c)));
+    }
+    assert_eq!(clean("a\u{e0041}b"), "a\\udb40\\udc41b");
     assert_eq!(
         peer_text(" one\r\n\ttwo\u{0}\u{1b}]0;title\u{7} "),
         "one two\\u0000\\u001b]0;title\\u0007"

@@ -3,6 +3,7 @@
 //! in `together`, what the AWS SDK reads besides in `sdk`. Only `Environment` reads
 //! the environment, and nothing opens a file.
 
+mod addresses;
 mod capacity;
 pub mod command_line;
 mod duration;
@@ -21,7 +22,6 @@ mod together;
 pub mod url;
 pub mod variable;
 pub mod version;
-mod way;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -35,12 +35,12 @@ pub use source::SourceChoice;
 pub use variable::Variable;
 
 use self::{
+    addresses::Addresses,
     capacity::{Load, STORE_SAMPLES_MAX},
     reader::Reader,
     together::Intervals,
     url::{EndpointUrl, Proxy},
     variable::{PUBLISH_WORDS, SWITCH},
-    way::Way,
 };
 use crate::{
     endpoint::{EndpointUri, arn::ResourceType},
@@ -226,7 +226,7 @@ impl Settings {
         let log_level = reader.choice(&variable::LOG_LEVEL, &logging::LOG_LEVELS);
         let log_format = reader.choice(&variable::LOG_FORMAT, &logging::LOG_FORMATS);
         let ca_bundle = read_ca_bundle(reader);
-        let way = Way::read(reader);
+        let way = Addresses::read(reader);
         if outputs.is_none_or(|outputs| outputs.cloudwatch) {
             sdk::check(reader);
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{
     EmfResolution, LineFormat, Lookup, Outputs, SettingsWarning,
+    addresses::Addresses,
     capacity::{Load, STORE_SAMPLES_MAX},
     duration::format_duration,
     reader::Reader,
@@ -16,7 +17,6 @@ use super::{
         EMF_RESOLUTION, HEALTH_MAX_AGE, HEALTH_REQUIRES_PUBLISH, METRICS, OUTPUT, PUBLISH,
         PUBLISH_INTERVAL, SAMPLE_INTERVAL, SELF_METRICS, Variable,
     },
-    way::Way,
 };
 use crate::{
     publisher::{STORE_BYTES_MAX, adaptive::Rule},
@@ -227,7 +227,7 @@ pub(super) fn health(
 /// neither a FIPS nor a dual-stack endpoint.
 pub(super) fn way(
     reader: &mut Reader<'_, impl Lookup + ?Sized>,
-    way: &Way,
+    way: &Addresses,
     outputs: Option<Outputs>,
 ) {
     let given = |name| SDK_VARIABLES.iter().find(|row| row.name == name)?.checked();

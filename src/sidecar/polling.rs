@@ -62,7 +62,7 @@ impl Polled {
 }
 
 /// What the endpoint said.
-struct Answer<'client> {
+struct Received<'client> {
     body: &'client mut [u8],
     /// When the last byte arrived.
     arrived: Now,
@@ -229,7 +229,7 @@ async fn get<'client, W: World>(
     world: &W,
     timer: &mut W::Timer,
     mut watcher: Watcher<'_>,
-) -> Result<Answer<'client>, PollError> {
+) -> Result<Received<'client>, PollError> {
     let asked = world.now().instant;
     let answered = async { Some(client.get(resource, asked).await) };
     let over_at = asked + ENDPOINT_TIMEOUT;
@@ -247,7 +247,7 @@ async fn get<'client, W: World>(
         Some(Ok(body)) => {
             let arrived = world.now();
             let took = arrived.instant.saturating_duration_since(asked);
-            Ok(Answer { body, arrived, took })
+            Ok(Received { body, arrived, took })
         }
         Some(Err(error)) => Err(PollError(format!("GET {resource}: {error}"))),
         None => {

@@ -14,6 +14,7 @@ use esp_endpoints::{
     cloudwatch::CloudWatch,
     dns::NameServer,
     proxy::Proxy,
+    sts::Sts,
     tls::{Certificate, NAME, Tls},
 };
 
@@ -36,6 +37,7 @@ pub(crate) const CASES: &[Case] = &[
     case("names::a_name_server_that_speaks_again_costs_nothing", speaks_again),
     case("names::silent_first_name_server_delays_the_first_request_alone", silent_first),
     case("names::proxy_by_name_is_looked_up_as_any_name_is", proxy),
+    case("names::sts_by_name_is_reached_behind_silent_name_servers", sts),
     case("names::sigterm_is_obeyed_while_a_name_is_looked_up", sigterm),
     case("names::name_servers_that_die_cost_nothing_while_the_address_is_good", die),
     case("names::without_a_resolv_conf_addresses_work_and_names_are_said", without_configuration),
@@ -190,6 +192,33 @@ fn proxy() {
     assert_eq!(proxy.asked(), [format!("CONNECT {NAME}:443 HTTP/1.1")]);
     let ended = run.end();
     assert_eq!(ended.ledger.copies, 0);
+    ended.assert_all_published();
+}
+
+fn sts() {
+    let dead = [14, 15].map(|host| Ipv4Addr::new(127, 53, 0, host));
+    let good = Ipv4Addr::new(127, 53, 0, 16);
+    let names = Names::start_after(&dead, good);
+    let _silent = dead.map(|dead| UdpSocket::bind((dead, 53)).unwrap());
+    names.server.answer(Some(Ipv4Addr::LOCALHOST));
+    let sts = Sts::start("ASIAOFWEB");
+    let by_name = sts.url().replace("127.0.0.1", "sts.example");
+    let token = names.directory.join("token");
+    fs::write(&token, "token-of-the-task").unwrap();
+    let more = [
+        ("AWS_ACCESS_KEY_ID", ""),
+        ("AWS_SECRET_ACCESS_KEY", ""),
+        ("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/x"),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap()),
+        ("AWS_ENDPOINT_URL_STS", &by_name),
+    ];
+    let started = Instant::now();
+    let run = names.run(CloudWatch::start(), &more);
+    run.goes_through(1);
+    assert!(started.elapsed() < Duration::from_secs(40), "{:?}", started.elapsed());
+    let ended = run.end();
+    assert_eq!(ended.ledger.copies, 0);
+    assert_eq!(ended.ledger.requests("credentials"), 0);
     ended.assert_all_published();
 }
 

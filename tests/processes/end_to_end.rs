@@ -275,45 +275,6 @@ fn bad_documents_cost_only_themselves_and_one_warning_a_minute() {
     log.expect("the task metadata endpoint fails");
 }
 
-/// The agent's documents, with this as the `StartedAt` of every container.
-struct StartedAt(Agent, &'static str);
-
-impl Documents for StartedAt {
-    fn task(&mut self) -> Vec<u8> {
-        let mut task: serde_json::Value = serde_json::from_slice(&self.0.task()).unwrap();
-        for container in task["Containers"].as_array_mut().unwrap() {
-            container["StartedAt"] = self.1.into();
-        }
-        task.to_string().into_bytes()
-    }
-
-    fn stats(&mut self) -> Vec<u8> {
-        self.0.stats()
-    }
-}
-
-#[test]
-fn what_is_sampled_while_a_container_warms_up_is_held_back_and_counted() {
-    // Started in the future: the warm-up outlasts the test.
-    for (started_at, is_held) in [("2050-01-01T00:00:00Z", true), ("2026-01-01T00:00:00Z", false)] {
-        let agent = agent(Shape::Ec2CgroupV2, Cadence::STREAMING, |_| {});
-        let metadata = MetadataEndpoint::start(StartedAt(agent, started_at));
-        let cloudwatch = CloudWatch::start();
-        let more = [("PUBLISH_INTERVAL", "1s"), ("WARMUP", "10s")];
-        let esp = Esp::start(&metadata, &cloudwatch, &more);
-        let start = Instant::now();
-        while metadata.stats_requests() < 6 {
-            assert!(start.elapsed() < SOON);
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        let (status, log) = esp.stop("TERM");
-        assert_eq!(status.code(), Some(0));
-        let held = log.expect("esp stops")["samples_warming_up"].as_u64().unwrap();
-        assert_eq!((held >= 4, cloudwatch.datums().is_empty()), (is_held, is_held), "{}", log.text);
-        assert_eq!(log.text.contains("\"warming up"), is_held, "{}", log.text);
-    }
-}
-
 /// The agent's documents, with a task document that goes bad, and stats that
 /// make the sidecar ask for it.
 struct TaskGoesBad {

@@ -26,3 +26,4 @@ mod sdk_variables;
 mod secrets;
 mod sources;
 mod top;
+mod warm_up;

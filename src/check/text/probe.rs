@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::words::{fact, seconds};
 use crate::check::probe_findings::{
     CgroupFinding, ComparisonFinding, InterfaceFinding, ProbeFinding, ProbedContainer, Proof,
-    Verdict, Who,
+    TierVerdict, Who,
 };
 
 /// What is there at once.
@@ -120,7 +120,7 @@ fn comparison(it: &ComparisonFinding) -> String {
     )
 }
 
-fn verdict(it: &Verdict) -> String {
+fn verdict(it: &TierVerdict) -> String {
     let answer = if it.is_possible { "can be read" } else { "no" };
     fact(it.tier, format!("{answer}: {}", it.what))
 }

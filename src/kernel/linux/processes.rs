@@ -41,15 +41,15 @@ pub(super) struct ProcessList {
     loadavg: Option<File>,
     last_pid: Option<u64>,
     /// In the order of their ids.
-    known: Vec<Known>,
+    known: Vec<KnownProcess>,
     /// The one before.
-    before: Vec<Known>,
+    before: Vec<KnownProcess>,
     age: u32,
 }
 
 /// A process that is there.
 #[derive(Clone, Copy, Debug)]
-struct Known {
+struct KnownProcess {
     pid: i32,
     /// So often it is to be looked at still.
     looks_left: u8,
@@ -144,7 +144,7 @@ impl ProcessList {
     pub(super) fn has_only_the_first_elsewhere(&self) -> bool {
         let own = i32::try_from(process::id()).unwrap_or_default();
         let is_elsewhere =
-            |known: &&Known| !known.is_settled && known.looks_left == 0 && known.pid != own;
+            |known: &&KnownProcess| !known.is_settled && known.looks_left == 0 && known.pid != own;
         let mut elsewhere = self.known.iter().filter(is_elsewhere);
         elsewhere.next().is_some_and(|known| known.pid == FIRST) && elsewhere.next().is_none()
     }
@@ -168,7 +168,7 @@ impl ProcessList {
                 return Listing::TooMany;
             }
             is_sorted &= self.known.last().is_none_or(|last| last.pid < pid);
-            self.known.push(Known { pid, looks_left: LOOKS, is_settled: false });
+            self.known.push(KnownProcess { pid, looks_left: LOOKS, is_settled: false });
         }
         // The kernel lists them so; a recorded tree need not.
         if !is_sorted {

@@ -11,11 +11,11 @@ fn seen(totals: impl IntoIterator<Item = u64>) -> Vec<f64> {
 }
 
 fn pairs(totals: impl IntoIterator<Item = [u64; 2]>) -> Vec<f64> {
-    let mut growth = Growth::default();
+    let mut growth = GrowthWatch::default();
     let mut seen = Vec::new();
     for (second, totals) in (1..).zip(totals) {
         let now = Point { at_ns: second * SECOND, totals };
-        if let Outcome::Grew { since, by } = growth.on_point(now) {
+        if let Grown::Grew { since, by } = growth.on_point(now) {
             seen.push(per_second(by, now.at_ns - since.at_ns)[0]);
         }
     }
@@ -84,7 +84,7 @@ fn a_burst_of_one_value_is_published_once_the_next_value_stands() {
 #[test]
 fn no_byte_of_rare_bursts_is_lost() {
     for (burst, every) in [([50_000_000, 300_000], 3480), ([7, 3_000_000], 1500)] {
-        let mut growth = Growth::default();
+        let mut growth = GrowthWatch::default();
         let (mut totals, mut sum) = ([1_000_000_u64, 600_000], [0; 2]);
         let first = totals;
         for second in 1..8000 {
@@ -92,7 +92,7 @@ fn no_byte_of_rare_bursts_is_lost() {
                 totals[n] += 50 + if second % every == 0 { burst[n] } else { 0 };
             }
             let now = Point { at_ns: second * SECOND, totals };
-            if let Outcome::Grew { by, .. } = growth.on_point(now) {
+            if let Grown::Grew { by, .. } = growth.on_point(now) {
                 sum = [sum[0] + by[0], sum[1] + by[1]];
             }
         }
@@ -105,7 +105,7 @@ fn a_burst_that_looks_like_a_factor_is_left_out_and_counted() {
     // At the start, when there is no rate to compare with; and later. What really
     // came in between blurs the factor.
     for (idle, received) in [(1, 0), (20, 0), (1, 90_000_000), (20, 90_000_000)] {
-        let mut growth = Growth::default();
+        let mut growth = GrowthWatch::default();
         let mut unknown = 0;
         for second in 1..40 {
             let truth = [4_000_000_000 + second * 1000, 3_000_000_000 + second * 700];
@@ -113,9 +113,9 @@ fn a_burst_that_looks_like_a_factor_is_left_out_and_counted() {
             totals[0] += if second <= idle { 0 } else { received };
             let now = Point { at_ns: second * SECOND, totals };
             match growth.on_point(now) {
-                Outcome::Unknown => unknown += 1,
-                Outcome::Grew { by, .. } => assert!(by[0] <= 2000, "{idle} {by:?}"),
-                Outcome::Nothing => {}
+                Grown::Unknown => unknown += 1,
+                Grown::Grew { by, .. } => assert!(by[0] <= 2000, "{idle} {by:?}"),
+                Grown::Nothing => {}
             }
         }
         assert_eq!(unknown, 1, "{idle}");

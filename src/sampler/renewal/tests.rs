@@ -12,7 +12,7 @@ fn renewal(gap: u64, changes: &[u64]) -> (Renewal, Vec<Change>) {
     for second in (0..=last).step_by(usize::try_from(gap).unwrap()) {
         let at_ns = second * SECOND;
         let reading = Some(NewReading { read_ns: at_ns, age_ns: 0 });
-        let answer = Answer { asked_ns: at_ns, at_ns, reading, cadence_ns: None };
+        let answer = AnswerTimes { asked_ns: at_ns, at_ns, reading, cadence_ns: None };
         seen.extend(renewal.on_answer(answer, changes.contains(&second)));
     }
     (renewal, seen)

@@ -56,6 +56,8 @@ pub struct Container {
     pub network_mode: NetworkMode,
     /// Present only with a restart policy.
     pub restart_count: Option<u32>,
+    /// `UNKNOWN`, `HEALTHY` or `UNHEALTHY`; present only with a health check.
+    pub health: Option<String>,
 }
 
 impl Container {
@@ -71,6 +73,7 @@ impl Container {
             limits: Limits::default(),
             network_mode: NetworkMode::Bridge,
             restart_count: None,
+            health: None,
         }
     }
 }
@@ -250,9 +253,16 @@ impl Task {
             .text("CreatedAt", "2025-02-03T04:05:08.300000003Z")
             .text("StartedAt", "2025-02-03T04:05:09.400000004Z")
             .text("Type", &container.kind)
+            .optional("Health", container.health.as_deref().map(health))
             .raw("Networks", networks(container.network_mode))
             .end()
     }
+}
+
+fn health(status: &str) -> String {
+    // Without a result there is no moment of one yet.
+    let since = (status != "UNKNOWN").then(|| quoted("2025-02-03T04:05:39.5Z"));
+    Object::new().text("status", status).optional("statusSince", since).end()
 }
 
 fn networks(mode: NetworkMode) -> String {
@@ -328,6 +338,15 @@ mod tests {
         assert_eq!(app["Limits"]["Memory"], 0);
         assert_eq!(app["DockerId"].as_str().map(str::len), Some(64));
         assert_eq!(app["Networks"][0]["NetworkMode"], "bridge");
+        assert!(app.get("Health").is_none());
+    }
+
+    #[test]
+    fn a_health_check_shows_what_it_said() {
+        let mut task = Task::new(Shape::Fargate, "prod", "web");
+        task = task.with_container("app", Limits::default());
+        task.containers[0].health = Some("HEALTHY".into());
+        assert_eq!(document(&task)["Containers"][0]["Health"]["status"], "HEALTHY");
     }
 
     #[test]

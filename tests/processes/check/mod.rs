@@ -5,6 +5,7 @@ mod aws;
 mod probe;
 mod sources;
 mod waiting;
+mod warm_up;
 
 use std::{
     process::{Output, Stdio},

@@ -59,6 +59,19 @@ fn the_environment_is_of_variables_that_esp_reads_and_accepts() {
 }
 
 #[test]
+fn the_proof_sets_variables_that_esp_reads() {
+    let template = text("examples/proof/proof.yaml");
+    let (_, rest) = template.split_once("Image: !Ref EspImage").unwrap();
+    let (containers, _) = rest.split_once("\n  Service:\n").unwrap();
+    let names = containers.lines().filter_map(|line| line.trim().strip_prefix("- { Name: "));
+    let names: Vec<_> = names.map(|rest| rest.split(',').next().unwrap()).collect();
+    assert_eq!(names.iter().filter(|name| **name == "CONTAINER_NAME").count(), 3);
+    for name in names {
+        assert!(variable::OWN.iter().any(|own| own.name == name), "{name}");
+    }
+}
+
+#[test]
 fn the_container_has_no_rights_and_is_restarted() {
     for example in Example::all() {
         let esp = example.esp();

@@ -233,6 +233,43 @@ fn cloudformation_says_what_the_json_files_say() {
 }
 
 #[test]
+fn the_proof_runs_esp_and_judges_it_as_the_examples_do() {
+    let text = std::fs::read_to_string(path("proof/proof.yaml")).unwrap();
+    let template =
+        Template::from_yaml(&text, &[("EspImage", "esp:1"), ("AWS::StackName", "proof")]);
+    let tasks = template.resources("AWS::ECS::TaskDefinition");
+    let task = with_keys(tasks.values().next().unwrap().clone(), &camel);
+    let esp = container(&task["containerDefinitions"]);
+    let expected = Deployment::expected();
+    for key in [
+        "essential",
+        "restartPolicy",
+        "cpu",
+        "memory",
+        "user",
+        "readonlyRootFilesystem",
+        "linuxParameters",
+    ] {
+        assert_eq!(esp[key], expected.container[key], "{key}");
+    }
+    assert_eq!(task["pidMode"], example("task-definition/fargate-pid-mode.json")["pidMode"]);
+    let alarm = &template.resources("AWS::CloudWatch::Alarm")["EspAlarm"];
+    let of_example = &expected.alarms["web-cpu-high"];
+    for key in [
+        "MetricName",
+        "Statistic",
+        "Period",
+        "EvaluationPeriods",
+        "DatapointsToAlarm",
+        "ComparisonOperator",
+        "Threshold",
+        "TreatMissingData",
+    ] {
+        assert_eq!(alarm[key], of_example[key], "{key}");
+    }
+}
+
+#[test]
 #[ignore = "needs the CDK's template: .ci/examples"]
 fn the_cdk_says_what_the_json_files_say() {
     let file = std::env::var_os("ESP_TEST_CDK_TEMPLATE");

@@ -8,9 +8,9 @@ use super::{
     variable::{self, AWS_SWITCH},
 };
 
-/// Each part as far as it was given.
+/// Each, as far as it was given.
 #[derive(Debug)]
-pub(super) struct Way {
+pub(super) struct Addresses {
     pub(super) endpoint_url: Option<EndpointUrl>,
     pub(super) sts_endpoint_url: Option<EndpointUrl>,
     pub(super) ignores_endpoint_urls: Option<bool>,
@@ -21,7 +21,7 @@ pub(super) struct Way {
     pub(super) no_proxy: Option<String>,
 }
 
-impl Way {
+impl Addresses {
     pub(super) fn read(reader: &mut Reader<'_, impl Lookup + ?Sized>) -> Self {
         let mut url = |variable| {
             let given = reader.named(variable)?;
