@@ -355,5 +355,4 @@ fn unsigned(value: Value<'_, '_>, field: &'static str) -> Result<u64, ReadingErr
 }
 
 #[cfg(test)]
-#[path = "stats/tests.rs"]
 mod tests;

@@ -27,33 +27,11 @@
 //! what it was seen to have used may count once more.)
 
 mod owed;
+mod probe;
 
 use self::owed::Owed;
+pub(super) use self::probe::{Probe, Seen};
 use super::parse::ProcessStat;
-
-/// What is asked of the kernel.
-pub(super) trait Probe {
-    /// A process's CPU clock.
-    type Clock: Copy;
-
-    /// What the process of this clock has used itself, over all its threads, ns.
-    /// `None` if there is no such process.
-    fn own_ns(&mut self, clock: Self::Clock) -> Option<u64>;
-
-    /// What the kernel says of the process that has this id now.
-    fn stat(&mut self, pid: i32) -> Seen;
-}
-
-/// What became of a look at one process.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Seen {
-    /// There is no such process.
-    Gone,
-    /// It could not be looked at this time.
-    Unknown,
-    /// There it is.
-    Stat(ProcessStat),
-}
 
 /// By how much a parent's time of its children may be rounded down, ticks: user and
 /// system time are rounded each.

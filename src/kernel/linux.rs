@@ -11,10 +11,10 @@ mod survey;
 use std::{net::Ipv4Addr, path::Path};
 
 use self::{
-    container::{Container, FOLLOWED_MOST, new_account},
+    container::{Container, FOLLOWED_MAX, new_account},
     files::{ProcessPath, read_once},
     host::{Interface, Machine},
-    processes::{FIRST, LISTED_MOST, Listing, Look, ProcessList, RealProbe, clock, is_gone},
+    processes::{FIRST, LISTED_MAX, Listing, Look, ProcessList, RealProbe, clock, is_gone},
 };
 use super::{
     Finding, KernelReading, MachineReading, NoInterface, NoProcesses,
@@ -26,7 +26,7 @@ use crate::reading::NetworkReading;
 /// A container that was lost is looked for after so many readings, then after twice
 /// as many, and so on up to the second number.
 const LOOK_AFTER: u32 = 5;
-const LOOK_AFTER_MOST: u32 = 640;
+const LOOK_AFTER_MAX: u32 = 640;
 
 /// Longer than what is read of any file that is kept open; of `/proc/stat` on
 /// hundreds of CPUs as well.
@@ -159,7 +159,7 @@ impl Kernel {
         } else if self.containers.iter().any(|container| container.is_lost) {
             self.reads_until_look = self.reads_until_look.saturating_sub(1);
             if self.reads_until_look == 0 {
-                let reads = self.reads_between_looks.saturating_mul(2).min(LOOK_AFTER_MOST);
+                let reads = self.reads_between_looks.saturating_mul(2).min(LOOK_AFTER_MAX);
                 self.look_for_lost_after(reads);
                 self.look_again();
             }
@@ -246,8 +246,8 @@ impl Kernel {
         match self.listing {
             _ if self.list.is_none() => Err(NoProcesses::NoProc),
             Listing::Failed => Err(NoProcesses::NoProc),
-            Listing::TooMany => Err(NoProcesses::TooMany { limit: LISTED_MOST }),
-            _ if container.has_too_many => Err(NoProcesses::TooMany { limit: FOLLOWED_MOST }),
+            Listing::TooMany => Err(NoProcesses::TooMany { limit: LISTED_MAX }),
+            _ if container.has_too_many => Err(NoProcesses::TooMany { limit: FOLLOWED_MAX }),
             _ if !self.is_shared => Err(NoProcesses::NotShared),
             _ if container.account.len() == 0 => Err(NoProcesses::NotVisible),
             _ => Ok(()),

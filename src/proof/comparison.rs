@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 /// So many readings of a container are two renewals.
 const READINGS_NEEDED: usize = 3;
 /// More than a probe takes.
-const VALUES_MOST: usize = 1024;
+const VALUES_MAX: usize = 1024;
 
 /// What was said, for as long as a probe takes.
 #[derive(Debug, Default)]
@@ -102,7 +102,7 @@ fn push(values: &mut Vec<(u64, u64)>, at_ns: u64, total_ns: u64) {
         Some((_, last)) if total_ns < *last => values.clear(),
         _ => {}
     }
-    if values.len() < VALUES_MOST {
+    if values.len() < VALUES_MAX {
         values.push((at_ns, total_ns));
     }
 }

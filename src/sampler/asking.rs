@@ -329,5 +329,4 @@ impl Sampler {
 }
 
 #[cfg(test)]
-#[path = "asking/tests.rs"]
 mod tests;

@@ -260,5 +260,4 @@ impl Accounted {
 }
 
 #[cfg(test)]
-#[path = "cpu/tests.rs"]
 mod tests;

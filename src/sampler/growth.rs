@@ -255,5 +255,4 @@ fn is_confirmed(first: [f64; 2], then: [f64; 2]) -> bool {
 }
 
 #[cfg(test)]
-#[path = "growth/tests.rs"]
 mod tests;

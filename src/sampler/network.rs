@@ -270,5 +270,4 @@ enum Relation {
 }
 
 #[cfg(test)]
-#[path = "network/tests.rs"]
 mod tests;

@@ -355,5 +355,4 @@ impl Renewal {
 }
 
 #[cfg(test)]
-#[path = "renewal/tests.rs"]
 mod tests;

@@ -328,5 +328,4 @@ fn ns(duration: Duration) -> i64 {
 }
 
 #[cfg(test)]
-#[path = "rhythm/tests.rs"]
 mod tests;

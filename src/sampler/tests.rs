@@ -325,5 +325,6 @@ fn a_malformed_document_changes_nothing() {
 
 mod catalogue;
 mod kernel;
+mod networks;
 mod sums;
 mod trouble;

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The processes of one container that are followed at most.
-pub(super) const FOLLOWED_MOST: usize = 512;
+pub(super) const FOLLOWED_MAX: usize = 512;
 
 /// So many of a container's processes are tried as the way to its cgroup.
 const WAYS: usize = 4;
@@ -70,7 +70,7 @@ impl Container {
         };
         self.account.add(clock, stat, &mut probe);
         self.is_own |= u32::try_from(pid) == Ok(process::id());
-        if self.account.len() > FOLLOWED_MOST {
+        if self.account.len() > FOLLOWED_MAX {
             self.give_up();
             self.has_too_many = true;
         }

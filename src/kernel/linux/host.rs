@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// More interfaces than this are not looked at.
-pub(super) const INTERFACES_MOST: usize = 1024;
+pub(super) const INTERFACES_MAX: usize = 1024;
 
 /// An interface whose counters are read.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl Interface {
 pub(super) fn with_macs(sys: &Path, macs: &[&str]) -> Option<Vec<String>> {
     let folder = sys.join("class/net");
     let mut names = Vec::new();
-    for entry in fs::read_dir(&folder).ok()?.take(INTERFACES_MOST) {
+    for entry in fs::read_dir(&folder).ok()?.take(INTERFACES_MAX) {
         let Some(name) = entry.ok().and_then(|entry| entry.file_name().into_string().ok()) else {
             continue;
         };

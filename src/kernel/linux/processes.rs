@@ -19,7 +19,7 @@ use crate::kernel::{
 };
 
 /// More processes than this are not listed each second.
-pub(super) const LISTED_MOST: usize = 4096;
+pub(super) const LISTED_MAX: usize = 4096;
 
 /// The list is read at least each so many readings: a process can also be moved into
 /// a container.
@@ -75,7 +75,7 @@ pub(super) enum Listing {
     Same,
     /// Somebody may have been.
     New,
-    /// There are more than [`LISTED_MOST`].
+    /// There are more than [`LISTED_MAX`].
     TooMany,
     /// It cannot be read.
     Failed,
@@ -164,7 +164,7 @@ impl ProcessList {
             let name = std::str::from_utf8(entry.file_name().to_bytes()).ok();
             let name = name.filter(|name| name.starts_with(|first: char| first.is_ascii_digit()));
             let Some(pid) = name.and_then(|name| name.parse().ok()) else { continue };
-            if self.known.len() == LISTED_MOST {
+            if self.known.len() == LISTED_MAX {
                 return Listing::TooMany;
             }
             is_sorted &= self.known.last().is_none_or(|last| last.pid < pid);

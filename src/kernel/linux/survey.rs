@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 use super::{
     Kernel,
     files::{ProcessPath, read_once},
-    host::{INTERFACES_MOST, with_addresses, with_macs},
+    host::{INTERFACES_MAX, with_addresses, with_macs},
 };
 use crate::kernel::{
     parse::{hierarchies, interface_names, machine_ticks, uptime_s},
@@ -13,7 +13,7 @@ use crate::kernel::{
 };
 
 /// More different cgroups than this are not listed.
-const CGROUPS_MOST: usize = 64;
+const CGROUPS_MAX: usize = 64;
 /// What is shown of a path or a release, characters.
 const TEXT_LONGEST: usize = 300;
 
@@ -52,7 +52,7 @@ impl Kernel {
                 continue;
             };
             let path = cpu_path(bytes).unwrap_or_default();
-            if cgroups.len() < CGROUPS_MOST || cgroups.contains_key(&path) {
+            if cgroups.len() < CGROUPS_MAX || cgroups.contains_key(&path) {
                 *cgroups.entry(path).or_default() += 1;
             }
         }
@@ -61,7 +61,7 @@ impl Kernel {
             let by_mac = with_macs(sys, macs).unwrap_or_default();
             let by_address = with_addresses(addresses).unwrap_or_default();
             survey.interfaces = interface_names(bytes)
-                .take(INTERFACES_MOST)
+                .take(INTERFACES_MAX)
                 .map(text)
                 .map(|name| SeenInterface {
                     has_mac: by_mac.contains(&name),

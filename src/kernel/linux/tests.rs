@@ -164,13 +164,13 @@ fn of_more_processes_than_are_listed_none_is_followed() {
     tree.process(&format!("/docker/{ONE}"));
     let mut kernel = tree.kernel(&[ONE]);
     assert_eq!(read(&mut kernel).len(), 1);
-    for pid in 0..LISTED_MOST {
+    for pid in 0..LISTED_MAX {
         fs::create_dir(tree.proc().join((10_000_000 + pid).to_string())).unwrap();
     }
     tree.new_pid();
     assert_eq!(read(&mut kernel), []);
     let sum = kernel.findings().next().unwrap().sum;
-    assert_eq!(sum, Err(NoProcesses::TooMany { limit: LISTED_MOST }));
+    assert_eq!(sum, Err(NoProcesses::TooMany { limit: LISTED_MAX }));
 }
 
 #[test]

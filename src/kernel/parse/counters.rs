@@ -4,7 +4,7 @@ use super::{lines, number, words};
 use crate::reading::MemoryReading;
 
 /// No more than this can have been counted: 10,000 CPUs for 50 years.
-const MOST_NS: u64 = u64::MAX - 1;
+const NS_MAX: u64 = u64::MAX - 1;
 
 /// A file that holds one number and a line's end: `cpuacct.usage` in ns,
 /// `memory.usage_in_bytes`, `memory.current`.
@@ -17,7 +17,7 @@ pub fn one_number(bytes: &[u8]) -> Option<u64> {
 #[must_use]
 pub fn cpu_stat_ns(bytes: &[u8]) -> Option<u64> {
     let usage = lines(bytes).find_map(|line| line.strip_prefix(b"usage_usec "))?;
-    number(usage)?.checked_mul(1000).filter(|ns| *ns <= MOST_NS)
+    number(usage)?.checked_mul(1000).filter(|ns| *ns <= NS_MAX)
 }
 
 /// `memory.limit_in_bytes` and `memory.max`; `None` for `max`, which is no limit.
