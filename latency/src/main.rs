@@ -4,7 +4,7 @@
 //! A load steps ([`load`]). The container's counter follows; a source shows it ([`source`]);
 //! ESP samples and publishes ([`sidecar`]); CloudWatch takes its time ([`cloudwatch`]); an alarm
 //! is evaluated ([`alarm`]). Others publish the same load ([`rivals`]). What is taken for granted
-//! is in [`assumptions`]. [`real`] is no model: it measures the same against `LocalStack`.
+//! is in [`assumptions`]. `real` is no model: it measures the same against `LocalStack`.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -24,14 +24,18 @@ mod dice;
 mod esp_defaults;
 mod fleet;
 mod load;
+#[cfg(any(test, feature = "real"))]
 mod localstack;
 mod moment;
+#[cfg(feature = "real")]
 mod processes;
 mod race;
+#[cfg(feature = "real")]
 mod real;
 mod rivals;
 mod show_fleet;
 mod show_race;
+#[cfg(feature = "real")]
 mod show_real;
 mod show_sweep;
 mod show_week;
@@ -47,6 +51,7 @@ use arguments::{Arguments, Command, USAGE};
 fn main() -> ExitCode {
     // The run against LocalStack, and the processes that it is made of.
     let words: Vec<_> = std::env::args().skip(1).collect();
+    #[cfg(feature = "real")]
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["real", ..] => return show_real::show(&words[1..]),
         [processes::LOAD_ARGUMENT] => return processes::load(),

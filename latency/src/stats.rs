@@ -32,6 +32,7 @@ impl Latencies {
 
     /// The values in their order, once sorted, with how often each came. Those no further apart
     /// than this are one.
+    #[cfg(any(test, feature = "real"))]
     pub(crate) fn distinct(&self, apart_s: f64) -> Vec<(f64, usize)> {
         let mut values: Vec<(f64, usize)> = Vec::new();
         for &seconds in &self.seconds {
