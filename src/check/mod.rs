@@ -1,7 +1,7 @@
 //! `esp check`: what the sidecar sees and would do, and how to correct what is wrong.
 //! It polls, samples, addresses and sends with the sidecar's own code; what is here
-//! is the order of the questions and the words. What is found is in `findings`, how
-//! it looks in `text`.
+//! is the order of the questions (`steps`) and the words. What is found is in `findings`,
+//! how it looks in `text`.
 //!
 //! Whatever hangs, it ends: each question has its time, and all have 90 s.
 

@@ -1,5 +1,5 @@
-//! Memory: which part of a container's usage counts, and what it comes to. Pure:
-//! a reading in, bytes and percentages out.
+//! Memory: which part of a container's usage counts, what it comes to, and who read it
+//! last. Pure: a reading in, bytes and percentages out.
 
 use crate::{reading::MemoryReading, time::Timestamp};
 

@@ -8,7 +8,8 @@
 //! in `sums`. Which containers are measured is decided in `places`, and when the task
 //! document has to be read again in `task_pace`. When a container's next reading is due
 //! is learned in `rhythm`; when the endpoint is asked is decided in `asking`, and when
-//! the kernel is read in `watching`.
+//! the kernel is read in `watching`. When it is said that a metric does not come is
+//! decided in `review`.
 
 pub mod asking;
 pub mod basis;

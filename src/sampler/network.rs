@@ -1,6 +1,7 @@
-//! The network: bytes received and sent, by one container or, on awsvpc, by the task
-//! as a whole. There each container is told the task's counters, so they are counted
-//! once, from one source, and they are renewed by a clock of their own (`renewal`).
+//! The network of an awsvpc task, which its containers share: bytes received and sent by
+//! the task as a whole. Each container is told the task's counters, so they are counted
+//! once, from one source, and they are renewed by a clock of their own (`renewal`). A
+//! network that is a container's own is in `container`.
 
 use std::time::Instant;
 

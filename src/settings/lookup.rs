@@ -1,5 +1,5 @@
 //! Where the text of a variable comes from: the environment, flags, or a test's
-//! table. Only [`Environment`] reads the environment.
+//! table. Only [`Environment`] asks for the process's own.
 
 use super::{Variable, environment, variable};
 

@@ -1,7 +1,10 @@
 //! The configuration: text in, checked values out. The table of variables is in
 //! `variable`, what one variable may hold in `kind`, what several may hold together
-//! in `together`, what the AWS SDK reads besides in `sdk`. Only `Environment` reads
+//! in `together`, what the AWS SDK reads besides in `sdk`. Only `environment` reads
 //! the environment, and nothing opens a file.
+//!
+//! What the program says of itself is here as well: the help, the version and the exit
+//! codes.
 
 mod addresses;
 mod capacity;
