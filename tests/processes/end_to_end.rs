@@ -140,8 +140,10 @@ fn on_fargate_a_sample_is_sent_when_it_arrives() {
         &request.authorization,
         Authorization::WellFormed { region, .. } if region == "eu-west-1"
     )));
+    // Near 3 s, neither the second of the polls nor Fargate's ten. A busy machine renews the
+    // sample late, and the cadence is then what the samples' own times say.
     let cadence_ms = log.expect("measuring")["cadence_ms"].as_u64().unwrap();
-    assert!((2700..3300).contains(&cadence_ms), "{cadence_ms}");
+    assert!((2000..4000).contains(&cadence_ms), "{cadence_ms}");
 }
 
 #[test]
