@@ -1,7 +1,7 @@
-//! The README's first command: everything that ESP needs, on this machine and in
-//! two minutes. A task metadata endpoint, a process that is really busy now and
-//! then, the real sidecar, a CloudWatch with two alarms, and a live plot of what
-//! it received. No network, no Docker, no AWS account.
+//! The README's first command: it shows ESP on this machine in two minutes. It starts
+//! stand-ins for the task metadata endpoint and for CloudWatch with two alarms, a process
+//! that is busy for a while, and the real sidecar. It plots what CloudWatch receives. It
+//! needs no network, no Docker and no AWS account.
 //!
 //! The sidecar and the busy process are this program too, started again.
 //!
@@ -142,7 +142,7 @@ fn run(docker: Option<&str>) -> ExitCode {
             ExitCode::FAILURE
         }
         Err(error) => {
-            eprintln!("demo: the sidecar cannot be waited for: {error}");
+            eprintln!("demo: cannot wait for the sidecar: {error}");
             ExitCode::FAILURE
         }
     }
@@ -169,7 +169,7 @@ fn introduce(settings: &Settings, metadata: &str, cloudwatch: &str, docker: Opti
     println!("  task metadata endpoint  {metadata}");
     println!("  CloudWatch              {cloudwatch}");
     match docker {
-        Some(name) => println!("  container               {name}, of the local Docker engine"),
+        Some(name) => println!("  container               {name}, on the local Docker engine"),
         None => println!("  container               web: a process, busy from 25 s to 80 s"),
     }
     println!("  task limit              {TASK_VCPU} vCPU, which is 100 % of CPUUtilization");
@@ -248,8 +248,7 @@ fn point(datum: &Datum, started: Started) -> (f64, f64) {
     (started.seconds_to(datum.timestamp_ms), datum.values.first().copied().unwrap_or(0.0))
 }
 
-/// The moment after a period's end at which an alarm is evaluated: late enough
-/// for the offset that ESP spreads its requests by, at most 2 s.
+/// When an alarm is evaluated: 2.5 s after the end of a period.
 fn next_period(now: SystemTime) -> SystemTime {
     const LATENESS: Duration = Duration::from_millis(2500);
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(LATENESS);

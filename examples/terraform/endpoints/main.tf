@@ -1,5 +1,5 @@
-# AWS services inside a VPC: the way to them from subnets without a NAT gateway. A
-# VPC has at most one endpoint of each service with private DNS.
+# Endpoints of AWS services in a VPC, for subnets without a NAT gateway. A VPC can have
+# only one endpoint with private DNS for each service.
 
 resource "aws_security_group" "endpoints" {
   name_prefix = "endpoints-"
@@ -31,12 +31,12 @@ resource "aws_vpc_endpoint" "interface" {
   subnet_ids         = var.subnet_ids
   security_group_ids = [aws_security_group.endpoints.id]
 
-  # The usual host name then leads here, and ESP needs no setting. The VPC needs
-  # DNS resolution and DNS host names for it.
+  # The usual host name then resolves to this endpoint, so ESP needs no setting. For
+  # this, DNS resolution and DNS host names must be on in the VPC.
   private_dns_enabled = true
 }
 
-# The registry keeps the layers of images in S3. This kind of endpoint is free.
+# The registry keeps the layers of images in S3. A gateway endpoint costs nothing.
 resource "aws_vpc_endpoint" "s3" {
   count = length(var.route_table_ids) > 0 ? 1 : 0
 

@@ -9,13 +9,13 @@ variable "vpc_id" {
 }
 
 variable "services" {
-  description = "The services to create an interface endpoint for. ESP needs monitoring. A task in a subnet without any other way out also needs logs, ecr.api and ecr.dkr, and route_table_ids."
+  description = "The services to create an interface endpoint for. ESP needs monitoring. If the subnets have no other way out, tasks also need logs, ecr.api and ecr.dkr, and route_table_ids."
   type        = list(string)
   default     = ["monitoring"]
 }
 
 variable "route_table_ids" {
-  description = "Route tables of the tasks' subnets. They get a gateway endpoint for S3, which holds the layers of images. Empty creates none."
+  description = "Route tables of the tasks' subnets. They get a gateway endpoint for S3, which has the layers of images. If the list is empty, none is created."
   type        = list(string)
   default     = []
 }

@@ -4,7 +4,7 @@ terraform {
   required_providers {
     aws = {
       source = "hashicorp/aws"
-      # Earlier ones drop restartPolicy from a container's definition without a warning.
+      # Earlier versions drop restartPolicy from a container's definition without a warning.
       version = ">= 5.80"
     }
   }

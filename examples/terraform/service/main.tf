@@ -116,7 +116,7 @@ resource "aws_ecs_service" "web" {
   ]
 
   lifecycle {
-    # Or every apply would undo the scaling.
+    # Otherwise every apply would undo the scaling.
     ignore_changes = [desired_count]
   }
 }

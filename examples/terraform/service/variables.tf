@@ -4,7 +4,7 @@ variable "region" {
 }
 
 variable "cluster_name" {
-  description = "An ECS cluster that exists."
+  description = "The name of an existing ECS cluster."
   type        = string
 }
 
@@ -19,7 +19,7 @@ variable "subnet_ids" {
 }
 
 variable "web_image" {
-  description = "The image of the container to measure; it listens on port 8080."
+  description = "The image of the container to measure. It must listen on port 8080."
   type        = string
 }
 

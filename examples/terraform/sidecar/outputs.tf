@@ -1,7 +1,7 @@
 output "container_definition" {
   description = "The container, for the task definition's list: jsonencode([local.web, module.esp.container_definition])."
   value       = local.container_definition
-  # Whatever uses it is created after the permission, so no task starts without.
+  # Resources that use this output are created after the permission, so every task has it.
   depends_on = [aws_iam_role_policy.publish]
 }
 
