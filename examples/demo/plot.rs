@@ -74,8 +74,9 @@ fn lines(points: &[(f64, f64)], elapsed: f64, events: &[String]) -> Vec<String> 
     for (seconds, value) in points {
         rows[row(*value, top)][column(*seconds)] = '█';
     }
-    let mut lines =
-        vec![format!("CPUUtilization, % of the task's CPU, as CloudWatch received it ({elapsed:.0} s)")];
+    let mut lines = vec![format!(
+        "CPUUtilization, % of the task's CPU, as CloudWatch received it ({elapsed:.0} s)"
+    )];
     for (number, cells) in rows.iter().enumerate() {
         #[expect(clippy::cast_precision_loss, reason = "a row number")]
         let value = top * (HEIGHT - 1 - number) as f64 / (HEIGHT - 1) as f64;

@@ -56,7 +56,7 @@ impl<W: World> Check<'_, W> {
         if let Some(region) = region {
             self.cloudwatch(Destination { region, dimensions }, publish).await;
         } else if publish && !has_requests {
-            let what = "no datapoint was sent: OUTPUT has no cloudwatch".to_owned();
+            let what = "no datapoint was sent: OUTPUT does not contain cloudwatch".to_owned();
             self.warn(Step::Publish, what, "leave --publish out".to_owned());
             self.output.part(&self.findings, Step::Publish);
         }

@@ -98,14 +98,13 @@ impl CommandLine {
             }
         }
         if let Order::Check { publish: true, offline: true, .. } = line.order {
-            let problem = "--publish sends a datapoint and --offline asks nobody: give only one";
+            let problem = "--publish opens connections and --offline opens none: give only one";
             return Err(problem.into());
         }
         if let Order::Check { publish, offline, source: true, .. } = line.order
             && (publish || offline)
         {
-            let problem =
-                "--source looks at the kernel alone: give it without --publish and --offline";
+            let problem = "--source makes another report: give it without --publish and --offline";
             return Err(problem.into());
         }
         Ok(line)
@@ -247,11 +246,11 @@ mod tests {
             (&["--offline"], "invalid option '--offline'"),
             (
                 &["check", "--offline", "--publish"],
-                "--publish sends a datapoint and --offline asks nobody: give only one",
+                "--publish opens connections and --offline opens none: give only one",
             ),
             (
                 &["check", "--offline", "--source"],
-                "--source looks at the kernel alone: give it without --publish and --offline",
+                "--source makes another report: give it without --publish and --offline",
             ),
             (&["--source"], "missing argument for option '--source'"),
             (&["health", "--region", "x"], "invalid option '--region'"),

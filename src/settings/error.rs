@@ -47,10 +47,10 @@ impl fmt::Display for SettingsError {
             }
             Self::NoEndpoint => write!(
                 f,
-                "{} is not set: esp runs inside an ECS task, where ECS sets it (EC2 agent 1.39 or \
-                 later, Fargate platform 1.4 or later); to try it elsewhere, run \
-                 `cargo run --example demo` in its repository, or check a configuration \
-                 with `esp check --offline`",
+                "{} is not set: run esp in an ECS task, where ECS sets it (EC2 agent 1.39 or \
+                 later, Fargate platform 1.4 or later). To try esp elsewhere, run \
+                 `cargo run --example demo` in its repository. To check only a configuration, run \
+                 `esp check --offline`",
                 variable::ENDPOINT.name
             ),
             Self::Invalid { name, value, expected } => {

@@ -40,30 +40,31 @@ pub type Meaning = (u8, &'static str);
 /// The codes of the sidecar, besides 128 and the number of a signal.
 pub const OF_SIDECAR: [Meaning; 4] = [
     (0, "ended by SIGTERM or SIGINT"),
-    (USAGE, "the configuration cannot work"),
-    (SOFTWARE, "a fault of ESP's own; the last line of the log names it"),
+    (USAGE, "the configuration is wrong"),
+    (SOFTWARE, "a fault in ESP; the last line of the log names it"),
     (OS_ERROR, "the system refuses a signal handler or a file descriptor"),
 ];
 
 /// The sidecar's code after a second signal.
-pub const AFTER_SECOND_SIGNAL: (&str, &str) = ("128 + n", "ended by a second signal, of number n");
+pub const AFTER_SECOND_SIGNAL: (&str, &str) =
+    ("128 + n", "ended by a second signal; n is its number");
 
 /// The codes of `esp check`.
 pub const OF_CHECK: [Meaning; 7] = [
     (0, "ready"),
-    (USAGE, "the configuration cannot work"),
-    (UNAVAILABLE, "no answer from the metadata endpoint, or with --publish from CloudWatch"),
-    (SOFTWARE, "a fault of ESP's own"),
+    (USAGE, "the configuration is wrong"),
+    (UNAVAILABLE, "no answer from the metadata endpoint or, with --publish, from CloudWatch"),
+    (SOFTWARE, "a fault in ESP"),
     (OS_ERROR, "the system refuses a file descriptor"),
-    (TEMPORARY, "temporary, try again: no sample yet, throttled, a server's error"),
-    (NO_PERMISSION, "no credentials, or a role or a permission is refused"),
+    (TEMPORARY, "temporary, try again: no sample yet, a throttled request, or a server's error"),
+    (NO_PERMISSION, "no credentials, or AWS refuses a role or a permission"),
 ];
 
 /// The codes of `esp health`.
 pub const OF_HEALTH: [Meaning; 3] = [
     (0, "healthy"),
     (UNHEALTHY, "unhealthy, or no answer within a second"),
-    (USAGE, "ECS_CONTAINER_METADATA_URI_V4 is not set, or is not a URI"),
+    (USAGE, "ECS_CONTAINER_METADATA_URI_V4 is not set or not valid"),
 ];
 
 /// The codes of `esp top`.

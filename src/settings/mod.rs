@@ -302,7 +302,7 @@ fn read_name(
     if name != given.text {
         let (variable, text, name) = (&given.name, &given.text, name);
         reader.warn(SettingsWarning::new(
-            format!("{variable}={text:?} is an ARN; the name in it, {name:?}, is used"),
+            format!("{variable}={text:?} is an ARN; ESP uses the name in it, {name:?}"),
             format!("set {variable} to {name}"),
         ));
     }

@@ -76,6 +76,6 @@ pub(super) fn is_region(text: &str) -> bool {
 }
 
 pub(super) fn region_expected() -> String {
-    "the name of an AWS Region (for FIPS endpoints the Region and AWS_USE_FIPS_ENDPOINT=true)"
+    "the name of an AWS Region (for its FIPS endpoint also set AWS_USE_FIPS_ENDPOINT=true)"
         .to_owned()
 }

@@ -111,8 +111,8 @@ const APP_ID: Kind = Kind::Text {
 const SWITCH: Kind = Kind::Choice(&words(&AWS_SWITCH));
 const IP_VERSION: Kind = Kind::Choice(&["IPv4", "IPv6"]);
 
-const RETRIES: &str = "ESP decides itself when a request is repeated";
-const COMPRESSION: &str = "ESP decides itself what is compressed";
+const RETRIES: &str = "ESP itself decides when it repeats a request";
+const COMPRESSION: &str = "ESP itself decides what it compresses";
 
 use Treatment::{Checked, Documented, Harmless, Replaced, Unused};
 

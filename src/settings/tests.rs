@@ -53,11 +53,15 @@ fn an_error_names_variable_value_and_expectation() {
     for (more, message) in [
         (
             ("CONTAINER_NAME", ""),
-            "CONTAINER_NAME is not set: expected the name of a container in the task definition, several separated by commas, or * for all except those that AWS adds, e.g. web",
+            "CONTAINER_NAME is not set: expected the name of a container in the task definition, \
+             several names separated by commas, or * for all containers except those that AWS \
+             adds, e.g. web",
         ),
         (
             ("CONTAINER_NAME", "my web"),
-            "CONTAINER_NAME=\"my web\" is not valid: expected the name of a container in the task definition, several separated by commas, or * for all except those that AWS adds, e.g. web",
+            "CONTAINER_NAME=\"my web\" is not valid: expected the name of a container in the task \
+             definition, several names separated by commas, or * for all containers except those \
+             that AWS adds, e.g. web",
         ),
         (
             ("NAMESPACE", "AWS/ECS"),
@@ -65,11 +69,11 @@ fn an_error_names_variable_value_and_expectation() {
         ),
         (
             ("REGION", "Ireland"),
-            "REGION=\"Ireland\" is not valid: expected the name of an AWS Region (for FIPS endpoints the Region and AWS_USE_FIPS_ENDPOINT=true), e.g. eu-west-1",
+            "REGION=\"Ireland\" is not valid: expected the name of an AWS Region (for its FIPS endpoint also set AWS_USE_FIPS_ENDPOINT=true), e.g. eu-west-1",
         ),
         (
             ("AWS_REGION", "x.example.com"),
-            "AWS_REGION=\"x.example.com\" is not valid: expected the name of an AWS Region (for FIPS endpoints the Region and AWS_USE_FIPS_ENDPOINT=true), e.g. eu-west-1",
+            "AWS_REGION=\"x.example.com\" is not valid: expected the name of an AWS Region (for its FIPS endpoint also set AWS_USE_FIPS_ENDPOINT=true), e.g. eu-west-1",
         ),
         (
             ("SERVICE_NAME", "wéb"),
@@ -232,7 +236,7 @@ fn cluster_and_service_may_be_given_by_their_arns() {
                 let DimensionOverrides { cluster_name, service_name } = settings.overrides;
                 assert_eq!(cluster_name.or(service_name).as_deref(), Some(expected), "{arn}");
                 let what =
-                    format!("{name}={arn:?} is an ARN; the name in it, {expected:?}, is used");
+                    format!("{name}={arn:?} is an ARN; ESP uses the name in it, {expected:?}");
                 assert_eq!(settings.warnings[0].what, what);
                 assert_eq!(settings.warnings[0].next, format!("set {name} to {expected}"));
             }

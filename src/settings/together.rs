@@ -65,8 +65,7 @@ impl Intervals {
             && sends_requests(outputs)
         {
             let expected = format!(
-                "at most {}, which is {}: samples that wait longer than that are dropped before \
-                 they are sent",
+                "at most {}, which is {}, because ESP drops samples that wait longer",
                 BUFFER.name,
                 format_duration(buffer)
             );
@@ -110,7 +109,7 @@ pub(super) fn store(
         let longest = format_duration(load.longest_kept());
         reader.warn(SettingsWarning::new(
             format!(
-                "{}={} is cut to {longest}: {polled} fill {room} within that time",
+                "{}={} is reduced to {longest}, because {polled} fill {room} within that time",
                 BUFFER.name,
                 format_duration(buffer)
             ),
@@ -133,7 +132,8 @@ pub(super) fn requests(
     if sends_requests(outputs) && coming > samples_per_second.saturating_mul(60) {
         let expected = format!(
             "a longer interval, or fewer containers, metrics or sets of dimensions: {} samples every \
-             {} in {} sets of dimensions are more than a request a second of {} values can carry",
+             {} in {} sets of dimensions are more than ESP can send, which is one request a second \
+             with {} values",
             load.samples_per_poll,
             format_duration(load.sample_interval),
             sets.count(),
@@ -157,8 +157,8 @@ pub(super) fn dimensions(
         && let Some(bad) = sets.constants().find(|name| !limits::is_emf_dimension_name(name))
     {
         let expected = format!(
-            "names of at most {} characters that are not the name of a metric, because of \
-             OUTPUT=emf; {bad:?} is not such a name",
+            "names of at most {} characters that are not the name of a metric, because OUTPUT \
+             contains emf; {bad:?} is not allowed",
             limits::EMF_DIMENSION_NAME_CHARACTERS
         );
         reader.conflict(&DIMENSIONS, expected);
@@ -172,7 +172,7 @@ pub(super) fn dimensions(
     let names = names.into_iter().map(Metric::name).collect::<Vec<_>>().join(", ");
     let no_set = "a set without ContainerName, because task-level metrics have no container";
     if all_of_task && !names.is_empty() {
-        reader.conflict(&DIMENSIONS, format!("{no_set}: {} asks for {names} only", METRICS.name));
+        reader.conflict(&DIMENSIONS, format!("{no_set}: {} contains only {names}", METRICS.name));
     } else if !names.is_empty() {
         reader.warn(SettingsWarning::new(
             format!(
@@ -260,7 +260,7 @@ pub(super) fn adaptive(
         let (interval, publish) = (PUBLISH_INTERVAL.name, format_duration(publish));
         reader.warn(SettingsWarning::new(
             format!("{name}={text:?} has no effect, because {interval} is {publish}"),
-            "leave it out, or publish less often",
+            "leave it out, or set PUBLISH_INTERVAL to a longer time",
         ));
     }
 }
@@ -272,8 +272,9 @@ pub(super) fn without_effect(
     health_requires_publish: Option<bool>,
 ) {
     let Some(outputs) = outputs else { return };
-    let no_emf = (!outputs.has_emf()).then(|| format!("{} has no emf", OUTPUT.name));
-    let no_requests = (!outputs.cloudwatch).then(|| format!("{} has no cloudwatch", OUTPUT.name));
+    let no_emf = (!outputs.has_emf()).then(|| format!("{} does not contain emf", OUTPUT.name));
+    let no_requests =
+        (!outputs.cloudwatch).then(|| format!("{} does not contain cloudwatch", OUTPUT.name));
     let no_health = (health_requires_publish == Some(false))
         .then(|| format!("{} is off", HEALTH_REQUIRES_PUBLISH.name));
     for (variable, reason) in [

@@ -24,7 +24,10 @@ impl EndpointUrl {
     /// refuses both with each request.
     pub(crate) fn instead_of_switch(&self) -> String {
         let Self { variable, .. } = self;
-        format!("false together with {variable}: name the whole address there, or leave it out")
+        format!(
+            "false, because {variable} is set: put the FIPS or dual-stack address there, or remove \
+             {variable}"
+        )
     }
 }
 

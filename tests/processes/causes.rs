@@ -230,9 +230,9 @@ fn endpoint_that_cannot_be_used_is_not_blamed_on_the_role() {
     assert_eq!(code, 64, "{text}");
     assert!(
         text.contains(
-            "\n  failed   AWS_USE_FIPS_ENDPOINT=\"true\" is not valid: expected false together with \
-             AWS_ENDPOINT_URL: name the whole address there, or leave it out\n  do       correct it; esp \
-             --help has every variable with an example\n"
+            "\n  failed   AWS_USE_FIPS_ENDPOINT=\"true\" is not valid: expected false, because \
+             AWS_ENDPOINT_URL is set: put the FIPS or dual-stack address there, or remove \
+             AWS_ENDPOINT_URL\n  do       correct it; esp --help has every variable with an example\n"
         ),
         "{text}"
     );

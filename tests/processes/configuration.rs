@@ -34,7 +34,7 @@ fn one_error_is_one_line_that_names_variable_value_and_expectation() {
         (
             "ECS_CONTAINER_METADATA_URI_V4",
             "",
-            "ECS_CONTAINER_METADATA_URI_V4 is not set: esp runs inside an ECS task",
+            "ECS_CONTAINER_METADATA_URI_V4 is not set: run esp in an ECS task",
         ),
         (
             "ECS_CONTAINER_METADATA_URI_V4",
@@ -170,7 +170,7 @@ fn offline_check_needs_no_endpoint_and_says_what_goes_where() {
         "  dimensions        Stage=prod\n",
         "                    and ContainerName, for values of a container\n",
         "  endpoint          http://127.0.0.1:1/v4/x\n",
-        "cluster/shop\" is an ARN; the name in it, \"shop\", is used\n",
+        "cluster/shop\" is an ARN; ESP uses the name in it, \"shop\"\n",
         "  do       set CLUSTER_NAME to shop\n",
     ] {
         assert!(text.contains(line), "no {line:?} in\n{text}");
@@ -220,7 +220,7 @@ fn offline_check_gives_json_and_cannot_publish() {
     for arguments in [["check", "--offline", "--publish"], ["check", "--publish", "--offline"]] {
         assert_eq!(
             refused(&[], &arguments),
-            ["esp: --publish sends a datapoint and --offline asks nobody: give only one; see esp \
+            ["esp: --publish opens connections and --offline opens none: give only one; see esp \
               --help"]
         );
     }

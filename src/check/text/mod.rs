@@ -65,7 +65,7 @@ pub(super) fn end(findings: &Findings) -> String {
         None => format!("\nReady: exit code {code}\n"),
         Some(problem) => {
             let reason = match findings.reason {
-                Reason::Ready | Reason::Configuration => "the configuration cannot work",
+                Reason::Ready | Reason::Configuration => "the configuration is wrong",
                 Reason::Unavailable => "unavailable",
                 Reason::Temporary => "temporary, try again",
                 Reason::Permission => "permission",

@@ -12,17 +12,17 @@ const WIDTH: usize = 80;
 pub(super) fn program() -> String {
     let mut text = fill(
         0,
-        "ESP, the ECS Stats Plotter: publishes the CPUUtilization of containers of its ECS \
-         task, and the other metrics in METRICS, to CloudWatch as high-resolution metrics, so \
-         that a 10-second alarm can scale the service.",
+        "ESP, the ECS Stats Plotter, is a sidecar for Amazon ECS. It publishes metrics of the \
+         containers of its task to CloudWatch, such as CPUUtilization, with a resolution of one \
+         second, so that a 10-second alarm can scale the service.",
     );
     text += "\nUsage:\n";
     for (command, what) in [
         ("esp [FLAGS]", "run the sidecar until SIGTERM"),
         ("esp check [FLAGS]", "check the setup, print a report and exit"),
-        ("esp check --offline [FLAGS]", "check the configuration alone, e.g. in CI"),
-        ("esp check --source [FLAGS]", "what can be read from the kernel here"),
-        ("esp health", "ask a running sidecar for its health"),
+        ("esp check --offline [FLAGS]", "check only the configuration, e.g. in CI"),
+        ("esp check --source [FLAGS]", "report what ESP can read from the kernel"),
+        ("esp health", "ask the running sidecar for its health"),
         ("esp top", "show the containers of the task live"),
     ] {
         let _ = writeln!(text, "  {command:<28} {what}");
@@ -30,29 +30,31 @@ pub(super) fn program() -> String {
     text += "\n";
     text += &fill(
         0,
-        "esp check --help, esp health --help and esp top --help say more. In a task definition the \
-         variables are set like this:",
+        "For more, run esp check --help, esp health --help or esp top --help. This is how a task \
+         definition sets variables:",
     );
     text += "\n  \"environment\": [{\"name\": \"CONTAINER_NAME\", \"value\": \"web\"},\n";
     text += "                  {\"name\": \"NAMESPACE\", \"value\": \"Shop\"}]\n\nVariables:\n";
     text += &fill(
         2,
-        "Each is also a flag. The flag overrides the variable. An empty value counts as not set.",
+        "Each variable is also a flag. The flag overrides the variable. An empty value counts as \
+         not set.",
     );
     for variable in variable::OWN {
         add(&mut text, variable);
     }
-    text += "\nAlso read:\n";
+    text += "\nESP also reads these variables, which have no flag:\n";
     for variable in variable::FOREIGN {
         add(&mut text, variable);
     }
     text += "\n";
     text += &fill(
         2,
-        "And what the AWS SDKs read for credentials: environment, profile, web identity, the task \
-         role's endpoint, instance metadata.",
+        "ESP finds credentials as the AWS SDKs do: in the environment, a profile, a web identity, \
+         the task role's endpoint or instance metadata.",
     );
-    text += "\nOther flags:\n  -h, --help     this text\n  -V, --version  the version\n";
+    text +=
+        "\nOther flags:\n  -h, --help     print this text\n  -V, --version  print the version\n";
     add_exit_codes(&mut text, &exit::OF_SIDECAR);
     let (code, meaning) = exit::AFTER_SECOND_SIGNAL;
     let _ = writeln!(text, "  {code}  {meaning}");
@@ -63,40 +65,42 @@ pub(super) fn program() -> String {
 pub(super) fn check() -> String {
     let mut text = fill(
         0,
-        "Says what the sidecar sees and would do with this configuration: the endpoint, the task, \
-         its containers, the Region and the dimensions, a real value of each metric and what its \
-         100 % is, and where the credentials come from. Each problem comes with what to do about \
-         it. The check waits for two new samples of each container, as long as the cadence that it \
-         sees needs: two seconds on EC2, up to 22 s on Fargate. It takes at most 90 s.",
+        "Checks the setup and prints a report: the endpoint, the task, its containers, the Region, \
+         the dimensions, a real value of each metric and what 100 % of it is, and where the \
+         credentials come from. The report says what to do about each problem. The check waits for \
+         two new samples of each container, which takes two seconds on EC2 and up to 22 s on \
+         Fargate. It takes at most 90 s.",
     );
     text += "\nUsage: esp check [--publish | --offline | --source] [--json] [FLAGS]\n\n";
     for (flag, what) in [
-        ("--publish", "also send one sample of one metric to CloudWatch, in the namespace"),
-        ("--offline", "check the configuration alone; nobody is asked, no file is opened"),
-        ("--source", "what of the kernel can be read here, for an issue; without a value"),
-        ("--json", "one JSON document in place of the text, at the end"),
+        ("--publish", "also send one sample of one metric to CloudWatch"),
+        ("--offline", "check only the configuration; open no connection and no file"),
+        ("--source", "report what ESP can read from the kernel; takes no value"),
+        ("--json", "print one JSON document at the end, instead of the text"),
     ] {
         let _ = writeln!(text, "  {flag:<10} {what}");
     }
     text += "\n";
     text += &fill(
         0,
-        "The variables and flags are the sidecar's: see esp --help. To check a task definition, run \
-         the task once with this command override; the report is in the sidecar's log:",
+        "The check has the same variables and flags as the sidecar: see esp --help. To check a task \
+         definition, run the task once with this override. The report is in the log of the \
+         sidecar's container:",
     );
     text += "\n  \"containerOverrides\": [{\"name\": \"esp\", \"command\": [\"check\", \"--publish\"]}]\n\n";
     text += &fill(
         0,
-        "With --offline it runs anywhere, for example in CI with the variables of a task \
-         definition: ECS_CONTAINER_METADATA_URI_V4 need not be set, and the exit code is 0 or 64.",
+        "With --offline, the check runs anywhere, for example in CI with the variables of a task \
+         definition. It does not need ECS_CONTAINER_METADATA_URI_V4. Its exit code is 0 or 64.",
     );
     text += "\n";
     text += &fill(
         0,
-        "--source without a value is a probe to be pasted into an issue: kernel, cgroups, processes, \
-         interfaces, and what the endpoint says beside them over two renewals. Ids are shortened, \
-         containers have numbers, and nothing of the environment is shown. (--source auto is the \
-         variable SOURCE.) It asks neither for credentials nor CloudWatch.",
+        "--source without a value makes a report to paste into an issue: the kernel, cgroups, \
+         processes and interfaces, and what the endpoint reports at the same time, over two new \
+         samples. The report shortens ids, numbers the containers, and shows nothing of the \
+         environment. It needs no credentials and does not connect to CloudWatch. (With a value, \
+         as in --source auto, the flag sets the variable SOURCE.)",
     );
     add_exit_codes(&mut text, &exit::OF_CHECK);
     text
@@ -106,17 +110,17 @@ pub(super) fn check() -> String {
 pub(super) fn health() -> String {
     let mut text = fill(
         0,
-        "Asks the sidecar that runs in this container for its health, and prints its answer, one \
-         line. For the task definition's health check, in an image without a shell:",
+        "Asks the sidecar in this container for its health, and prints the answer in one line. It \
+         is for the health check in the task definition:",
     );
     text += "\n  \"healthCheck\": {\"command\": [\"CMD\", \"/esp\", \"health\"]}\n\n";
     text += &fill(
         0,
-        "Healthy means that the endpoint answered within the last 3 x SAMPLE_INTERVAL + 60 s; the \
-         start counts as an answer. With HEALTH_REQUIRES_PUBLISH=on it also means that CloudWatch \
-         accepted a request within HEALTH_MAX_AGE. The sidecar reads those variables; this command \
-         reads ECS_CONTAINER_METADATA_URI_V4 alone, by which it finds the sidecar of its task. It \
-         waits at most one second.",
+        "Healthy means that the endpoint answered within the last 3 x SAMPLE_INTERVAL + 60 s. The \
+         start counts as an answer. With HEALTH_REQUIRES_PUBLISH=on, it also means that CloudWatch \
+         accepted a request within HEALTH_MAX_AGE. The sidecar reads these variables. This command \
+         reads only ECS_CONTAINER_METADATA_URI_V4, to find the sidecar of its task. It waits at \
+         most one second.",
     );
     text += "\nUsage: esp health\n";
     add_exit_codes(&mut text, &exit::OF_HEALTH);

@@ -75,8 +75,8 @@ fn address_of_ones_own_is_neither_fips_nor_dual_stack() {
         assert_eq!(
             errors(&[url, (name, "true")]),
             [format!(
-                "{name}=\"true\" is not valid: expected false together with AWS_ENDPOINT_URL: name \
-                 the whole address there, or leave it out"
+                "{name}=\"true\" is not valid: expected false, because AWS_ENDPOINT_URL is set: \
+                 put the FIPS or dual-stack address there, or remove AWS_ENDPOINT_URL"
             )]
         );
         for others in [

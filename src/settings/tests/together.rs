@@ -60,8 +60,8 @@ fn samples_do_not_wait_longer_than_the_buffer_keeps_them() {
             "601s",
             "10m",
             Some(
-                "PUBLISH_INTERVAL=\"601s\" is not valid: expected at most BUFFER, which is 10m: \
-                 samples that wait longer than that are dropped before they are sent",
+                "PUBLISH_INTERVAL=\"601s\" is not valid: expected at most BUFFER, which is 10m, \
+                 because ESP drops samples that wait longer",
             ),
         ),
         (
@@ -107,8 +107,8 @@ fn bytes_of_the_store_suffice_for_the_samples_between_two_requests() {
     );
     assert_eq!(
         warnings(&with("1m")),
-        ["BUFFER=1h is cut to 315s: 93 samples every 200ms fill the 4 MiB for unsent samples \
-          within that time"]
+        ["BUFFER=1h is reduced to 315s, because 93 samples every 200ms fill the 4 MiB for unsent \
+          samples within that time"]
     );
     assert_eq!(warnings(&[("BUFFER", "24h")]), [""; 0]);
 }
@@ -123,7 +123,7 @@ fn requests_can_carry_all_samples() {
         [
             "SAMPLE_INTERVAL=\"200ms\" is not valid: expected a longer interval, or fewer containers, \
           metrics or sets of dimensions: 93 samples every 200ms in 3 sets of dimensions are more \
-          than a request a second of 1000 values can carry"
+          than ESP can send, which is one request a second with 1000 values"
         ]
     );
     assert_eq!(errors(&[&three[..], &[("OUTPUT", "emf")]].concat()), [""; 0]);
@@ -137,7 +137,7 @@ fn values_of_the_task_need_a_set_without_container() {
         assert_eq!(all.len(), 1, "{all:?}");
         assert!(
             all[0].contains("expected a set without ContainerName, because task-level metrics have \
-                             no container: METRICS asks for TaskCPUUtilization, TaskMemoryUtilization"),
+                             no container: METRICS contains only TaskCPUUtilization, TaskMemoryUtilization"),
             "{}",
             all[0]
         );
@@ -157,15 +157,15 @@ fn what_has_no_effect_is_a_warning() {
     for (more, name) in [
         (
             &[("EMF_RESOLUTION", "1s")][..],
-            "EMF_RESOLUTION=\"1s\" has no effect, because OUTPUT has no emf",
+            "EMF_RESOLUTION=\"1s\" has no effect, because OUTPUT does not contain emf",
         ),
         (
             &[("OUTPUT", "emf"), ("BUFFER", "2h")],
-            "BUFFER=\"2h\" has no effect, because OUTPUT has no cloudwatch",
+            "BUFFER=\"2h\" has no effect, because OUTPUT does not contain cloudwatch",
         ),
         (
             &[("OUTPUT", "stdout"), ("PUBLISH_INTERVAL", "5s")],
-            "PUBLISH_INTERVAL=\"5s\" has no effect, because OUTPUT has no cloudwatch",
+            "PUBLISH_INTERVAL=\"5s\" has no effect, because OUTPUT does not contain cloudwatch",
         ),
         (
             &[("HEALTH_MAX_AGE", "1m")],
@@ -215,7 +215,7 @@ fn with_emf_no_dimension_is_called_like_a_metric() {
     assert_eq!(
         error,
         "DIMENSIONS=\"_aws=x\" is not valid: expected names of at most 250 characters that are not \
-         the name of a metric, because of OUTPUT=emf; \"_aws\" is not such a name"
+         the name of a metric, because OUTPUT contains emf; \"_aws\" is not allowed"
     );
 }
 

@@ -31,8 +31,8 @@ pub(in crate::settings) const ENDPOINT_URL: Kind = Kind::Text {
 const PROXY_URL: Kind = Kind::Text {
     expected: || {
         format!(
-            "[SCHEME://][USER:PASSWORD@]HOST[:PORT] (SCHEME: {}; without one it is http; without \
-             PORT it is 1080, or 443 with https)",
+            "[SCHEME://][USER:PASSWORD@]HOST[:PORT] (SCHEME is {}, by default http; PORT is by \
+             default 1080, or 443 with https)",
             one_of(PROXY_SCHEMES.into_iter())
         )
     },
@@ -43,7 +43,7 @@ const PROXY_URL: Kind = Kind::Text {
 const NO_PROXY_HOSTS: Kind = Kind::Text {
     expected: || {
         "names of hosts and domains, addresses and networks (10.0.0.0/8), separated by commas, \
-         or only *; no ports and no other wildcards"
+         or only *; without ports and other wildcards"
             .to_owned()
     },
     accepts: is_no_proxy,
@@ -95,7 +95,7 @@ pub const AWS_CA_BUNDLE: Variable = Variable {
     default: Default::From("SSL_CERT_FILE, else the built-in root certificates"),
     kind: PEM_FILE,
     example: "/etc/ssl/proxy.pem",
-    help: "The certificates to trust in connections to AWS.",
+    help: "A file with the certificates to trust in connections to AWS.",
 };
 
 /// The same under its general name.
@@ -106,7 +106,7 @@ pub const SSL_CERT_FILE: Variable = Variable {
     default: Default::From("the built-in root certificates"),
     kind: PEM_FILE,
     example: "/etc/ssl/proxy.pem",
-    help: "The same if AWS_CA_BUNDLE is not set.",
+    help: "The same, if AWS_CA_BUNDLE is not set.",
 };
 
 /// The address of CloudWatch.
@@ -117,8 +117,8 @@ pub const AWS_ENDPOINT_URL_CLOUDWATCH: Variable = Variable {
     default: Default::From("AWS_ENDPOINT_URL"),
     kind: ENDPOINT_URL,
     example: "https://monitoring.internal",
-    help: "The address of CloudWatch, if it is not the usual one. Not together with FIPS or \
-           dual-stack endpoints.",
+    help: "The address of CloudWatch, if it is not the usual one. You cannot use it together \
+           with FIPS or dual-stack endpoints.",
 };
 
 /// The address of STS.
@@ -129,8 +129,8 @@ pub const AWS_ENDPOINT_URL_STS: Variable = Variable {
     default: Default::From("AWS_ENDPOINT_URL"),
     kind: ENDPOINT_URL,
     example: "https://sts.internal",
-    help: "The address of STS. ESP asks it only for a role that a profile or a web identity \
-           assumes.",
+    help: "The address of STS. ESP needs STS only if a profile or a web identity assumes a \
+           role.",
 };
 
 /// The address of every service of AWS.
@@ -141,7 +141,7 @@ pub const AWS_ENDPOINT_URL: Variable = Variable {
     default: Default::From("the Region's own endpoints"),
     kind: ENDPOINT_URL,
     example: "https://aws.internal",
-    help: "The same for every service that the AWS SDK asks.",
+    help: "The address of every AWS service, unless one of the two variables above sets it.",
 };
 
 /// Whether the three above count.
@@ -152,7 +152,7 @@ pub const AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: Variable = Variable {
     default: Default::From("false"),
     kind: AWS_SWITCH_WORDS,
     example: "true",
-    help: "If true, the three variables above and endpoint_url in a profile are ignored.",
+    help: "If true, ESP ignores the three variables above, and endpoint_url in a profile.",
 };
 
 /// FIPS endpoints.
@@ -163,7 +163,8 @@ pub const AWS_USE_FIPS_ENDPOINT: Variable = Variable {
     default: Default::From("false"),
     kind: AWS_SWITCH_WORDS,
     example: "true",
-    help: "If true, ESP asks monitoring-fips.REGION.amazonaws.com, in Regions that have it.",
+    help: "If true, ESP connects to monitoring-fips.REGION.amazonaws.com, in Regions that \
+           have it.",
 };
 
 /// Dual-stack endpoints.
@@ -174,7 +175,7 @@ pub const AWS_USE_DUALSTACK_ENDPOINT: Variable = Variable {
     default: Default::From("false"),
     kind: AWS_SWITCH_WORDS,
     example: "true",
-    help: "If true, ESP asks monitoring.REGION.api.aws, which has IPv6 addresses too.",
+    help: "If true, ESP connects to monitoring.REGION.api.aws, which also has IPv6 addresses.",
 };
 
 /// The proxy towards AWS. The lower-case name counts first, as for libcurl.
@@ -185,9 +186,9 @@ pub const HTTPS_PROXY_LOWER: Variable = Variable {
     default: Default::From("HTTPS_PROXY"),
     kind: PROXY_URL,
     example: "http://proxy.internal:3128",
-    help: "The proxy for https addresses. ESP reaches CloudWatch and STS through it, by \
-           CONNECT. It never uses a proxy for the metadata endpoint, nor for sources of \
-           credentials on this machine and its link.",
+    help: "The proxy for https addresses. ESP uses it for CloudWatch and STS, with CONNECT. \
+           ESP never uses a proxy for the metadata endpoint, the task role's endpoint and \
+           instance metadata.",
 };
 
 /// The same by its other name.
@@ -198,7 +199,7 @@ pub const HTTPS_PROXY: Variable = Variable {
     default: Default::From("all_proxy, ALL_PROXY, else none"),
     kind: PROXY_URL,
     example: "http://proxy.internal:3128",
-    help: "The same if https_proxy is not set.",
+    help: "The same, if https_proxy is not set.",
 };
 
 /// The proxy for plain HTTP, which has no other name, as for libcurl.
@@ -209,8 +210,8 @@ pub const HTTP_PROXY_LOWER: Variable = Variable {
     default: Default::From("all_proxy, ALL_PROXY, else none"),
     kind: PROXY_URL,
     example: "http://proxy.internal:3128",
-    help: "The proxy for http addresses, which occur only if you set an address of your own. \
-           HTTP_PROXY is not read.",
+    help: "The proxy for http addresses. ESP connects to http addresses only if you set one. \
+           It does not read HTTP_PROXY.",
 };
 
 /// The proxy for everything.
@@ -232,7 +233,7 @@ pub const ALL_PROXY: Variable = Variable {
     default: Default::From("none"),
     kind: PROXY_URL,
     example: "socks5h://proxy.internal:1080",
-    help: "The same if all_proxy is not set.",
+    help: "The same, if all_proxy is not set.",
 };
 
 /// What is reached without it.
@@ -243,7 +244,8 @@ pub const NO_PROXY_LOWER: Variable = Variable {
     default: Default::From("NO_PROXY"),
     kind: NO_PROXY_HOSTS,
     example: ".api.aws",
-    help: "Hosts to reach without the proxy. A domain includes all hosts in it.",
+    help: "The hosts to which ESP connects without the proxy. A domain includes all hosts in \
+           it.",
 };
 
 /// The same by its other name.
@@ -254,7 +256,7 @@ pub const NO_PROXY: Variable = Variable {
     default: Default::From("nothing"),
     kind: NO_PROXY_HOSTS,
     example: ".api.aws",
-    help: "The same if no_proxy is not set.",
+    help: "The same, if no_proxy is not set.",
 };
 
 /// What is read besides ESP's own variables, and has no flag.

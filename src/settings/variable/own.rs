@@ -37,15 +37,15 @@ pub const CONTAINER_NAME: Variable = Variable {
     default: Default::Required,
     kind: text(
         || {
-            "the name of a container in the task definition, several separated by commas, or * \
-             for all except those that AWS adds"
+            "the name of a container in the task definition, several names separated by commas, \
+             or * for all containers except those that AWS adds"
                 .to_owned()
         },
         |text| parse::selection(text).is_some(),
     ),
     example: "web",
-    help: "The container to measure. With more than one, the metrics of each have the dimension \
-           ContainerName.",
+    help: "The container to measure. If there are several, the metrics of each container have \
+           the dimension ContainerName.",
 };
 
 /// Where to publish.
@@ -108,9 +108,10 @@ pub const DIMENSIONS: Variable = Variable {
         |text| DimensionSets::parse(text).is_some(),
     ),
     example: "ClusterName,ServiceName;Stage=prod",
-    help: "The sets of dimensions to publish under. An empty set publishes the metric without \
-           dimensions; `;` alone publishes only that. Each set multiplies the metrics and their \
-           price. TaskId creates a new metric, billed separately, for every task.",
+    help: "The sets of dimensions to publish under. ESP publishes each value once for each \
+           set, and CloudWatch bills each set as a metric of its own. An empty set publishes \
+           the metric without dimensions; `;` alone publishes only that. TaskId creates new \
+           metrics, billed separately, for every task.",
 };
 
 /// Overrides the endpoint's `Cluster`.
@@ -138,9 +139,9 @@ pub const SERVICE_NAME: Variable = Variable {
         |text| parse::resource_name(text, ResourceType::Service).is_some(),
     ),
     example: "web",
-    help: "The value of the dimension ServiceName. Set it on Fargate and with EC2 agents before \
-           1.63.1: their endpoint may not name the service. Without a name the metric is published \
-           with TaskDefinitionFamily instead.",
+    help: "The value of the dimension ServiceName. Set it on Fargate and with EC2 agents \
+           before 1.63.1, because their endpoint may not report the service. If ESP does not \
+           know the name, it publishes with TaskDefinitionFamily instead.",
 };
 
 /// Where the counters come from.
@@ -151,11 +152,12 @@ pub const SOURCE: Variable = Variable {
     default: Default::Value("auto"),
     kind: Kind::Choice(&words(&SOURCES)),
     example: "endpoint",
-    help: "Where the counters come from. auto: the kernel, for each counter that the endpoint \
-           has proven right, else the endpoint. endpoint: only the endpoint. kernel: like auto, \
-           with a warning for each container whose counters cannot be read from the kernel. The \
-           kernel's counters are new every second, on Fargate too; those of a container need \
-           pidMode=task in the task definition.",
+    help: "Where ESP reads the counters. auto: each counter from the kernel once the \
+           endpoint's values have confirmed it, otherwise from the endpoint. endpoint: only \
+           from the endpoint. kernel: like auto, with a warning for each container whose \
+           counters ESP cannot read from the kernel. The kernel has new values every second, \
+           on Fargate too. For the counters of a container, set pidMode=task in the task \
+           definition.",
 };
 
 /// How often the endpoint is asked.
@@ -171,8 +173,8 @@ pub const SAMPLE_INTERVAL: Variable = Variable {
     },
     example: "1s",
     help: "The shortest time between two requests to the endpoint, with one exception in ten. \
-           ESP asks when a container's next sample is due; until it knows when that is, it asks \
-           at this interval.",
+           ESP asks when a container's next sample is due. Until it knows when that is, it \
+           asks at this interval.",
 };
 
 /// How often CloudWatch gets a request. One a second cannot throttle an account;
@@ -188,8 +190,8 @@ pub const PUBLISH_INTERVAL: Variable = Variable {
         also: "at least SAMPLE_INTERVAL and at most BUFFER",
     },
     example: "10s",
-    help: "How often the samples go to CloudWatch. CloudWatch charges for each request. The \
-           shortest period of an alarm is 10s.",
+    help: "The time between two requests to CloudWatch. CloudWatch charges for each request. \
+           The shortest period of an alarm is 10s.",
 };
 
 /// The words of `PUBLISH`, and whether requests then go out before their time.
@@ -204,9 +206,10 @@ pub const PUBLISH: Variable = Variable {
     default: Default::Value("adaptive"),
     kind: Kind::Choice(&words(&PUBLISH_WORDS)),
     example: "fixed",
-    help: "When requests go out. adaptive: every PUBLISH_INTERVAL, and about every 2s for some \
-           seconds after a percentage has left its recent range, so that an alarm sees a step at \
-           once; a busy load makes up to 15% more requests. fixed: every PUBLISH_INTERVAL only.",
+    help: "When ESP sends requests. adaptive: every PUBLISH_INTERVAL, and about every 2s for \
+           some seconds after a percentage has left its recent range, so that an alarm sees a \
+           change sooner. A load that changes often causes up to 15% more requests. fixed: \
+           only every PUBLISH_INTERVAL.",
 };
 
 /// Until when a new container's samples are held back.
@@ -217,10 +220,10 @@ pub const WARMUP: Variable = Variable {
     default: Default::Value("0s"),
     kind: text(parse::warm_up_expected, |text| parse::warm_up(text).is_some()),
     example: "30s",
-    help: "How long the samples of a new container are held back, so that the CPU of its start \
-           does not scale the service out. A duration: until that long after its StartedAt. \
-           healthy: until its health check reports HEALTHY. Task-level metrics wait for all \
-           measured containers.",
+    help: "How long ESP publishes nothing for a new container, so that the CPU of its start \
+           does not scale the service out. A duration: that long after the container's \
+           StartedAt. healthy: until the container's health check reports HEALTHY. Task-level \
+           metrics wait for all measured containers.",
 };
 
 /// Where the samples go.
@@ -240,9 +243,10 @@ pub const OUTPUT: Variable = Variable {
         |text| parse_outputs(text).is_some(),
     ),
     example: "cloudwatch,stdout",
-    help: "Where the samples go. cloudwatch: requests to CloudWatch (PutMetricData). emf: documents \
-           of the embedded metric format on stdout; the awslogs driver sends them to CloudWatch, \
-           and ESP needs no permission and no network. stdout: lines to read, for a trial.",
+    help: "Where ESP writes the samples. cloudwatch: requests to CloudWatch (PutMetricData). \
+           emf: documents in the embedded metric format on stdout. The awslogs driver sends \
+           them to CloudWatch, so ESP needs no permission and no network. stdout: readable \
+           lines, for a trial.",
 };
 
 /// How fine the timestamps of EMF documents are.
@@ -253,10 +257,10 @@ pub const EMF_RESOLUTION: Variable = Variable {
     default: Default::Value("10s"),
     kind: Kind::DurationOf(&EMF_RESOLUTIONS),
     example: "1s",
-    help: "With emf: how many timestamps the documents have. 10s: a document for every 10 s of \
-           the wall clock, whose values share a timestamp; enough for alarms of 10 s and more. 1s: a \
-           document for every sample, with its own timestamp; its bytes cost about five times as \
-           much. It has no effect without emf.",
+    help: "The resolution of the timestamps with emf. 10s: one document with one timestamp \
+           for every 10 s of the wall clock, which is enough for alarms of 10 s and more. 1s: \
+           one document with its own timestamp for every sample, whose bytes cost about five \
+           times as much. Without emf, this variable has no effect.",
 };
 
 /// How long unsent samples are kept.
@@ -271,9 +275,9 @@ pub const BUFFER: Variable = Variable {
         also: "at least PUBLISH_INTERVAL",
     },
     example: "1h",
-    help: "How long samples are kept while CloudWatch cannot be reached. Memory for them is \
-           reserved at the start: {sample_bytes} bytes per sample, at most {store_mib} MiB. When it \
-           is full, the oldest samples are dropped. They are not kept across a restart.",
+    help: "How long ESP keeps samples while it cannot reach CloudWatch. It reserves the \
+           memory at the start: {sample_bytes} bytes per sample, at most {store_mib} MiB. \
+           When the memory is full, it drops the oldest samples. A restart loses the samples.",
 };
 
 /// How long the end may take.
@@ -284,9 +288,9 @@ pub const SHUTDOWN_GRACE: Variable = Variable {
     default: Default::Value("5s"),
     kind: Kind::Duration { min: Duration::ZERO, max: Duration::from_mins(2), also: "" },
     example: "5s",
-    help: "How long unsent samples are still sent after SIGTERM or SIGINT. Keep it below the \
-           container's stopTimeout (30 s if it is not set), after which ECS kills the container. A \
-           second signal ends ESP immediately.",
+    help: "How long ESP still sends samples after SIGTERM or SIGINT. Keep it below the \
+           container's stopTimeout (30 s if it is not set), because ECS then kills the \
+           container. A second signal ends ESP immediately.",
 };
 
 /// Whether ESP publishes about itself.
@@ -297,9 +301,9 @@ pub const SELF_METRICS: Variable = Variable {
     default: Default::Value("off"),
     kind: SWITCH_WORDS,
     example: "on",
-    help: "Whether ESP's own figures are published too, every minute. They are metrics in the same \
-           namespace, billed like others, whose names begin with ESP/: {own_cloudwatch} with \
-           OUTPUT=cloudwatch, {own_emf} with emf, {own_both} with both.",
+    help: "Whether ESP also publishes its own figures, every minute. They are metrics in the \
+           same namespace, with names that begin with ESP/, and are billed like others: \
+           {own_cloudwatch} with OUTPUT=cloudwatch, {own_emf} with emf, {own_both} with both.",
 };
 
 /// Whether `esp health` looks at publishing.
@@ -310,9 +314,10 @@ pub const HEALTH_REQUIRES_PUBLISH: Variable = Variable {
     default: Default::Value("off"),
     kind: SWITCH_WORDS,
     example: "on",
-    help: "If on, esp health also requires a recent successful publish: a request that CloudWatch \
-           accepted, or, with emf only, a line written to stdout. Leave it off if the container is \
-           essential: an outage of CloudWatch would replace the tasks.",
+    help: "If on, esp health also requires a recent successful publish: a request that \
+           CloudWatch accepted or, with emf only, a line written to stdout. Leave it off if \
+           the container is essential. Otherwise ECS would replace tasks while CloudWatch has \
+           an outage.",
 };
 
 /// How long ago a request may have been accepted.
@@ -328,7 +333,8 @@ pub const HEALTH_MAX_AGE: Variable = Variable {
         also: "at least PUBLISH_INTERVAL; with emf only, at least EMF_RESOLUTION",
     },
     example: "2m",
-    help: "With HEALTH_REQUIRES_PUBLISH=on: how long ago the last successful publish may be.",
+    help: "With HEALTH_REQUIRES_PUBLISH=on: the longest time since the last successful \
+           publish.",
 };
 
 /// How much is logged.
@@ -339,7 +345,7 @@ pub const LOG_LEVEL: Variable = Variable {
     default: Default::Value("info"),
     kind: Kind::Choice(&words(&LOG_LEVELS)),
     example: "debug",
-    help: "How much is logged.",
+    help: "The lowest level of the log lines that ESP writes.",
 };
 
 /// How it is logged.
@@ -350,7 +356,7 @@ pub const LOG_FORMAT: Variable = Variable {
     default: Default::Value("json"),
     kind: Kind::Choice(&words(&LOG_FORMATS)),
     example: "text",
-    help: "The format of the log on stderr. json: one object per line. text: lines to read.",
+    help: "The format of the log on stderr. json: one object per line. text: readable lines.",
 };
 
 /// ESP's own variables, in the order of `--help`.

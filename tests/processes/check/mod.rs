@@ -143,7 +143,7 @@ fn what_writes_lines_alone_needs_neither_region_nor_credentials() {
     said.expect(&[
         "output            emf\n",
         "esp would publish 2 CloudWatch metrics, in lines on stdout\n",
-        "no datapoint was sent: OUTPUT has no cloudwatch\n",
+        "no datapoint was sent: OUTPUT does not contain cloudwatch\n",
         "Ready: exit code 0\n",
     ]);
     assert!(!said.text.contains("Region") && !said.text.contains("Credentials"), "{}", said.text);
@@ -247,7 +247,7 @@ fn a_wrong_configuration_is_64_and_names_the_right_one() {
         (
             &[],
             ("ECS_CONTAINER_METADATA_URI_V4", ""),
-            &["Configuration: FAILED\n", "esp runs inside an ECS task"],
+            &["Configuration: FAILED\n", "run esp in an ECS task"],
         ),
         (
             &[],
@@ -281,7 +281,7 @@ fn a_wrong_configuration_is_64_and_names_the_right_one() {
         let code = if expected == ["Dimensions: ok\n"] { 0 } else { 64 };
         assert_eq!(said.code, code, "{more:?}: {}", said.text);
         if code == 64 {
-            said.expect(&["\nNot ready (the configuration cannot work): ", "\nexit code 64\n"]);
+            said.expect(&["\nNot ready (the configuration is wrong): ", "\nexit code 64\n"]);
         }
     }
     let two = [("NAMESPACE", ""), ("SAMPLE_INTERVAL", "1"), ("AWS_USE_FIPS_ENDPOINT", "on")];
