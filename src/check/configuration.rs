@@ -73,7 +73,7 @@ fn leads_to(settings: &Settings, endpoint: Option<String>) -> OfflineFinding {
     let of = |value: &str, variable: &str| format!("{value} ({variable})");
     let region = || match (&settings.region, &settings.region_from) {
         (Some(region), Some(variable)) => of(region, variable),
-        _ => "that of the task's ARN".to_owned(),
+        _ => "from the task's ARN".to_owned(),
     };
     let hosts = [
         (settings.use_fips, variable::AWS_USE_FIPS_ENDPOINT.name),
@@ -131,14 +131,14 @@ fn plan(settings: &Settings, offline: &OfflineFinding) -> String {
             let what = format!("documents of {resolution} on stdout, namespace {namespace}");
             line("writes", &what);
         }
-        Some(LineFormat::Readable) => line("writes", "lines to read on stdout"),
+        Some(LineFormat::Readable) => line("writes", "readable lines on stdout"),
         None => {}
     }
     for set in &offline.sets {
         line("dimensions", set);
     }
     if !settings.containers.is_one() {
-        line("", "and ContainerName, for values of a container");
+        line("", "and ContainerName, for the metrics of a container");
     }
     line("endpoint", offline.endpoint.as_deref().unwrap_or("not set; ECS sets it in a task"));
     plan +=

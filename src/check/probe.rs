@@ -47,7 +47,7 @@ pub(super) fn forbidden(output: Output) -> Findings {
     findings.problems.push(super::findings::Problem {
         step: Step::Source,
         fails: true,
-        what: "SOURCE=endpoint: the kernel is not to be looked at".to_owned(),
+        what: "SOURCE=endpoint, so ESP must not read the kernel".to_owned(),
         next: "set SOURCE to auto for this check".to_owned(),
     });
     findings.reason = Reason::Configuration;
@@ -82,8 +82,8 @@ impl<W: World> Check<'_, W> {
         }
         self.output.say(&text::probe::machine(&probe));
         self.output.say(
-            "\nwaiting for two renewals of each container's stats, at most 85 s (one comes every \
-             second on EC2, every 10 s on Fargate) ...\n",
+            "\nwaiting for two new samples of each container, at most 85 s (one comes every second \
+             on EC2, every 10 s on Fargate) ...\n",
         );
         let task = self.two_renewals(task, &mut ticker, start + PATIENCE).await;
         probe.seconds = self.instant().saturating_duration_since(start).as_secs();
@@ -98,7 +98,7 @@ impl<W: World> Check<'_, W> {
             self.fail(
                 Step::Source,
                 Reason::Temporary,
-                format!("no container's stats were renewed twice within {} s", probe.seconds),
+                format!("no container had two new samples within {} s", probe.seconds),
                 "try again when the task has run for a minute".to_owned(),
             );
         }
@@ -301,7 +301,7 @@ fn verdicts(
     let sum = none().or_else(|| first_without(&|it| it.no_sum.clone())).or_else(refuted);
     let open = || {
         let proven = others.iter().filter(|it| it.proof == Proof::Proven).count();
-        format!("{proven} of {} measured containers proven so far", others.len())
+        format!("{proven} of {} measured containers confirmed so far", others.len())
     };
     let network = match kernel.interface() {
         Some(Ok(name)) => Ok(format!("interface {name}")),
@@ -319,7 +319,7 @@ fn verdicts(
 fn processes(others: &[&ProbedContainer]) -> String {
     let processes: usize = others.iter().map(|it| it.processes).sum();
     let uses_file = others.iter().any(|it| it.file_is_open);
-    let not_tried = if uses_file { "; not tried where the cgroup file is open" } else { "" };
+    let not_tried = if uses_file { "; not used if ESP can read the cgroup file" } else { "" };
     format!(
         "{} of {} measured containers{not_tried}",
         text::probe::processes(processes),
@@ -334,10 +334,10 @@ fn task_estimate(
     halves: Option<[Compared; 2]>,
 ) -> Result<String, String> {
     if task.launch_type().as_deref() != Some("FARGATE") {
-        return Err("only on Fargate has a task its machine for itself".to_owned());
+        return Err("only on Fargate does a task have its own machine".to_owned());
     }
     if probe.cpu_limit_vcpu.is_none() {
-        return Err("the task document gives no CPU limit".to_owned());
+        return Err("the task document has no CPU limit".to_owned());
     }
     if !kernel.estimates_task() {
         return Err("not needed: the containers' processes are visible".to_owned());

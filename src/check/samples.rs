@@ -155,23 +155,22 @@ impl<W: World> Check<'_, W> {
                 (Some(error), _) => (
                     Reason::Unavailable,
                     format!("no stats of {name} came within {waited_s} s: {error}"),
-                    "try again in a minute; the log of the ECS agent says what is wrong with it",
+                    "try again in a minute; if the error remains, see the log of the ECS agent",
                 ),
                 (None, 0) if !container.may_run() => (
                     Reason::Temporary,
-                    format!("{name} does not run: its state is {state}"),
-                    "try again when it runs",
+                    format!("{name} is not running: its state is {state}"),
+                    "try again when the container runs",
                 ),
                 (None, 0) => (
                     Reason::Temporary,
                     format!("no stats of {name} came within {waited_s} s"),
-                    "try again when it has run for a minute",
+                    "try again when the container has run for a minute",
                 ),
                 (None, _) => (
                     Reason::Temporary,
                     format!("only one sample of {name} came within {waited_s} s"),
-                    "try again; if it lasts, its stats are not renewed: see the log of the ECS \
-                     agent",
+                    "try again; if this happens again, see the log of the ECS agent",
                 ),
             };
             self.fail(Step::Samples, reason, what, next.to_owned());
@@ -284,8 +283,8 @@ impl<W: World> Check<'_, W> {
             self.fail(
                 Step::Metrics,
                 Reason::Configuration,
-                "none of the metrics in METRICS is available here".to_owned(),
-                "set METRICS to metrics that the platform gives, or leave it out".to_owned(),
+                "no metric in METRICS is available here".to_owned(),
+                "set METRICS to metrics that the platform reports, or remove METRICS".to_owned(),
             );
         }
         self.output.part(&self.findings, Step::Metrics);

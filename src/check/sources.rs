@@ -75,7 +75,9 @@ impl<W: World> Check<'_, W> {
             });
         }
         for what in missing {
-            let next = "see docs/sources.md, or leave SOURCE out".to_owned();
+            let next = "change the task definition so that ESP can read the kernel, or remove \
+                        SOURCE"
+                .to_owned();
             self.warn(Step::Sources, what, next);
         }
     }

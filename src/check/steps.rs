@@ -207,7 +207,7 @@ impl<W: World> Check<'_, W> {
                     Step::Dimensions,
                     Reason::Configuration,
                     format!(
-                        "values of {of} would not be published: no set in DIMENSIONS can be used"
+                        "metrics of {of} would not be published: no set in DIMENSIONS fits them"
                     ),
                     "use only dimensions that this task has; task-level metrics need a set \
                      without ContainerName"

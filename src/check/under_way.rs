@@ -80,13 +80,13 @@ impl<'a, W: World> Check<'a, W> {
                 Step::Containers,
                 Reason::Configuration,
                 format!("the task has no container {container}"),
-                format!("set CONTAINER_NAME to one that it has: {}", names.join(", ")),
+                format!("set CONTAINER_NAME to one of these: {}", names.join(", ")),
             ),
             Event::EntryMalformed { container, error } => self.warn(
                 Step::Samples,
                 format!("the stats of {container} cannot be read: {error}"),
-                "report it, with the document at ${ECS_CONTAINER_METADATA_URI_V4}/task/stats: ask \
-                 for it from another container of the task, since the image of esp has no shell"
+                "report it, with the document at ${ECS_CONTAINER_METADATA_URI_V4}/task/stats: get \
+                 it from another container of the task, because the image of esp has no shell"
                     .to_owned(),
             ),
             Event::CounterReset { container } => self.warn(
@@ -96,18 +96,21 @@ impl<'a, W: World> Check<'a, W> {
             ),
             Event::ClockSet { by_ms: _ } => self.warn(
                 Step::Samples,
-                "the clock was set while it was measured".to_owned(),
-                "check again, so that the values are of one clock".to_owned(),
+                "the clock was set during the check".to_owned(),
+                "run the check again".to_owned(),
             ),
             Event::CounterJumped { container } => self.warn(
                 Step::Samples,
                 format!("the CPU counter of {container} fell and came back, or jumped"),
-                "check again; if it lasts, the container's stats cannot be relied on".to_owned(),
+                "run the check again; if this happens again, the container's stats are not \
+                 reliable"
+                    .to_owned(),
             ),
             Event::SumsWait { containers, .. } => self.warn(
                 Step::Samples,
-                format!("no new stats of {}, which runs", containers.join(", ")),
-                "check again; if it lasts, Docker on this host is overloaded".to_owned(),
+                format!("there are no new stats of {}, although it runs", containers.join(", ")),
+                "run the check again; if this happens again, Docker on this host may be overloaded"
+                    .to_owned(),
             ),
             // What the others say is in the findings.
             _ => {}

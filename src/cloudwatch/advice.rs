@@ -12,29 +12,29 @@ pub(super) const REQUEST_NOT_MADE: &str = "check AWS_ENDPOINT_URL, AWS_ENDPOINT_
 pub(super) const fn cause_advice(cause: Cause) -> &'static str {
     match cause {
         Cause::NoSource => {
-            "give the task definition a task role (taskRoleArn); the execution role is not for \
-                 this"
+            "give the task definition a task role (taskRoleArn); ESP does not use the execution \
+             role"
         }
         Cause::Misconfigured => {
-            "correct the AWS variables and files that the error names, or remove them, so that \
-                 the task role counts"
+            "correct the AWS variables and files that the error names, or remove them, so that ESP \
+             uses the task role"
         }
         Cause::RoleRefused => {
-            "allow sts:AssumeRole: in the trust policy of the role that is assumed, and in the \
-                 policy of the one that assumes it"
+            "allow sts:AssumeRole in the trust policy of the assumed role, and in the policy of \
+             the role that assumes it"
         }
         Cause::KeyExpired => {
-            "renew the key or the token that asks for the role: that of source_profile or of \
-                 credential_source in the profile, or the file in AWS_WEB_IDENTITY_TOKEN_FILE"
+            "renew the key or the token with which ESP requests the role: that of source_profile \
+             or of credential_source in the profile, or the file in AWS_WEB_IDENTITY_TOKEN_FILE"
         }
         Cause::KeyRefused => {
-            "correct the key or the token that asks for the role: that of source_profile or of \
-                 credential_source in the profile, or the file in AWS_WEB_IDENTITY_TOKEN_FILE; also \
-                 check the host's clock"
+            "correct the key or the token with which ESP requests the role: that of source_profile \
+             or of credential_source in the profile, or the file in AWS_WEB_IDENTITY_TOKEN_FILE; \
+             also check the host's clock"
         }
         Cause::RoleInvalid => {
             "correct role_arn and role_session_name in the profile, or AWS_ROLE_ARN and \
-                 AWS_ROLE_SESSION_NAME, as STS says"
+             AWS_ROLE_SESSION_NAME, as the error says"
         }
         Cause::NotIssued => {
             "check that the task role exists and that its trust policy allows \
@@ -42,10 +42,11 @@ pub(super) const fn cause_advice(cause: Cause) -> &'static str {
                  AWS_CONTAINER_CREDENTIALS_FULL_URI is set by hand, check it and its token"
         }
         Cause::Throttled => {
-            "the source limits requests; retry, and check what else in the task asks it often"
+            "the source limits requests; try again, and check what else in the task sends it many \
+             requests"
         }
         Cause::ServerError => {
-            "retry; if it lasts, see the log of the source, such as the ECS agent"
+            "try again; if the error remains, see the log of the source, such as the ECS agent's"
         }
         Cause::Unusable => {
             "check that AWS_CONTAINER_CREDENTIALS_FULL_URI or AWS_ENDPOINT_URL_STS, if one is \
@@ -53,10 +54,10 @@ pub(super) const fn cause_advice(cause: Cause) -> &'static str {
         }
         Cause::Unreachable => {
             "check the address, and the variable that names it: \
-                 AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_STS; a role \
-                 that a profile or a web identity assumes needs a way to STS in the Region"
+             AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_STS; to \
+             assume a role, ESP must reach STS in the Region"
         }
-        Cause::NoAnswer => "retry; if it lasts, check that the source can be reached",
+        Cause::NoAnswer => "try again; if the error remains, check that ESP can reach the source",
         Cause::Other => "correct what the error names",
     }
 }
@@ -78,21 +79,21 @@ pub(super) fn advice(outcome: Outcome, subject: &Subject<'_>) -> String {
         (Outcome::Invalid, _) => {
             "correct NAMESPACE, DIMENSIONS or the value that the answer names".to_owned()
         }
-        (Outcome::Throttled, _) => "ESP retries by itself".to_owned(),
+        (Outcome::Throttled, _) => "ESP retries".to_owned(),
         (Outcome::ClockSkew, _) => "set the host's clock".to_owned(),
         (Outcome::Unreachable, Some(variable)) => format!(
-            "check {variable}, which names the address, and whether the subnet can reach it; also \
+            "check {variable}, which has the address, and whether the subnet can reach it; also \
              check HTTPS_PROXY if it is set"
         ),
         (_, Some(variable)) => {
-            format!("ESP retries by itself; if it lasts, check {variable}, which names the address")
+            format!("ESP retries; if the error remains, check {variable}, which has the address")
         }
         (Outcome::Unreachable, None) => format!(
             "give the subnet a NAT gateway, or the interface endpoint \
              com.amazonaws.{region}.monitoring with private DNS; also check HTTPS_PROXY if it is set"
         ),
         (Outcome::ServerError | Outcome::ConnectionLost | Outcome::NoAnswer, None) => {
-            "ESP retries by itself; if it lasts, see AWS's health dashboard".to_owned()
+            "ESP retries; if the error remains, see AWS's health dashboard".to_owned()
         }
     }
 }
@@ -103,7 +104,7 @@ pub(super) fn name_advice(subject: &Subject<'_>) -> String {
     let servers = "check that the name servers of the subnet can be reached";
     match variable {
         Some(variable) => {
-            format!("check {variable}, which names the address; if it is right, {servers}")
+            format!("check {variable}, which has the address; if it is right, {servers}")
         }
         None => format!(
             "check that {region}, which is from {region_from}, is the name of a Region; if it is, \
@@ -115,13 +116,10 @@ pub(super) fn name_advice(subject: &Subject<'_>) -> String {
 /// For a certificate that is not trusted.
 pub(super) fn trust_advice(subject: &Subject<'_>) -> String {
     let whose = match subject.variable {
-        Some(variable) => format!("check {variable}, which names the address, and"),
-        None => "if a proxy or a firewall in between has certificates of its own,".to_owned(),
+        Some(variable) => format!("check {variable}, which has the address, and"),
+        None => "if a proxy or a firewall replaces certificates,".to_owned(),
     };
-    format!(
-        "{whose} name the file of the authority in AWS_CA_BUNDLE; also check that the host's clock is \
-         right"
-    )
+    format!("{whose} put the path of its CA file into AWS_CA_BUNDLE; also check the host's clock")
 }
 
 /// For a signature that was refused because of the host's clock.
@@ -133,7 +131,7 @@ pub(super) fn clock_advice(ahead_seconds: i64) -> String {
     let off = ahead_seconds.unsigned_abs();
     format!(
         "set the host's clock, which is {off} s {side}: ESP signs with CloudWatch's time, but \
-         samples carry the host's"
+         samples have the host's time"
     )
 }
 

@@ -59,7 +59,7 @@ impl PutError {
                     let outcome = without_protocol(by_code("unknown", status));
                     return Self { outcome, ..Self::strange(subject, what) };
                 }
-                let nothing_said = format!("status {status} without a message that can be read");
+                let nothing_said = format!("status {status} without a readable message");
                 let said = service.err().message().unwrap_or(&nothing_said);
                 let code = code.unwrap_or("unknown");
                 let outcome = match answer {

@@ -100,7 +100,7 @@ fn complete_from(
     let ignores_in_profile = settings.ignores_endpoint_urls.is_none() && ignores == Some(true);
     let given = [&settings.endpoint_url, &settings.sts_endpoint_url];
     if let Some(url) = given.into_iter().flatten().next().filter(|_| ignores_in_profile) {
-        let expected = format!("false together with {}: remove one of them", url.variable);
+        let expected = format!("false, because {} is set: remove one of them", url.variable);
         reading.invalid(IGNORE, "true".to_owned(), None, expected);
     }
     let ignores = settings.ignores_endpoint_urls.or(ignores);
@@ -238,8 +238,8 @@ impl<'files> ProfileReading<'files> {
                     )
                 }
                 [None, None, None] => {
-                    let expected =
-                        "source_profile, credential_source or web_identity_token_file beside it";
+                    let expected = "source_profile, credential_source or web_identity_token_file in the same \
+                         profile";
                     ("role_arn", role, expected)
                 }
                 _ => continue,

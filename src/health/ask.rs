@@ -28,12 +28,12 @@ impl fmt::Display for NoAnswer {
         match self {
             Self::Nobody(error) => write!(
                 f,
-                "nobody answers: esp is not running in this container, or has only just started \
-                 ({error}); run esp health as the health check of the container that runs esp"
+                "no answer: esp is not running in this container, or has just started ({error}); \
+                 run esp health in the container that runs esp"
             ),
             Self::Silent => write!(
                 f,
-                "esp has not answered within {} s: it hangs, or the machine is overloaded",
+                "esp has not answered within {} s: esp hangs, or the machine is overloaded",
                 TIMEOUT.as_secs()
             ),
             Self::Stranger(stranger) => stranger.fmt(f),

@@ -99,7 +99,7 @@ pub enum NoInterface {
 impl fmt::Display for NoFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoProcess => f.write_str("no process of it is visible"),
+            Self::NoProcess => f.write_str("none of its processes is visible"),
             Self::Open { path, error } => {
                 match path.as_str() {
                     "" => f.write_str("the root of its process cannot be opened: ")?,
@@ -113,9 +113,9 @@ impl fmt::Display for NoFile {
             }
             Self::NotCgroup { path } => write!(f, "its {path} is not on a cgroup file system"),
             Self::OtherCgroup => {
-                f.write_str("the cgroup that it sees is not the one of its processes")
+                f.write_str("the cgroup in its file system is not the one of its processes")
             }
-            Self::NotACounter => f.write_str("its cgroup file does not hold a counter"),
+            Self::NotACounter => f.write_str("its cgroup file has no counter"),
             Self::Lost(error) => write!(f, "its cgroup file can no longer be read: {error}"),
         }
     }
@@ -126,11 +126,12 @@ impl fmt::Display for NoProcesses {
         match self {
             Self::NoProc => f.write_str("/proc cannot be read"),
             Self::NotShared => f.write_str(
-                "no process of it is visible: no shared PID namespace (set pidMode to task in the \
-                 task definition)",
+                "its processes are not visible, because there is no shared PID namespace (set \
+                 pidMode to task in the task definition)",
             ),
             Self::NotVisible => f.write_str(
-                "no process of it is visible, or none has its id in the path of its cgroup",
+                "none of its processes is visible, or none has the container's id in the path of \
+                 its cgroup",
             ),
             Self::TooMany { limit } => {
                 write!(f, "there are more than {limit} processes, which is the limit")
@@ -142,7 +143,7 @@ impl fmt::Display for NoProcesses {
 impl fmt::Display for NoInterface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NothingGiven => "the task document gives neither a MAC nor an IPv4 address",
+            Self::NothingGiven => "the task document has neither a MAC nor an IPv4 address",
             Self::NoMatch => "no network interface here has the task's MAC or IPv4 address",
             Self::Ambiguous => "several network interfaces have the task's address",
             Self::NoList => "the network interfaces cannot be listed",

@@ -14,13 +14,14 @@ use crate::{
 pub fn warm_up_event(event: &WarmUpEvent) {
     match event {
         WarmUpEvent::Began { container } => {
-            info!(container, "warming up: its samples are held back until WARMUP is over");
+            info!(
+                container,
+                "the container warms up: ESP publishes nothing for it until WARMUP is over"
+            );
         }
-        WarmUpEvent::Ended { container } => info!(
-            container,
-            "the warm-up is over: its samples \
-                                                              are published"
-        ),
+        WarmUpEvent::Ended { container } => {
+            info!(container, "the warm-up is over: ESP publishes the container's samples");
+        }
         WarmUpEvent::NoHealthCheck { container } => warn!(
             container,
             "WARMUP=healthy has no effect: the container has no health check. Add one to the task \
@@ -49,7 +50,7 @@ pub fn event(event: &Event) {
         ),
         Event::TaskFieldsMalformed { fields } => warn!(
             fields = fields.join("; "),
-            "the task document has fields that cannot be read; they are left out"
+            "ESP cannot read some fields of the task document, and ignores them"
         ),
         Event::Unavailable { container, metrics } => {
             for (metric, reason) in metrics {
@@ -57,35 +58,36 @@ pub fn event(event: &Event) {
                     container = container.as_deref(),
                     metric = metric.name(),
                     reason,
-                    "not published: the platform does not report it"
+                    "a metric is not published, because the platform does not report it"
                 );
             }
         }
         Event::CounterReset { container } => {
             info!(
                 container,
-                "the container's CPU counter fell, as after a restart; one sample dropped"
+                "the container's CPU counter fell, as after a restart; ESP dropped one sample"
             );
         }
         Event::CounterJumped { container } => warn!(
             container,
-            "the container's CPU counter fell and came back, or jumped: samples of that time are \
-             dropped"
+            "the container's CPU counter fell and came back, or jumped; ESP dropped the samples of \
+             that time"
         ),
         Event::ClockSet { by_ms } => {
-            warn!(by_ms, "the clock was set: samples across that moment are dropped");
+            warn!(by_ms, "the clock was set; ESP dropped the samples across that moment");
         }
         Event::SumsWait { containers, since } => warn!(
             containers = containers.join(", "),
             seconds = since.as_secs(),
-            "task-level metrics are not published: these containers run but have no new stats"
+            "task-level metrics are not published, because these running containers have no new \
+             stats"
         ),
         Event::SumsBack => info!("task-level metrics are published again"),
         Event::ContainerSilent { container, since } => {
             warn!(container, seconds = since.as_secs(), "no new sample of this container");
         }
         Event::ContainerBack { container } => {
-            info!(container, "new samples of this container again");
+            info!(container, "there are new samples of this container again");
         }
         Event::EntryMalformed { container, error } => {
             warn!(container, %error, "cannot read the stats of this container");
@@ -97,23 +99,23 @@ pub fn event(event: &Event) {
 pub fn publisher_event(event: PublisherEvent) {
     match event {
         PublisherEvent::Dropping(Dropping::Began) => warn!(
-            "the store of unsent samples is full; from now on the oldest are dropped. A larger \
-             BUFFER keeps more"
+            "the buffer of unsent samples is full; ESP drops the oldest samples from now on. A \
+             larger BUFFER keeps more"
         ),
         PublisherEvent::Dropping(Dropping::Ended { dropped }) => {
-            warn!(dropped, "the store of unsent samples has room again");
+            warn!(dropped, "the buffer of unsent samples has room again");
         }
         PublisherEvent::GivenUp { samples, outcome: Outcome::ConnectionLost } => warn!(
             samples,
-            "samples given up: they were sent more than once and the connection ended before an \
-             answer; CloudWatch may have them, so they are not sent again. A proxy, firewall or \
-             endpoint may be closing connections early"
+            "ESP gave up samples that it had sent more than once, because the connection ended \
+             before an answer. CloudWatch may have them, so ESP does not send them again. A proxy, \
+             firewall or endpoint may be closing connections early"
         ),
         PublisherEvent::GivenUp { samples, .. } => warn!(
             samples,
-            "samples given up: they were sent more than once and no answer came in time; CloudWatch \
-             may have them, so they are not sent again. A firewall or a route may be dropping \
-             packets"
+            "ESP gave up samples that it had sent more than once, because no answer came in time. \
+             CloudWatch may have them, so ESP does not send them again. A firewall or a route may \
+             be dropping packets"
         ),
         PublisherEvent::SampleDropped { sample, reason } => sample_dropped(&sample, reason),
     }
@@ -123,15 +125,15 @@ pub fn publisher_event(event: PublisherEvent) {
 pub fn line_event(event: LineEvent) {
     match event {
         LineEvent::Dropping(Dropping::Began) => warn!(
-            "stdout is blocked and the queue of lines is full; from now on the oldest are dropped. \
-             Check whether the log driver stalls"
+            "stdout is blocked and the queue of lines is full; ESP drops the oldest lines from now \
+             on. Check whether the log driver stalls"
         ),
         LineEvent::Dropping(Dropping::Ended { dropped }) => {
-            warn!(dropped, "stdout takes lines again; all waiting lines are written");
+            warn!(dropped, "stdout accepts lines again; ESP has written all waiting lines");
         }
         LineEvent::SampleDropped { sample, reason } => sample_dropped(&sample, reason),
         LineEvent::DimensionsTooLong => warn!(
-            "the dimensions leave no room for a metric in a line of 16 kB; samples are dropped. \
+            "the dimensions leave no room for a metric in a line of 16 kB, so ESP drops samples. \
              Make DIMENSIONS shorter"
         ),
     }
@@ -143,7 +145,8 @@ fn sample_dropped(sample: &Sample, reason: &'static str) {
         value = sample.value,
         unix_ms = sample.read.unix_ms(),
         reason,
-        "a sample is dropped; further ones of this metric are counted, but not logged"
+        "ESP dropped a sample. It counts further dropped samples of this metric, but does not log \
+         them"
     );
 }
 
@@ -157,5 +160,5 @@ pub fn no_health(problem: &str) {
 
 /// `esp health` can be answered again.
 pub fn health_is_back() {
-    info!("the health socket is bound; esp health is answered from now on");
+    info!("the health socket is bound; ESP answers esp health from now on");
 }

@@ -21,8 +21,8 @@ pub fn found(container: &str, finding: &Finding<'_>, is_wanted: bool, interval: 
             container,
             kernel = words(Tier::CgroupFile),
             every,
-            "CPU and memory of this container will be read from the kernel, as soon as the endpoint \
-             has proven its values; until then they are the endpoint's, whenever it has new ones"
+            "ESP will read CPU and memory of this container from the kernel, once the endpoint's \
+             values have confirmed them. Until then it uses the endpoint's values"
         ),
         (Err(no_file), None) => info!(
             container,
@@ -30,21 +30,21 @@ pub fn found(container: &str, finding: &Finding<'_>, is_wanted: bool, interval: 
             every,
             processes = finding.processes,
             no_cgroup_file = %no_file,
-            "CPU of this container will be read from the kernel, as soon as the endpoint has proven \
-             its values; until then it is the endpoint's. Memory is the endpoint's, whenever it has \
-             a new value, since it needs the cgroup file"
+            "ESP will read CPU of this container from the kernel, once the endpoint's values have \
+             confirmed it. Until then it uses the endpoint's values. It reads memory from the \
+             endpoint, because it cannot read the cgroup file"
         ),
         (Err(_), Some(reason)) if is_wanted => warn!(
             container,
             reason,
-            "SOURCE=kernel, but CPU and memory of this container cannot be read from the kernel: \
-             they are the endpoint's, whenever it has new values"
+            "SOURCE=kernel, but ESP cannot read CPU and memory of this container from the kernel, \
+             so it uses the endpoint's values"
         ),
         (Err(_), Some(reason)) => info!(
             container,
             reason,
-            "CPU and memory of this container are the endpoint's, whenever it has new values; they \
-             cannot be read from the kernel"
+            "ESP cannot read CPU and memory of this container from the kernel, so it uses the \
+             endpoint's values"
         ),
     }
 }
@@ -55,13 +55,12 @@ pub fn network(interface: Result<&str, NoInterface>, interval: Duration) {
         Ok(interface) => info!(
             interface,
             every = format_duration(interval),
-            "the task's network is read from the kernel (/proc/net/dev): this interface has the \
-             address that the task document gives"
+            "ESP reads the task's network from the kernel (/proc/net/dev), because this interface \
+             has the address in the task document"
         ),
         Err(reason) => info!(
             %reason,
-            "the task's network is the endpoint's, whenever it has new values; it cannot be read \
-             from the kernel"
+            "ESP cannot read the task's network from the kernel, so it uses the endpoint's values"
         ),
     }
 }
@@ -70,9 +69,10 @@ pub fn network(interface: Result<&str, NoInterface>, interval: Duration) {
 pub fn estimates_task(interval: Duration) {
     info!(
         every = format_duration(interval),
-        "TaskCPUUtilization will be estimated from /proc/stat, as soon as the endpoint has proven \
-         that, which takes three minutes or so; until then it is the endpoint's. With pidMode set \
-         to task in the task definition it would be read from the kernel for each container"
+        "ESP will estimate TaskCPUUtilization from /proc/stat, once the endpoint's values have \
+         confirmed the estimate, which takes about three minutes. Until then it uses the \
+         endpoint's values. With pidMode=task in the task definition, ESP could read each \
+         container from the kernel"
     );
 }
 
@@ -84,7 +84,8 @@ pub fn proof(said: &ContainerEvent) {
             container,
             kernel = words(tier),
             agreed,
-            "the kernel's counter of this container is proven and used from now on"
+            "the endpoint's values have confirmed the kernel's counter of this container; ESP uses \
+             it from now on"
         ),
         ProofEvent::Refuted { tier, least_ns, most_ns, said_ns, was_proven, needed, .. } => warn!(
             container,
@@ -94,16 +95,16 @@ pub fn proof(said: &ContainerEvent) {
             most_ns = (most_ns != u64::MAX).then_some(most_ns),
             was_used = was_proven,
             needed,
-            "the kernel's CPU counter of this container does not agree with the endpoint's: ESP uses \
-             the endpoint's until as many renewals as needed agree. Values since the last renewal may \
-             be wrong"
+            "the kernel's CPU counter of this container does not agree with the endpoint's. ESP \
+             uses the endpoint's until it has agreed as often as needed says. Values published \
+             since the endpoint's last new value may be wrong"
         ),
         ProofEvent::WithoutEndpoint { since, left } => warn!(
             container,
             seconds = since.as_secs(),
             left_s = left.as_secs(),
-            "the endpoint has no new stats of this container; ESP uses the kernel's counter, which \
-             agreed before, for at most left_s more"
+            "the endpoint has no new stats of this container. ESP uses the kernel's counter, which \
+             agreed before, for at most left_s seconds more"
         ),
         ProofEvent::EndpointBack => {
             info!(container, "the endpoint has new stats of this container again");
@@ -111,14 +112,15 @@ pub fn proof(said: &ContainerEvent) {
         ProofEvent::Lost { tier } => warn!(
             container,
             kernel = words(tier),
-            "the kernel's counter of this container cannot be read any more: the endpoint's is used"
+            "ESP can no longer read the kernel's counter of this container, so it uses the \
+             endpoint's"
         ),
         ProofEvent::GivenUp { tier, since } => warn!(
             container,
             kernel = words(tier),
             seconds = since.as_secs(),
-            "the endpoint has had no new stats of this container for too long: ESP publishes nothing \
-             for it until there are new ones"
+            "the endpoint has had no new stats of this container for too long. ESP publishes \
+             nothing for it until there are new stats"
         ),
     }
 }
@@ -128,19 +130,21 @@ pub fn task(said: &TaskEvent) {
     match *said {
         TaskEvent::Proven { platform_cpus } => info!(
             platform_cpus,
-            "the task's CPU is estimated every second from /proc/stat: over some minutes the estimate \
-             agreed with the sum of the containers; platform_cpus is what the platform uses"
+            "ESP estimates the task's CPU every second from /proc/stat, because the estimate \
+             agreed with the sum of the containers for some minutes. The platform uses \
+             platform_cpus"
         ),
         TaskEvent::Refuted { used_cpus, estimated_cpus, allowed_cpus } => warn!(
             used_cpus,
             estimated_cpus,
             allowed_cpus,
             "the estimate of the task's CPU differed from the sum of its containers by more than \
-             allowed_cpus over a minute: ESP uses the sum"
+             allowed_cpus over a minute, so ESP uses the sum"
         ),
         TaskEvent::GivenUp { since } => warn!(
             seconds = since.as_secs(),
-            "a container has no new stats: ESP does not estimate the task's CPU until it has"
+            "a container has no new stats, so ESP does not estimate the task's CPU until there are \
+             new stats"
         ),
     }
 }

@@ -44,8 +44,8 @@ impl Slowness {
             slowest_ms = u64::try_from(self.slowest.as_millis()).unwrap_or(u64::MAX),
             slow_answers = self.slow_answers,
             "the task metadata endpoint is slow: its slowest answer took slowest_ms. Samples come \
-             late, and those of missed_ticks not at all; the host or its ECS agent may be \
-             overloaded"
+             late, and missed_ticks counts those that are missing. The host or its ECS agent may \
+             be overloaded"
         );
         (self.slowest, self.slow_answers) = (Duration::ZERO, 0);
     }

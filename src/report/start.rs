@@ -70,7 +70,8 @@ pub fn dimensions(dimensions: &ResolvedDimensions, region: Option<&str>, wanted:
             ),
             _ => warn!(
                 %dimensions,
-                "the endpoint has no value for {name}; the sets in DIMENSIONS with it are skipped"
+                "the endpoint has no value for {name}; ESP skips the sets in DIMENSIONS that \
+                 contain it"
             ),
         }
     }
@@ -78,5 +79,5 @@ pub fn dimensions(dimensions: &ResolvedDimensions, region: Option<&str>, wanted:
 
 /// Neither a variable nor the task's ARN names the Region.
 pub fn no_region() {
-    error!("the Region is not known, so nothing can be published; set REGION");
+    error!("ESP does not know the Region, so it cannot publish; set REGION");
 }

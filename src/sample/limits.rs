@@ -119,8 +119,8 @@ impl Refusal {
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
-            Self::Value => "its value is not a number that CloudWatch takes",
-            Self::Time => "its time is over two weeks ago or two hours ahead",
+            Self::Value => "its value is not a number that CloudWatch accepts",
+            Self::Time => "its time is more than two weeks ago or more than two hours ahead",
         }
     }
 }

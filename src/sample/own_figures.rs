@@ -109,46 +109,46 @@ macro_rules! own_figures {
 }
 
 own_figures! {
-    polls: None, Always, Count, "polls of the endpoint that were started";
+    polls: None, Always, Count, "polls of the endpoint, counted when they start";
     failed_polls: Some("ESP/PollsFailed"), Always, Count,
-        "polls without an answer, or with one that could not be read";
+        "polls without an answer, or with an answer that ESP could not read";
     missed_ticks: Some("ESP/TicksMissed"), Always, Count, "polls that were due and did not take \
                                                            place";
-    samples: None, Always, Count, "samples that were made from the answers";
+    samples: None, Always, Count, "samples that ESP made from the answers";
     samples_warming_up: None, Always, Count,
-        "samples held back because their container was warming up (`WARMUP`)";
+        "samples not published because their container was warming up (`WARMUP`)";
     kernel_containers: Some("ESP/KernelContainers"), Always, Now,
-        "containers whose CPU is read from the kernel at present";
+        "containers whose CPU ESP reads from the kernel";
     kernel_unproven: None, Always, Now,
-        "containers that the kernel shows as well, and whose CPU is the endpoint's, because the \
-         kernel's is not proven";
+        "containers that ESP sees in the kernel, but whose CPU it reads from the endpoint, because \
+         the endpoint's values have not confirmed the kernel's";
     kernel_refuted: Some("ESP/KernelRefuted"), Always, Count,
         "times that the endpoint's counter contradicted the kernel's";
     duplicates: Some("ESP/SkippedDuplicate"), Always, Count,
         "polls that repeated a container's last sample";
     no_data: Some("ESP/SkippedNoData"), Always, Count, "polls in which a container had no data";
     resets: Some("ESP/SkippedReset"), Always, Count,
-        "values that were left out because a counter or the clock went back";
+        "values left out because a counter or the clock went back";
     malformed: Some("ESP/SkippedMalformed"), Always, Count,
-        "entries of containers that could not be read";
+        "entries of containers that ESP could not read";
     taken: Some("ESP/SamplesTaken"), Cloudwatch, Count,
-        "samples taken in for CloudWatch: each is published, ambiguous, dropped or in the backlog";
+        "samples for CloudWatch: each is published, ambiguous, dropped or in the backlog";
     published: Some("ESP/SamplesPublished"), Cloudwatch, Count, "samples that CloudWatch accepted";
     ambiguous: Some("ESP/Ambiguous"), Cloudwatch, Count,
-        "samples given up: sent, never confirmed, and not sent again";
+        "samples given up: ESP sent them, got no answer, and does not send them again";
     dropped_full: Some("ESP/DroppedFull"), Cloudwatch, Dropped,
-        "samples dropped because the store was full, the oldest first";
+        "samples dropped because the buffer was full, the oldest first";
     dropped_invalid: Some("ESP/DroppedInvalid"), Cloudwatch, Dropped,
         "samples dropped before sending because CloudWatch does not accept such a value";
     dropped_time: Some("ESP/DroppedTime"), Cloudwatch, Dropped,
         "samples dropped because their time is too old or in the future";
     dropped_refused: Some("ESP/DroppedRefused"), Cloudwatch, Dropped,
-        "samples that CloudWatch refused when they were sent alone";
+        "samples that CloudWatch refused even when ESP sent them alone";
     dropped_unaddressed: Some("ESP/DroppedUnaddressed"), Cloudwatch, Dropped,
         "samples for which no set in `DIMENSIONS` had all its values";
     backlog: Some("ESP/Backlog"), Cloudwatch, Now, "samples that wait or are being sent";
     unconfirmed: None, Cloudwatch, Now,
-        "samples of the backlog that were sent without an answer so far, so that CloudWatch may \
+        "samples of the backlog that ESP sent without an answer so far, so that CloudWatch may \
          have them";
     sent_again: Some("ESP/SentAgain"), Cloudwatch, Count,
         "samples sent again after a request without an answer; each time, CloudWatch may have \
@@ -165,7 +165,7 @@ own_figures! {
     requests_no_answer: Some("ESP/RequestsNoAnswer"), Cloudwatch, Count,
         "requests without a complete answer in time";
     requests_denied: Some("ESP/RequestsDenied"), Cloudwatch, Count,
-        "requests for which the permission is missing";
+        "requests that CloudWatch refused because a permission is missing";
     requests_credentials: Some("ESP/RequestsCredentials"), Cloudwatch, Count,
         "requests that failed because there were no valid credentials";
     requests_invalid: Some("ESP/RequestsInvalid"), Cloudwatch, Count,
@@ -173,13 +173,12 @@ own_figures! {
     requests_clock_skew: Some("ESP/RequestsClockSkew"), Cloudwatch, Count,
         "requests refused because the host's clock is wrong";
     stdout_taken: None, Stdout, Count,
-        "samples taken in for stdout: each is written, dropped or pending";
-    stdout_written: Some("ESP/StdoutSamples"), Stdout, Count, "samples in lines that were \
-                                                               written to stdout";
-    stdout_lines: Some("ESP/StdoutLines"), Stdout, Count, "lines that were written to stdout";
+        "samples for stdout: each is written, dropped or pending";
+    stdout_written: Some("ESP/StdoutSamples"), Stdout, Count, "samples in lines written to stdout";
+    stdout_lines: Some("ESP/StdoutLines"), Stdout, Count, "lines written to stdout";
     stdout_pending: None, Stdout, Now, "samples that are not written yet";
     stdout_dropped: Some("ESP/StdoutDropped"), Stdout, Count,
-        "samples that were dropped for one of the two reasons below";
+        "samples dropped for one of the two reasons below";
     stdout_dropped_full: None, Stdout, Dropped,
         "samples dropped because stdout was blocked or closed";
     stdout_dropped_invalid: None, Stdout, Dropped,

@@ -122,8 +122,8 @@ fn why_unavailable(metric: Metric, known: Known) -> &'static str {
             "the container's RestartCount in the task document is malformed"
         }
         Metric::RestartCount => "the container has no restart policy, or the agent is before 1.86",
-        _ if known.readings == 0 => "no stats of the container have come yet",
-        _ if known.readings == 1 => "the second sample of the container has not come yet",
+        _ if known.readings == 0 => "there are no stats of the container yet",
+        _ if known.readings == 1 => "there is no second sample of the container yet",
         Metric::CpuUtilization | Metric::CpuUsage if !known.has_cpu => {
             "the stats have no CPU counter"
         }
@@ -135,10 +135,11 @@ fn why_unavailable(metric: Metric, known: Known) -> &'static str {
         }
         Metric::MemoryUtilization if !known.has_memory_basis => "no memory limit is known",
         Metric::NetworkRxBytes | Metric::NetworkTxBytes if !known.has_network => {
-            "the stats have no networks: network mode host or none, or none yet"
+            "the stats have no networks: the network mode is host or none, or there are no \
+             counters yet"
         }
         Metric::StorageReadBytes | Metric::StorageWriteBytes => {
-            "the stats list no block I/O: none yet, or the kernel does not count it"
+            "the stats have no block I/O: there was none yet, or the kernel does not count it"
         }
         _ => "no two samples could be compared yet",
     }

@@ -53,7 +53,7 @@ impl Sampler {
                     format!("the containers' limits, {} MiB in all", bytes >> 20)
                 })
             }
-            Metric::EphemeralStorageUtilization => Some("what is reserved".to_owned()),
+            Metric::EphemeralStorageUtilization => Some("the reserved storage".to_owned()),
             _ => None,
         }
     }

@@ -236,7 +236,7 @@ pub(super) fn why_unavailable(
             "the stats have no networks yet"
         }
         Metric::NetworkRxBytes | Metric::NetworkTxBytes => {
-            "the counters have not been renewed often enough yet"
+            "the counters have not had enough new values yet"
         }
         _ if user().any(|container| container.fresh.read.is_none()) => {
             "a running container has no stats yet"

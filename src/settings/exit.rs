@@ -56,7 +56,7 @@ pub const OF_CHECK: [Meaning; 7] = [
     (UNAVAILABLE, "no answer from the metadata endpoint or, with --publish, from CloudWatch"),
     (SOFTWARE, "a fault in ESP"),
     (OS_ERROR, "the system refuses a file descriptor"),
-    (TEMPORARY, "temporary, try again: no sample yet, a throttled request, or a server's error"),
+    (TEMPORARY, "temporary, try again: no sample yet, throttling, or a server's error"),
     (NO_PERMISSION, "no credentials, or AWS refuses a role or a permission"),
 ];
 

@@ -85,7 +85,10 @@ pub(crate) fn source_of(
         return MetricSource::of(Origin::Endpoint);
     }
     let Some(kernel) = kernel else {
-        return MetricSource::noted(Origin::Endpoint, "SOURCE=endpoint: the kernel is not read");
+        return MetricSource::noted(
+            Origin::Endpoint,
+            "SOURCE=endpoint, so ESP does not read the kernel",
+        );
     };
     let interval = format_duration(interval);
     if metric.is_of_network() {
@@ -114,12 +117,12 @@ fn of_container(
 ) -> MetricSource {
     let Some(tier) = finding.tier() else {
         let why = finding.why_not().unwrap_or_default();
-        let note = format!("the kernel, every {interval}, cannot be read: {why}");
+        let note = format!("the kernel (every {interval}) cannot be read: {why}");
         return MetricSource::noted(Origin::Endpoint, note);
     };
     let no_file = || finding.file.err().map(ToString::to_string).unwrap_or_default();
     if is_memory && tier == Tier::Processes {
-        let note = format!("the kernel's, every {interval}, needs its cgroup file: {}", no_file());
+        let note = format!("the kernel (every {interval}) needs its cgroup file: {}", no_file());
         return MetricSource::noted(Origin::Endpoint, note);
     }
     let waits = |words: &str, agreed: u32, needed: u32| {
@@ -130,7 +133,7 @@ fn of_container(
         MetricSource::noted(
             Origin::Endpoint,
             format!(
-                "the kernel ({what}), every {interval}, {words}: {agreed} of {needed} renewals \
+                "the kernel ({what}, every {interval}) {words}: {agreed} of {needed} comparisons \
                  agreed so far"
             ),
         )
@@ -146,17 +149,18 @@ fn of_container(
                 Tier::CgroupFile => Origin::CgroupFile,
                 Tier::Processes => Origin::Processes,
             };
-            MetricSource::noted(origin, "the container is at rest, by the endpoint as well")
+            MetricSource::noted(origin, "the container is idle, which the endpoint's values confirm")
         }
         (Some(ProofState::Unproven { agreed, needed }), _) => {
-            waits("follows once it is proven", agreed, needed)
+            waits("follows once the endpoint's values have confirmed it", agreed, needed)
         }
         (Some(ProofState::Refuted { agreed, needed }), _) => {
-            waits("has disagreed with the endpoint and is proven anew", agreed, needed)
+            waits("disagreed with the endpoint and has to be confirmed again", agreed, needed)
         }
         (Some(ProofState::Silent), _) => MetricSource::noted(
             Origin::Endpoint,
-            "it has said nothing new for so long that the kernel is not believed without it",
+            "the endpoint has had no new values for so long that ESP does not use the kernel \
+             either",
         ),
         (Some(ProofState::NoKernel) | None, _) => {
             MetricSource::noted(Origin::Endpoint, "the kernel has not been read yet")
@@ -175,8 +179,9 @@ fn of_task(kernel: &KernelSource, is_memory: bool, interval: &str) -> MetricSour
             (agreed, false) => MetricSource::noted(
                 Origin::Endpoint,
                 format!(
-                    "an estimate from /proc/stat, every {interval}, follows once it is proven, after \
-                     three minutes or so: {agreed} of {COMPARISONS_NEEDED} comparisons agreed so far"
+                    "an estimate from /proc/stat (every {interval}) follows once the endpoint's \
+                     values have confirmed it, after about three minutes: {agreed} of \
+                     {COMPARISONS_NEEDED} comparisons agreed so far"
                 ),
             ),
         };
@@ -210,7 +215,7 @@ fn of_task(kernel: &KernelSource, is_memory: bool, interval: &str) -> MetricSour
 fn of_network(kernel: &KernelSource, interval: &str) -> MetricSource {
     let note = match kernel.interface() {
         Some(Ok(name)) => return MetricSource::of(Origin::Interface(name.to_owned())),
-        Some(Err(reason)) => format!("/proc/net/dev, every {interval}, is not used: {reason}"),
+        Some(Err(reason)) => format!("/proc/net/dev (every {interval}) is not used: {reason}"),
         None => format!(
             "/proc/net/dev, every {interval}, is only used on awsvpc, where the task's containers \
              share their network with ESP"

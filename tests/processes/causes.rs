@@ -33,24 +33,28 @@ const NOT_ISSUED: &str = "check that the task role exists and that its trust pol
     ecs-tasks.amazonaws.com, then start a new task; if AWS_CONTAINER_CREDENTIALS_FULL_URI is set by \
     hand, check it and its token";
 const THROTTLED: &str =
-    "the source limits requests; retry, and check what else in the task asks it often";
-const SERVER_ERROR: &str = "retry; if it lasts, see the log of the source, such as the ECS agent";
+    "the source limits requests; try again, and check what else in the task sends it many requests";
+const SERVER_ERROR: &str = "try again; if the error remains, see the log of the source, such as \
+                            the ECS agent's";
 const UNUSABLE: &str = "check that AWS_CONTAINER_CREDENTIALS_FULL_URI or AWS_ENDPOINT_URL_STS, if one is \
     set, points to a source of credentials";
 const UNREACHABLE: &str = "check the address, and the variable that names it: \
-    AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_STS; a role that a profile \
-    or a web identity assumes needs a way to STS in the Region";
-const ROLE_REFUSED: &str = "allow sts:AssumeRole: in the trust policy of the role that is assumed, and in \
-    the policy of the one that assumes it";
-const KEY_EXPIRED: &str = "renew the key or the token that asks for the role: that of source_profile or of \
-    credential_source in the profile, or the file in AWS_WEB_IDENTITY_TOKEN_FILE";
-const KEY_REFUSED: &str = "correct the key or the token that asks for the role: that of source_profile or of \
-    credential_source in the profile, or the file in AWS_WEB_IDENTITY_TOKEN_FILE; also check the host's clock";
-const ROLE_INVALID: &str = "correct role_arn and role_session_name in the profile, or AWS_ROLE_ARN and \
-    AWS_ROLE_SESSION_NAME, as STS says";
+                           AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_ENDPOINT_URL or \
+                           AWS_ENDPOINT_URL_STS; to assume a role, ESP must reach STS in the \
+                           Region";
+const ROLE_REFUSED: &str = "allow sts:AssumeRole in the trust policy of the assumed role, and in \
+                            the policy of the role that assumes it";
+const KEY_EXPIRED: &str = "renew the key or the token with which ESP requests the role: that of \
+                           source_profile or of credential_source in the profile, or the file in \
+                           AWS_WEB_IDENTITY_TOKEN_FILE";
+const KEY_REFUSED: &str = "correct the key or the token with which ESP requests the role: that of \
+                           source_profile or of credential_source in the profile, or the file in \
+                           AWS_WEB_IDENTITY_TOKEN_FILE; also check the host's clock";
+const ROLE_INVALID: &str = "correct role_arn and role_session_name in the profile, or AWS_ROLE_ARN \
+                            and AWS_ROLE_SESSION_NAME, as the error says";
 const OTHER: &str = "correct what the error names";
-const MISCONFIGURED: &str = "correct the AWS variables and files that the error names, or remove them, so \
-    that the task role counts";
+const MISCONFIGURED: &str = "correct the AWS variables and files that the error names, or remove \
+                             them, so that ESP uses the task role";
 
 /// What failed begins so, and this is all the advice there is about it.
 #[track_caller]
@@ -116,7 +120,10 @@ fn container_credentials_endpoint_that_is_silent_is_named() {
     let (code, text) = check(&[&NO_KEYS[..], &[variable]].concat());
     assert_eq!(code, 75, "{text}");
     assert!(
-        text.contains("\n  do       retry; if it lasts, check that the source can be reached\n"),
+        text.contains(
+            "\n  do       try again; if the error remains, check that ESP can reach the \
+                       source\n"
+        ),
         "{text}"
     );
 }

@@ -113,7 +113,7 @@ fn wrong_command_line_is_one_line() {
 #[test]
 fn outside_ecs_it_says_so_and_help_needs_no_configuration() {
     let output = Esp::command(&[]).output().unwrap();
-    assert!(String::from_utf8(output.stderr).unwrap().contains("runs inside an ECS task"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("run esp in an ECS task"));
     let output = Esp::command(&[]).arg("--help").output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8(output.stdout).unwrap().contains("SAMPLE_INTERVAL"));
@@ -134,7 +134,7 @@ fn offline_check_needs_no_endpoint_and_says_what_goes_where() {
     for line in [
         "Configuration: ok\n",
         "  namespace         Shop\n",
-        "  publishes to      CloudWatch, namespace Shop, Region that of the task's ARN\n",
+        "  publishes to      CloudWatch, namespace Shop, Region from the task's ARN\n",
         "  address           the Region's usual one\n",
         "  proxy             none\n",
         "  requests          one every 10s, and more while values change\n",
@@ -168,7 +168,7 @@ fn offline_check_needs_no_endpoint_and_says_what_goes_where() {
         "  writes            documents of 10s on stdout, namespace Shop\n",
         "  dimensions        ClusterName=shop, ServiceName (the task's)\n",
         "  dimensions        Stage=prod\n",
-        "                    and ContainerName, for values of a container\n",
+        "                    and ContainerName, for the metrics of a container\n",
         "  endpoint          http://127.0.0.1:1/v4/x\n",
         "cluster/shop\" is an ARN; ESP uses the name in it, \"shop\"\n",
         "  do       set CLUSTER_NAME to shop\n",

@@ -198,8 +198,8 @@ fn wrong_value_of_a_profile_is_a_wrong_configuration_of_check_and_of_the_sidecar
         ),
         (
             "[default]\nuse_fips_endpoint = true\nendpoint_url = https://aws.internal\n",
-            "use_fips_endpoint=\"true\" in the profile default is not valid: expected false together \
-             with endpoint_url in the profile default",
+            "use_fips_endpoint=\"true\" in the profile default is not valid: expected false, \
+             because endpoint_url in the profile default",
         ),
         (&format!("[default]\nendpoint_url = {long}\n"), "endpoint_url=\"xxx"),
     ] {
@@ -242,7 +242,7 @@ fn fips_or_dual_stack_of_a_profile_and_an_address_of_ones_own_exclude_each_other
         let (code, text) = check(&[&key[..], &[profile, url]].concat());
         assert_eq!(code, 64, "{text}");
         let said = format!(
-            "{switch}=\"true\" in the profile default is not valid: expected false together with \
+            "{switch}=\"true\" in the profile default is not valid: expected false, because \
              AWS_ENDPOINT_URL"
         );
         assert!(text.contains(&said), "{text}");

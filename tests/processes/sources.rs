@@ -26,19 +26,19 @@ fn without_anything_from_the_kernel_the_reason_is_there_for_each() {
     assert_eq!(lines.len(), 2, "one of each container: {}", log.text);
     for line in lines {
         let message = line["message"].as_str().unwrap();
-        assert!(message.starts_with("CPU and memory of this container are the endpoint's"));
+        assert!(message.starts_with("ESP cannot read CPU and memory of this container"));
         assert!(line["reason"].as_str().unwrap().contains("set pidMode to task"), "{line}");
     }
-    let network = log.expect("the task's network is the endpoint's");
+    let network = log.expect("ESP cannot read the task's network");
     assert!(network["reason"].as_str().unwrap().starts_with("no network interface here has"));
-    assert_eq!(log.expect("TaskCPUUtilization will be estimated")["every"], "1s");
+    assert_eq!(log.expect("ESP will estimate TaskCPUUtilization")["every"], "1s");
 }
 
 #[test]
 fn source_kernel_warns_and_source_endpoint_says_nothing_of_the_kernel() {
     let log = log_of(Shape::Ec2CgroupV2, &[("SOURCE", "kernel")]);
     let warning = log.at("WARN").next().expect("a warning");
-    assert!(warning["message"].as_str().unwrap().starts_with("SOURCE=kernel, but CPU and memory"));
+    assert!(warning["message"].as_str().unwrap().starts_with("SOURCE=kernel, but ESP cannot read"));
     let log = log_of(Shape::Ec2CgroupV2, &[("SOURCE", "endpoint")]);
     assert_eq!(log.expect("esp starts")["source"], "endpoint");
     assert!(!log.text.contains("the kernel"), "{}", log.text);

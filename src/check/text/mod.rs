@@ -15,7 +15,7 @@ use super::findings::{
 use crate::settings::version;
 
 pub(super) fn title() -> String {
-    format!("{}: what it sees and would do\n", version::line())
+    format!("{}: what esp sees and would do\n", version::line())
 }
 
 /// A part, with what was wrong in it. `facts` are lines without their indent.
@@ -131,7 +131,7 @@ fn containers(all: &[ContainerFinding]) -> Vec<String> {
             it.memory_limit_mib.map(|mib| format!("{mib} MiB")),
         ];
         let limits = limits.into_iter().flatten().collect::<Vec<_>>().join(", ");
-        let limits = if limits.is_empty() { "no limits of its own" } else { &limits };
+        let limits = if limits.is_empty() { "no container limits" } else { &limits };
         let who = match (it.is_measured, it.is_injected) {
             (true, _) => "measured",
             (false, true) => "injected by AWS",
@@ -166,8 +166,8 @@ fn pairs(set: &[DimensionFinding]) -> String {
 
 fn cadences(all: &[CadenceFinding]) -> Vec<String> {
     let line = |it: &CadenceFinding| match it.cadence_ms {
-        Some(ms) => fact(&it.container, format!("a new one every {}", seconds(ms))),
-        None => fact(&it.container, "too few to tell how often they come"),
+        Some(ms) => fact(&it.container, format!("a new sample every {}", seconds(ms))),
+        None => fact(&it.container, "too few samples to tell how often they come"),
     };
     all.iter().map(line).collect()
 }
@@ -183,7 +183,7 @@ fn metrics(all: &[MetricFinding]) -> Vec<String> {
                 format!("{head}  {value:>10.2} {:<12}  100 % = {basis}", it.unit)
             }
             (Some(value), None) => format!("{head}  {value:>10.2} {}", it.unit),
-            (None, _) => format!("{head}  none: {}", it.unavailable.unwrap_or("no value came")),
+            (None, _) => format!("{head}  none: {}", it.unavailable.unwrap_or("no value yet")),
         }
     };
     all.iter().map(line).collect()
@@ -213,7 +213,7 @@ fn plan(it: &PlanFinding) -> Vec<String> {
 }
 
 fn credentials(it: &CredentialsFinding) -> Vec<String> {
-    let expire = it.expire_in_s.map(|seconds| fact("good for", format!("{seconds} s")));
+    let expire = it.expire_in_s.map(|seconds| fact("valid for", format!("{seconds} s")));
     [fact("from", &it.source)].into_iter().chain(expire).collect()
 }
 

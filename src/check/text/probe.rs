@@ -69,7 +69,7 @@ pub(super) fn sources(probe: &ProbeFinding) -> Vec<String> {
     }
     lines.extend(probe.comparison.iter().map(comparison));
     if probe.comparison.is_empty() {
-        lines.push(fact("/proc/stat", "not compared: too few renewals"));
+        lines.push(fact("/proc/stat", "not compared: too few samples"));
     }
     lines.extend(probe.verdicts.iter().map(verdict));
     lines
@@ -78,7 +78,7 @@ pub(super) fn sources(probe: &ProbeFinding) -> Vec<String> {
 fn container(it: &ProbedContainer) -> Vec<String> {
     let cadence =
         it.cadence_ms.map_or_else(String::new, |ms| format!(", a new value every {}", seconds(ms)));
-    let renewals = if it.has_two_renewals { "" } else { ", not renewed twice" };
+    let renewals = if it.has_two_renewals { "" } else { ", fewer than two new samples" };
     let who = match it.who {
         Who::Own => "ESP's own",
         Who::Measured => "measured",
@@ -90,13 +90,13 @@ fn container(it: &ProbedContainer) -> Vec<String> {
         (Proof::Proven, ..) => ", proven".to_owned(),
         (Proof::AtRest, ..) => ", at rest by both sources".to_owned(),
         (Proof::Refuted, ..) => ", the endpoint disagreed".to_owned(),
-        (_, Some(agreed), Some(needed)) => format!(", {agreed} of {needed} renewals agreed"),
+        (_, Some(agreed), Some(needed)) => format!(", {agreed} of {needed} comparisons agreed"),
         _ => String::new(),
     };
     let file = match &it.no_file {
         _ if it.file_is_open => format!("open{proof}"),
         Some(reason) => reason.clone(),
-        None => "not looked for".to_owned(),
+        None => "not searched".to_owned(),
     };
     let processes = match &it.no_sum {
         Some(reason) => format!("{} followed; {reason}", it.processes),

@@ -77,7 +77,7 @@ fn profile_that_ignores_addresses_has_none_unless_the_environment_says_otherwise
     assert_eq!(
         complete(text, &[given]).unwrap_err(),
         ["ignore_configured_endpoint_urls=\"true\" in the profile default is not valid: expected \
-          false together with AWS_ENDPOINT_URL: remove one of them"]
+          false, because AWS_ENDPOINT_URL is set: remove one of them"]
     );
     assert_eq!(
         url(complete(text, &[given, counts]).unwrap().endpoint_url).unwrap(),

@@ -87,10 +87,11 @@ pub(super) fn says_what_can_be_read() {
     expect(&text, &["exact             can be read: "]);
 
     let text = probe(&target, false, READER, &[]);
-    expect(&text, &["exact             no: container 1: no process of it is visible"]);
+    expect(&text, &["exact             no: container 1: none of its processes is visible"]);
     expect(
         &text,
-        &["processes         no: container 1: no process of it is visible: no shared PID"],
+        &["processes         no: container 1: its processes are not visible, because there is no \
+           shared PID"],
     );
 
     let text = check(&target, true, READER, &[], &[]);

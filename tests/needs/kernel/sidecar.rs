@@ -83,7 +83,7 @@ fn beside(name: &str, options: &[&str], user: &str, tier: &str, points: f64) {
     let watch = Watch::over(&target, WATCHED);
     let log = esp.end();
     assert!(log.contains(tier), "{log}");
-    assert!(log.contains("is proven and used from now on"), "{log}");
+    assert!(log.contains("have confirmed the kernel's counter of this container"), "{log}");
     let mut datums: Vec<(i64, f64)> =
         cloudwatch.datums().iter().map(|datum| (datum.timestamp_ms, datum.values[0])).collect();
     datums.sort_by_key(|datum| datum.0);

@@ -42,8 +42,8 @@ fn each_refusal_of_a_datapoint_has_its_code_and_what_to_do() {
     for (fault, code, next) in [
         (refused(400, "InvalidParameterValueException"), 64, "correct NAMESPACE, DIMENSIONS or"),
         (refused(403, "InvalidClientTokenId"), 77, "check where they come from"),
-        (Fault::Throttle, 75, "ESP retries by itself"),
-        (Fault::Status(503), 75, "if it lasts, check AWS_ENDPOINT_URL"),
+        (Fault::Throttle, 75, "ESP retries"),
+        (Fault::Status(503), 75, "if the error remains, check AWS_ENDPOINT_URL"),
     ] {
         let (metadata, cloudwatch) = (ec2(), CloudWatch::start());
         cloudwatch.always(Some(fault.clone()));
@@ -105,7 +105,7 @@ fn what_may_pass_is_75_and_a_cloudwatch_out_of_reach_is_69() {
     }
     let said = check(&uri, NOBODY, &["--publish"], &[]);
     assert_eq!(said.code, 69, "{}", said.text);
-    said.expect(&["do       check AWS_ENDPOINT_URL, which names the address"]);
+    said.expect(&["do       check AWS_ENDPOINT_URL, which has the address"]);
 }
 
 #[test]
@@ -174,7 +174,8 @@ fn a_captive_portal_has_accepted_nothing() {
             "Publish: FAILED\n",
             &format!("failed   {} (from AWS_ENDPOINT_URL) {shown}", cloudwatch.url()),
             "which is not CloudWatch's answer: a proxy, a login page or another server may be in between",
-            "do       ESP retries by itself; if it lasts, check AWS_ENDPOINT_URL, which names the address\n",
+            "do       ESP retries; if the error remains, check AWS_ENDPOINT_URL, which has the \
+             address\n",
         ]);
         assert!(!said.text.contains("accepted by"), "{}", said.text);
         assert_eq!(cloudwatch.requests().len(), 1, "one try");

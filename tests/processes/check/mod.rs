@@ -110,7 +110,7 @@ fn what_is_ready_is_shown_with_a_real_value_of_each_metric() {
         "CPU limit         2 vCPU\n",
         "memory limit      1024 MiB\n",
         "esp  RUNNING",
-        "web  RUNNING   no limits of its own",
+        "web  RUNNING   no container limits",
         "measured\n",
         "Region: ok\n",
         "eu-west-1\n",
@@ -120,7 +120,7 @@ fn what_is_ready_is_shown_with_a_real_value_of_each_metric() {
         "web               Stage=test\n",
         "waiting for two new samples of each container, at most 7",
         "Samples: ok\n",
-        "web               a new one every ",
+        "web               a new sample every ",
         "Metrics: ok\n",
         "CPUUtilization     web       2", // 25.00, or 24.99
         " Percent       100 % = task limit of 2 vCPU\n",
@@ -255,7 +255,7 @@ fn a_wrong_configuration_is_64_and_names_the_right_one() {
             &[
                 "Task: FAILED\n",
                 "failed   the task has no container wbe\n",
-                "do       set CONTAINER_NAME to one that it has: esp, web\n",
+                "do       set CONTAINER_NAME to one of these: esp, web\n",
                 // What does not need the container is looked at all the same.
                 "Region: ok\n",
                 "Credentials: ok\n",
@@ -272,7 +272,7 @@ fn a_wrong_configuration_is_64_and_names_the_right_one() {
             &[
                 "Metrics: FAILED\n",
                 "RestartCount  web  none: the container has no restart policy",
-                "do       set METRICS to metrics that the platform gives",
+                "do       set METRICS to metrics that the platform reports",
             ],
         ),
     ] {
@@ -312,7 +312,7 @@ fn values_without_dimensions_and_a_task_without_region_are_64() {
         "Region: FAILED\n",
         "do       set REGION\n",
         "Dimensions: FAILED\n",
-        "failed   values of web would not be published",
+        "failed   metrics of web would not be published",
         "warning  the endpoint has no value for ServiceName\n",
         "do       set SERVICE_NAME",
         "Metrics: ok\n",
@@ -369,9 +369,9 @@ fn a_container_without_samples_is_75() {
     said.expect(&[
         "web  PULLED ",
         "Samples: FAILED\n",
-        "web               too few to tell how often they come\n",
-        "failed   web does not run: its state is PULLED\n",
-        "do       try again when it runs\n",
+        "web               too few samples to tell how often they come\n",
+        "failed   web is not running: its state is PULLED\n",
+        "do       try again when the container runs\n",
         "Not ready (temporary, try again): ",
     ]);
     assert!(said.took < Duration::from_secs(45), "{:?}", said.took);
@@ -395,7 +395,7 @@ fn stats_that_stop_after_the_task_are_69() {
     metadata.set_stats("not JSON");
     let said = check(&metadata.uri(), NOBODY, &[], &[]);
     assert_eq!(said.code, 69, "{}", said.text);
-    said.expect(&["failed   no stats of web came within 2", "the log of the ECS agent says"]);
+    said.expect(&["failed   no stats of web came within 2", "see the log of the ECS agent"]);
 }
 
 #[test]

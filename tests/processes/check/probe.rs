@@ -32,15 +32,16 @@ fn everything_is_there_for_an_issue_and_nothing_private() {
         "up                ",
         "processes         ",
         "interface         lo: has neither",
-        "waiting for two renewals",
+        "waiting for two new samples",
         "Source: ok\n",
         "container 1       not measured, RUNNING, id ",
         "container 2       measured, RUNNING, id ",
-        "  cgroup file     no process of it is visible\n",
-        "  processes       0 followed; no process of it is visible: no shared PID namespace",
+        "  cgroup file     none of its processes is visible\n",
+        "  processes       0 followed; its processes are not visible, because there is no shared \
+         PID namespace",
         "/proc/stat        over ",
         "/proc/stat        over ",
-        "exact             no: container 2: no process of it is visible\n",
+        "exact             no: container 2: none of its processes is visible\n",
         "processes         no: container 2: ",
         "network           no: no network interface here has",
         "task estimate     can be read: the platform used ",
@@ -84,7 +85,7 @@ fn source_endpoint_forbids_it_with_64() {
     let metadata = ec2();
     let said = check(&metadata.uri(), NOBODY, &["--source"], &[("SOURCE", "endpoint")]);
     assert_eq!(said.code, 64, "{}", said.text);
-    said.expect(&["SOURCE=endpoint: the kernel is not to be looked at\n", "do       set SOURCE"]);
+    said.expect(&["SOURCE=endpoint, so ESP must not read the kernel\n", "do       set SOURCE"]);
     assert!(!said.text.contains("Machine"), "{}", said.text);
 }
 
@@ -101,7 +102,7 @@ fn without_an_endpoint_it_is_69_and_without_stats_75() {
     metadata.set_stats("{}");
     let said = check(&metadata.uri(), NOBODY, &["--source"], &[]);
     assert_eq!(said.code, 75, "{}", said.text);
-    said.expect(&["Machine: ok\n", "/proc/stat        not compared: too few renewals\n"]);
-    said.expect(&["failed   no container's stats were renewed twice within 2"]);
+    said.expect(&["Machine: ok\n", "/proc/stat        not compared: too few samples\n"]);
+    said.expect(&["failed   no container had two new samples within 2"]);
     assert!(said.took < Duration::from_secs(40), "{:?}", said.took);
 }

@@ -30,12 +30,12 @@ fn is_ready(seconds: u32, cadences: u32) {
     let said = check(&metadata.uri(), &cloudwatch.url(), &["--publish"], &[]);
     assert_eq!(said.code, 0, "{}", said.text);
     said.expect(&[
-        "web               a new one every ",
+        "web               a new sample every ",
         "CPUUtilization     web       2",
         "accepted by ",
         "Ready: exit code 0\n",
     ]);
-    let (_, cadence) = said.text.split_once("a new one every ").unwrap();
+    let (_, cadence) = said.text.split_once("a new sample every ").unwrap();
     let (cadence, _) = cadence.split_once(" s\n").unwrap();
     assert!((cadence.parse::<f64>().unwrap() / f64::from(seconds) - 1.0).abs() < 0.05, "{cadence}");
     let limit = Duration::from_secs(u64::from(seconds * cadences)) + SLACK;

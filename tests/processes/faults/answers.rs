@@ -176,7 +176,7 @@ fn a_sample_that_is_refused_costs_only_itself() {
     let ended = run.end();
     assert_eq!(ended.ledger.requests("invalid"), 3);
     assert!(matches!(ended.ledger.figure("dropped_refused"), 1 | 2), "{}", ended.log.text);
-    let dropped = ended.log.expect("a sample is dropped");
+    let dropped = ended.log.expect("ESP dropped a sample");
     assert_eq!(
         (&dropped["metric"], &dropped["reason"]),
         (&"CPUUtilization".into(), &"CloudWatch refused it".into())

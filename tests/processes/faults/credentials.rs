@@ -174,7 +174,7 @@ fn role_that_sts_does_not_give_is_said_once_and_costs_nothing_once_it_does() {
         (403, "AccessDenied", "trust policy"),
         (403, "ExpiredToken", "renew the key"),
         (400, "Throttling", "limits requests"),
-        (503, "ServiceUnavailable", "if it lasts"),
+        (503, "ServiceUnavailable", "if the error remains"),
         (400, "ValidationError", "correct role_arn"),
     ];
     std::thread::scope(|scope| {

@@ -31,8 +31,9 @@ fn after_many(fault: &Fault, requests: usize) -> (Ended, usize) {
 fn assert_sent_twice(fault: &Fault) {
     let (ended, _) = after_many(fault, 3);
     assert_eq!(most_copies(&ended.cloudwatch), 2, "{fault:?}");
-    let given_up =
-        ended.log.expect("samples given up: they were sent more than once and the connection");
+    let given_up = ended
+        .log
+        .expect("ESP gave up samples that it had sent more than once, because the connection");
     assert!(given_up["samples"].as_u64() > Some(0));
     assert!(ended.ledger.figure("ambiguous") > 0);
     assert_eq!(ended.ledger.requests("no_answer"), 0);

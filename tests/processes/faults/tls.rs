@@ -40,8 +40,8 @@ fn refused(run: Run, why: &str) {
     assert_eq!(ended.ledger.figure("unsent"), ended.ledger.figure("taken"));
     let error = ended.log.expect("publishing to CloudWatch fails")["error"].as_str().unwrap();
     assert!(error.contains(why), "{error}");
-    let advice = "; check AWS_ENDPOINT_URL, which names the address, and name the file of the authority in \
-                  AWS_CA_BUNDLE; also check that the host's clock is right";
+    let advice = "; check AWS_ENDPOINT_URL, which has the address, and put the path of its CA file \
+                  into AWS_CA_BUNDLE; also check the host's clock";
     assert!(error.ends_with(advice), "{error}");
 }
 

@@ -35,7 +35,7 @@ fn a_sidecar_that_samples_is_healthy_and_one_that_has_ended_is_not() {
     assert!(log.lines.iter().all(|line| line["level"] == "INFO"), "{}", log.text);
     let (code, line) = health(&metadata.uri());
     assert_eq!(code, 1);
-    assert!(line.starts_with("unhealthy: nobody answers: esp is not running"), "{line}");
+    assert!(line.starts_with("unhealthy: no answer: esp is not running"), "{line}");
 }
 
 #[test]
