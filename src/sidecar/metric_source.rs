@@ -149,7 +149,10 @@ fn of_container(
                 Tier::CgroupFile => Origin::CgroupFile,
                 Tier::Processes => Origin::Processes,
             };
-            MetricSource::noted(origin, "the container is idle, which the endpoint's values confirm")
+            MetricSource::noted(
+                origin,
+                "the container is idle, which the endpoint's values confirm",
+            )
         }
         (Some(ProofState::Unproven { agreed, needed }), _) => {
             waits("follows once the endpoint's values have confirmed it", agreed, needed)

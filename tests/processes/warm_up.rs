@@ -47,7 +47,7 @@ fn what_is_sampled_while_a_container_warms_up_is_held_back_and_counted() {
         assert_eq!(status.code(), Some(0));
         let held = log.expect("esp stops")["samples_warming_up"].as_u64().unwrap();
         assert_eq!((held >= 4, cloudwatch.datums().is_empty()), (is_held, is_held), "{}", log.text);
-        assert_eq!(log.text.contains("\"warming up"), is_held, "{}", log.text);
+        assert_eq!(log.text.contains("container warms up"), is_held, "{}", log.text);
     }
 }
 
@@ -95,8 +95,8 @@ fn nothing_is_published_until_the_health_check_says_healthy() {
         said.map(|line| (line["level"].as_str().unwrap(), line["container"].as_str().unwrap()))
             .collect::<Vec<_>>()
     };
-    assert_eq!(message("warming up: its samples are held back"), [("INFO", "web")]);
-    assert_eq!(message("the warm-up is over: its samples"), [("INFO", "web")]);
+    assert_eq!(message("the container warms up: ESP publishes nothing"), [("INFO", "web")]);
+    assert_eq!(message("the warm-up is over: ESP publishes"), [("INFO", "web")]);
     ended.assert_no_trouble();
     assert_eq!(ended.log.expect("esp starts")["warmup"], "until HEALTHY");
 }
@@ -112,5 +112,5 @@ fn without_a_health_check_nothing_is_waited_for_and_that_is_said_once() {
     assert_eq!(warnings.len(), 1, "{}", ended.log.text);
     let warning = ended.log.expect("WARMUP=healthy has no effect");
     assert_eq!((&warning["level"], &warning["container"]), (&"WARN".into(), &"web".into()));
-    assert!(!ended.log.text.contains("warming up: its samples"), "{}", ended.log.text);
+    assert!(!ended.log.text.contains("the container warms up: ESP"), "{}", ended.log.text);
 }

@@ -88,7 +88,7 @@ fn container(it: &ProbedContainer) -> Vec<String> {
     let who = format!("{who}, {}, id {}{cadence}{renewals}", it.state, it.id_form);
     let proof = match (it.proof, it.agreed, it.needed) {
         (Proof::Proven, ..) => ", proven".to_owned(),
-        (Proof::AtRest, ..) => ", at rest by both sources".to_owned(),
+        (Proof::AtRest, ..) => ", idle in both sources".to_owned(),
         (Proof::Refuted, ..) => ", the endpoint disagreed".to_owned(),
         (_, Some(agreed), Some(needed)) => format!(", {agreed} of {needed} comparisons agreed"),
         _ => String::new(),
