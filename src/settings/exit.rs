@@ -69,10 +69,10 @@ pub const OF_HEALTH: [Meaning; 3] = [
 
 /// The codes of `esp top`.
 pub const OF_TOP: [Meaning; 5] = [
-    (0, "ended by q, Ctrl-C, SIGTERM or SIGHUP, or nobody reads its lines any more"),
+    (0, "ended by q, Ctrl-C, SIGTERM or SIGHUP, or because its output is closed"),
     (USAGE, "ECS_CONTAINER_METADATA_URI_V4 or SOURCE is not valid"),
     (UNAVAILABLE, "no answer from the metadata endpoint within 10 s"),
-    (SOFTWARE, "a fault of ESP's own"),
+    (SOFTWARE, "a fault in ESP"),
     (OS_ERROR, "the system refuses a signal handler or a file descriptor"),
 ];
 
