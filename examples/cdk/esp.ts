@@ -104,11 +104,11 @@ export class EspScaling extends Construct {
     target.node.addDependency(props.service);
 
     const out = this.policy('Out', `${props.serviceName}-out`, target, {
-      // About the time a new task takes to serve. The default of 300 would be slow.
-      cooldown: 60,
+      // What a new task takes to serve, and 20 s more. The default of 300 would be slow.
+      cooldown: 90,
       stepAdjustments: [
-        { metricIntervalLowerBound: 0, metricIntervalUpperBound: 20, scalingAdjustment: 50 },
-        { metricIntervalLowerBound: 20, scalingAdjustment: 100 },
+        { metricIntervalLowerBound: 0, metricIntervalUpperBound: 10, scalingAdjustment: 50 },
+        { metricIntervalLowerBound: 10, scalingAdjustment: 100 },
       ],
     });
     const back = this.policy('In', `${props.serviceName}-in`, target, {

@@ -4,7 +4,10 @@
 //! An evaluation sees what has arrived by then. It never goes back to an earlier decision: data
 //! that come later change what later evaluations see of the same period, and nothing else.
 
-use crate::moment::{SECOND_NS, ns};
+use crate::{
+    assumptions::P90_SAMPLES,
+    moment::{SECOND_NS, ns},
+};
 
 /// The samples of one second that came together.
 #[derive(Clone, Copy, Debug)]
@@ -30,12 +33,23 @@ pub(crate) enum Window {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Treat {
     NotBreaching,
-    #[cfg_attr(not(test), expect(dead_code, reason = "the rules are whole; the model has one"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "the rules are whole; the model has two"))]
     Breaching,
-    #[cfg_attr(not(test), expect(dead_code, reason = "the rules are whole; the model has one"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "the rules are whole; the model has two"))]
     Ignore,
-    #[cfg_attr(not(test), expect(dead_code, reason = "the rules are whole; the model has one"))]
     AsMissing,
+}
+
+/// How the samples of a period become one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Statistic {
+    Average,
+    Maximum,
+    /// The 90th percentile. With `ignores_few`, the state stays as it is while the newest period
+    /// with data has fewer samples than [`P90_SAMPLES`].
+    P90 {
+        ignores_few: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +59,10 @@ pub(crate) enum State {
     InsufficientData,
 }
 
-/// An alarm on the average.
+/// An alarm.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Alarm {
+    pub(crate) statistic: Statistic,
     pub(crate) period_s: u64,
     /// M and N.
     pub(crate) breaches: usize,
@@ -55,6 +70,8 @@ pub(crate) struct Alarm {
     /// How many periods before those an evaluation asks for.
     pub(crate) look_back: usize,
     pub(crate) threshold: f64,
+    /// Whether values below the threshold breach, and not those above it.
+    pub(crate) is_below: bool,
     /// Whether the threshold itself breaches.
     pub(crate) is_inclusive: bool,
     pub(crate) missing: Treat,
@@ -63,30 +80,68 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
-    /// The averages of the last N periods and of those before them that are looked at, newest
-    /// first, as an evaluation at `at_ns` sees them. `data` is in the order of its seconds.
+    /// What an evaluation at `at_ns` makes of the last N periods and of those before them that are
+    /// looked at, newest first. `data` is in the order of its seconds.
     pub(crate) fn points(&self, data: &[Datum], at_ns: u64) -> Vec<Option<f64>> {
+        let count = self.periods + self.look_back;
+        match self.statistic {
+            Statistic::Average => {
+                let mut sums = vec![(0.0, 0.0); count];
+                self.each_seen(data, at_ns, |period, datum| {
+                    let (sum, of) = &mut sums[period];
+                    *sum += datum.sum;
+                    *of += datum.count;
+                });
+                sums.into_iter().map(|(sum, of)| (of > 0.0).then_some(sum / of)).collect()
+            }
+            Statistic::Maximum => {
+                let mut highest: Vec<Option<f64>> = vec![None; count];
+                self.each_seen(data, at_ns, |period, datum| {
+                    let value = datum.sum / datum.count;
+                    highest[period] = Some(highest[period].map_or(value, |it| it.max(value)));
+                });
+                highest
+            }
+            Statistic::P90 { .. } => {
+                let mut values = vec![Vec::new(); count];
+                self.each_seen(data, at_ns, |period, datum| {
+                    values[period].push(datum.sum / datum.count);
+                });
+                values.into_iter().map(p90).collect()
+            }
+        }
+    }
+
+    /// Shows each datum that has arrived, with its period: 0 is the newest.
+    fn each_seen(&self, data: &[Datum], at_ns: u64, mut show: impl FnMut(usize, &Datum)) {
         let now_s = at_ns / SECOND_NS;
         let end_s = match self.window {
             Window::Sliding => now_s,
             Window::Aligned => now_s - now_s % self.period_s,
         };
         let count = self.periods + self.look_back;
-        let mut sums = vec![(0.0, 0.0); count];
         for datum in data[..data.partition_point(|datum| datum.second < end_s)].iter().rev() {
             let period = ((end_s - 1 - datum.second) / self.period_s) as usize;
             // The seconds of a task are in order, but for a datum now and then.
             if period > count {
                 break;
             }
-            if let Some((sum, of)) = sums.get_mut(period)
-                && datum.arrived_ns <= at_ns
-            {
-                *sum += datum.sum;
-                *of += datum.count;
+            if period < count && datum.arrived_ns <= at_ns {
+                show(period, datum);
             }
         }
-        sums.into_iter().map(|(sum, of)| (of > 0.0).then_some(sum / of)).collect()
+    }
+
+    /// The state after an evaluation at `at_ns`.
+    pub(crate) fn evaluate(&self, data: &[Datum], at_ns: u64, before: State) -> State {
+        if self.statistic == (Statistic::P90 { ignores_few: true }) {
+            let mut samples = vec![0; self.periods + self.look_back];
+            self.each_seen(data, at_ns, |period, _| samples[period] += 1);
+            if samples.into_iter().find(|count| *count > 0).is_none_or(|it| it < P90_SAMPLES) {
+                return before;
+            }
+        }
+        self.judge(&self.points(data, at_ns), before)
     }
 
     /// What the points come to. `before` is the state until now.
@@ -126,14 +181,24 @@ impl Alarm {
         let first = phase_ns + from_ns.saturating_sub(phase_ns).div_ceil(each_ns) * each_ns;
         let mut state = State::Ok;
         (first..until_ns).step_by(each_ns as usize).find(|&at_ns| {
-            state = self.judge(&self.points(data, at_ns), state);
+            state = self.evaluate(data, at_ns, state);
             state == State::Alarm
         })
     }
 
     fn is_breach(&self, point: f64) -> bool {
-        point > self.threshold || (self.is_inclusive && point >= self.threshold)
+        let is_beyond = if self.is_below { point < self.threshold } else { point > self.threshold };
+        #[expect(clippy::float_cmp, reason = "the threshold itself")]
+        let is_at = point == self.threshold;
+        is_beyond || (self.is_inclusive && is_at)
     }
+}
+
+/// The value that nine tenths of `values` do not exceed.
+pub(crate) fn p90(mut values: Vec<f64>) -> Option<f64> {
+    let place = (values.len() as f64 * 0.9).ceil() as usize;
+    let place = place.checked_sub(1)?;
+    Some(*values.select_nth_unstable_by(place, f64::total_cmp).1)
 }
 
 #[cfg(test)]

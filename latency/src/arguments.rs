@@ -3,14 +3,19 @@
 use crate::assumptions::{INGEST_S, LOOK_BACK_PERIODS};
 
 pub(crate) const USAGE: &str = "\
-usage: esp-latency [race|sweep|week|fleet|real] [--runs N] [--seed N] [--delay MIN-MAX] [--json]
+usage: esp-latency [COMMAND] [--runs N] [--seed N] [--delay MIN-MAX] [--json]
 
-  race    the same load steps seen by each publisher (the default)
-  sweep   what the offset, the alignment and the interval of requests do
-  week    what adaptive publishing costs over a week, and what it gains
-  fleet   a service of many tasks: its average, and its requests a second
-  real    no model: the real program against LocalStack; `.ci/real` runs it
+commands:
+  race      the same load steps seen by each publisher (the default)
+  sweep     what the offset, the alignment and the interval of requests do
+  week      what adaptive publishing costs over a week, and what it gains
+  alarms    alarms that scale out and in, compared
+  policies  what the policies' steps and cooldowns do to a service
+  hot       second alarms that find one hot task
+  fleet     a service of many tasks: its average, and its requests a second
+  real      no model: the real program against LocalStack; `.ci/real` runs it
 
+options:
   --runs N         load steps in a row of a table (10,000)
   --seed N         other dice (1)
   --delay MIN-MAX  seconds from CloudWatch's acceptance to an evaluation that sees a datum
@@ -23,6 +28,9 @@ pub(crate) enum Command {
     Race,
     Sweep,
     Week,
+    Alarms,
+    Policies,
+    Hot,
     Fleet,
 }
 
@@ -54,6 +62,9 @@ impl Arguments {
                 "race" => arguments.command = Command::Race,
                 "sweep" => arguments.command = Command::Sweep,
                 "week" => arguments.command = Command::Week,
+                "alarms" => arguments.command = Command::Alarms,
+                "policies" => arguments.command = Command::Policies,
+                "hot" => arguments.command = Command::Hot,
                 "fleet" => arguments.command = Command::Fleet,
                 "--runs" => arguments.runs = number(&value()?)?.max(1),
                 "--seed" => arguments.seed = number(&value()?)?,

@@ -44,6 +44,27 @@ pub(crate) const LOOK_BACK_PERIODS: usize = 2;
 /// column of the tables would have to add the same.
 pub(crate) const TRIGGER_S: f64 = 0.0;
 
+/// What the alarm that scales in is set below, percent: less than half of the other, so that a
+/// task of two that takes over the other's load is not above it.
+pub(crate) const IN_THRESHOLD: f64 = 20.0;
+
+/// The alarm of the examples that scales in: period in seconds, M, N.
+pub(crate) const ESP_IN_ALARM: (u64, usize, usize) = (10, 27, 30);
+
+/// The second alarms of the examples that find a hot task, on the maximum and on p90: their
+/// threshold, and their period in seconds, M and N. Of the newest period there may be data of
+/// other tasks only, so one more than M.
+pub(crate) const HOT_MAXIMUM_ALARM: (f64, (u64, usize, usize)) = (90.0, (10, 6, 7));
+pub(crate) const HOT_P90_ALARM: (f64, (u64, usize, usize)) = (80.0, (30, 2, 2));
+
+/// The tasks that the examples keep at least: `MinCapacity`.
+pub(crate) const LEAST_TASKS: u64 = 2;
+
+/// The load before and after it falls, percent, evenly distributed: tasks that are needed, and
+/// tasks that are not. An assumption.
+pub(crate) const IN_BEFORE: (f64, f64) = (30.0, 55.0);
+pub(crate) const IN_AFTER: (f64, f64) = (2.0, 15.0);
+
 /// What a service is to scale out at, percent: the threshold of the alarm of the examples and
 /// the target value of target tracking.
 pub(crate) const THRESHOLD: f64 = 60.0;
@@ -95,3 +116,23 @@ pub(crate) const HOURS_PER_MONTH: f64 = 730.0;
 
 /// Requests a second that CloudWatch takes from an account in a Region.
 pub(crate) const ACCOUNT_REQUESTS_PER_S: f64 = 500.0;
+
+/// An alarm on a percentile p may leave its state as it is while a period has fewer samples than
+/// 10 / (1 - p). Source: AWS's documentation of percentiles and few samples; that a period is
+/// meant, and not all N of them, is an assumption.
+pub(crate) const P90_SAMPLES: usize = 100;
+
+/// While an alarm stays on, its policy is asked again so often, seconds. Source: AWS's
+/// documentation of step scaling.
+pub(crate) const ACTION_REPEATS_S: f64 = 60.0;
+
+/// From the decision until a new task has load, seconds, evenly distributed. An assumption: a
+/// small image on Fargate, and a load balancer's first healthy answers.
+pub(crate) const START_S: (u64, u64) = (30, 60);
+
+/// From the decision until a task that is removed has no load any more, seconds. An assumption.
+pub(crate) const DRAIN_S: u64 = 5;
+
+/// The capacity of the services whose policies are played.
+pub(crate) const SERVICE_LEAST_TASKS: u64 = 2;
+pub(crate) const MOST_TASKS: u64 = 50;

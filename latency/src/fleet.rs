@@ -4,7 +4,7 @@
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use crate::{
-    alarm::{Datum, Window},
+    alarm::{Datum, Window, p90},
     assumptions::{ACCOUNT_REQUESTS_PER_S, START_UP_S},
     cloudwatch::CloudWatch,
     dice::between,
@@ -257,13 +257,9 @@ struct Statistics {
 }
 
 impl Statistics {
-    fn of(mut values: Vec<f64>) -> Option<Self> {
-        values.sort_by(f64::total_cmp);
-        let place = (values.len() as f64 * 0.9).ceil() as usize;
-        Some(Self {
-            maximum: *values.last()?,
-            p90: values[place.saturating_sub(1)],
-            average: values.iter().sum::<f64>() / values.len() as f64,
-        })
+    fn of(values: Vec<f64>) -> Option<Self> {
+        let average = values.iter().sum::<f64>() / values.len() as f64;
+        let maximum = values.iter().copied().max_by(f64::total_cmp)?;
+        Some(Self { maximum, p90: p90(values)?, average })
     }
 }

@@ -25,11 +25,14 @@ pub(crate) struct Step {
 impl Load {
     /// Of percentages, one for each second. None is below 0: a counter does not fall.
     pub(crate) fn of(percentages: impl Iterator<Item = f64>) -> Self {
-        let mut used_s = vec![0.0];
-        for percent in percentages {
-            used_s.push(used_s[used_s.len() - 1] + percent.max(0.0) / 100.0);
-        }
-        Self { used_s, steps_at_s: 0.0 }
+        let mut load = Self { used_s: vec![0.0], steps_at_s: 0.0 };
+        percentages.for_each(|percent| load.push(percent));
+        load
+    }
+
+    /// One second more.
+    pub(crate) fn push(&mut self, percent: f64) {
+        self.used_s.push(self.used_s[self.used_s.len() - 1] + percent.max(0.0) / 100.0);
     }
 
     /// One step, at a moment within a minute after `earliest_s`, for `length_s` in all.

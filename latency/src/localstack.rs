@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use crate::{
-    alarm::{Alarm, Datum, Treat, Window},
+    alarm::{Alarm, Datum, Statistic, Treat, Window},
     assumptions::{THRESHOLD, WARM_UP_S},
     cloudwatch::CloudWatch,
     dice::between,
@@ -55,11 +55,13 @@ fn first_alarm(
 ) -> Option<u64> {
     let (period_s, breaches, periods) = of;
     let alarm = Alarm {
+        statistic: Statistic::Average,
         period_s,
         breaches,
         periods: periods + (periods / 3).max(2),
         look_back: 0,
         threshold: THRESHOLD,
+        is_below: false,
         is_inclusive: true,
         missing: Treat::NotBreaching,
         window: Window::Sliding,

@@ -17,6 +17,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what it prints is what it is for")]
 
 mod alarm;
+mod alarms;
 mod arguments;
 mod assumptions;
 mod cloudwatch;
@@ -27,13 +28,17 @@ mod load;
 #[cfg(any(test, feature = "real"))]
 mod localstack;
 mod moment;
+mod policy;
 #[cfg(feature = "real")]
 mod processes;
 mod race;
 #[cfg(feature = "real")]
 mod real;
 mod rivals;
+mod service;
+mod show_alarms;
 mod show_fleet;
+mod show_policies;
 mod show_race;
 #[cfg(feature = "real")]
 mod show_real;
@@ -69,6 +74,9 @@ fn main() -> ExitCode {
         Command::Race => show_race::show(arguments),
         Command::Sweep => show_sweep::show(arguments),
         Command::Week => show_week::show(arguments),
+        Command::Alarms => show_alarms::show(arguments),
+        Command::Policies => show_policies::show_policies(arguments),
+        Command::Hot => show_policies::show_hot(arguments),
         Command::Fleet => show_fleet::show(arguments),
     }
     ExitCode::SUCCESS

@@ -4,7 +4,7 @@
 use std::{thread, time::Duration};
 
 use crate::{
-    alarm::{Alarm, Datum, Treat, Window},
+    alarm::{Alarm, Datum, Statistic, Treat, Window},
     assumptions::{
         ECS_20_S_TRACKING, ECS_60_S_TRACKING, ECS_STEP_ALARM, ESP_ALARM, EVALUATED_EACH_S,
         LOOK_BACK_PERIODS, THRESHOLD, TRIGGER_S, WARM_UP_S,
@@ -179,14 +179,20 @@ fn patience_s(runner: Runner) -> u64 {
     }
 }
 
-fn alarm((period_s, breaches, periods): (u64, usize, usize), is_inclusive: bool) -> Alarm {
+/// An alarm on the average at or above the threshold: its period in seconds, M, N.
+pub(crate) fn alarm(
+    (period_s, breaches, periods): (u64, usize, usize),
+    is_inclusive: bool,
+) -> Alarm {
     let (below_a_minute, others) = EVALUATED_EACH_S;
     Alarm {
+        statistic: Statistic::Average,
         period_s,
         breaches,
         periods,
         look_back: LOOK_BACK_PERIODS,
         threshold: THRESHOLD,
+        is_below: false,
         is_inclusive,
         missing: Treat::NotBreaching,
         window: Window::Sliding,

@@ -216,6 +216,11 @@ impl Player {
         self.asking.plan(answered, rhythms);
     }
 
+    /// What CloudWatch has got since this was asked last.
+    pub(crate) fn take_data(&mut self) -> impl Iterator<Item = Datum> + '_ {
+        self.published.data.drain(..)
+    }
+
     pub(crate) fn finish(mut self) -> Published {
         self.published.data.sort_by_key(|datum| datum.second);
         self.published

@@ -21,9 +21,12 @@ impl Latencies {
 
     /// The value below which this share lies. Those that never came are the longest: infinity.
     pub(crate) fn quantile(&self, share: f64) -> f64 {
-        let runs = self.seconds.len() + self.never;
-        let place = ((runs as f64 - 1.0) * share).round() as usize;
+        let place = ((self.runs() as f64 - 1.0) * share).round() as usize;
         self.seconds.get(place).copied().unwrap_or(f64::INFINITY)
+    }
+
+    pub(crate) fn runs(&self) -> usize {
+        self.seconds.len() + self.never
     }
 
     pub(crate) fn never(&self) -> usize {

@@ -6,25 +6,28 @@ use std::{f64::consts::TAU, time::Duration};
 use esp::publisher::adaptive::Rule;
 
 use crate::{
-    alarm::{Datum, State, Window},
+    alarm::{Alarm, Datum, State, Window},
     assumptions::{HOURS_PER_MONTH, USD_PER_1000_REQUESTS},
     cloudwatch::CloudWatch,
-    dice::{between, scattered},
+    dice::{between, of_place, scattered},
+    esp_defaults,
     load::Load,
     moment::{Clock, SECOND_NS, ns, seconds},
     race::{esp_alarm, latency},
     rivals,
-    sidecar::{self, Publishing, Task},
+    sidecar::{self, Published, Publishing, Task},
     source::Kind,
     stats::Latencies,
 };
 
 const DAY_S: u64 = 86_400;
 
-/// How a service's load behaves. All have the same day: from `NIGHT` to `NOON` and back.
+/// How a service's load behaves.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Profile {
     pub(crate) name: &'static str,
+    /// At midnight and at noon, percent.
+    day: (f64, f64),
     /// The scatter of single seconds, points.
     noise: f64,
     /// A wave that comes and goes over some minutes, points.
@@ -37,76 +40,110 @@ pub(crate) struct Profile {
     job: f64,
     /// Deployments a day: 25 s of start-up at 100 %.
     deployments: f64,
+    /// Lulls a day: 5 to 60 s with a tenth of the load, such as clients that connect anew.
+    lulls: f64,
 }
 
-const NIGHT: f64 = 12.0;
-const NOON: f64 = 35.0;
+const DAY: (f64, f64) = (12.0, 35.0);
+const LULL_S: (f64, f64) = (5.0, 60.0);
+
+/// A load that is noisy, and for which there are enough tasks: an alarm that scales out has
+/// nothing to say. One task; an average over n of them is quieter by the root of n.
+pub(crate) const SUFFICIENT: Profile = Profile {
+    name: "noisy, but sufficient",
+    day: DAY,
+    noise: 12.0,
+    wave: 4.0,
+    bursts: 0.0,
+    spikes_an_hour: 20.0,
+    job: 0.0,
+    deployments: 0.0,
+    lulls: 0.0,
+};
+
+/// A load that is noisy, and needs its tasks: an alarm that scales in has nothing to say.
+pub(crate) const NEEDED: Profile =
+    Profile { name: "noisy, and needed", day: (30.0, 45.0), lulls: 20.0, ..SUFFICIENT };
 
 /// What services are like. An assumption, stated here: nobody has given the project a week of
 /// theirs.
 pub(crate) const PROFILES: [Profile; 7] = [
     Profile {
         name: "calm",
+        day: DAY,
         noise: 1.0,
         wave: 2.0,
         bursts: 0.0,
         spikes_an_hour: 0.0,
         job: 0.0,
         deployments: 1.0,
+        lulls: 0.0,
     },
     Profile {
         name: "usual",
+        day: DAY,
         noise: 3.0,
         wave: 4.0,
         bursts: 20.0,
         spikes_an_hour: 2.0,
         job: 0.0,
         deployments: 3.0,
+        lulls: 0.0,
     },
     Profile {
         name: "bursts",
+        day: DAY,
         noise: 3.0,
         wave: 4.0,
         bursts: 100.0,
         spikes_an_hour: 2.0,
         job: 0.0,
         deployments: 3.0,
+        lulls: 0.0,
     },
     Profile {
         name: "spikes",
+        day: DAY,
         noise: 3.0,
         wave: 4.0,
         bursts: 50.0,
         spikes_an_hour: 60.0,
         job: 0.0,
         deployments: 3.0,
+        lulls: 0.0,
     },
     Profile {
         name: "a job each minute",
+        day: DAY,
         noise: 3.0,
         wave: 4.0,
         bursts: 50.0,
         spikes_an_hour: 2.0,
         job: 30.0,
         deployments: 3.0,
+        lulls: 0.0,
     },
     Profile {
         name: "noise of 12 points",
+        day: DAY,
         noise: 12.0,
         wave: 4.0,
         bursts: 50.0,
         spikes_an_hour: 2.0,
         job: 0.0,
         deployments: 3.0,
+        lulls: 0.0,
     },
     Profile {
         name: "noise of 15 points",
+        day: DAY,
         noise: 15.0,
         wave: 4.0,
         bursts: 100.0,
         spikes_an_hour: 20.0,
         job: 0.0,
         deployments: 3.0,
+        lulls: 0.0,
     },
 ];
 
@@ -127,7 +164,8 @@ impl Week {
         let mut percent: Vec<f64> = (0..length_s)
             .map(|second| {
                 let hour = (second % DAY_S) as f64 / DAY_S as f64;
-                NIGHT + (NOON - NIGHT) * (1.0 - (TAU * hour).cos()) / 2.0
+                let (night, noon) = profile.day;
+                night + (noon - night) * (1.0 - (TAU * hour).cos()) / 2.0
             })
             .collect();
         let mut wave = 0.0;
@@ -163,6 +201,13 @@ impl Week {
                 busy_s.push((begins_s, ends_s + 60.0));
             }
         }
+        for _ in 0..(profile.lulls * days as f64) as u64 {
+            let begins_s = between((600.0, length_s as f64 - 600.0), &mut dice);
+            let ends_s = begins_s + between(LULL_S, &mut dice);
+            for it in &mut percent[begins_s as usize..ends_s as usize] {
+                *it *= 0.1;
+            }
+        }
         bursts_s.sort_by(f64::total_cmp);
         busy_s.sort_by(|one: &(f64, f64), other| one.0.total_cmp(&other.0));
         busy_s.dedup_by(|later, earlier| {
@@ -187,19 +232,8 @@ impl Week {
         seed: u64,
         ingest_s: (f64, f64),
     ) -> Played {
-        let clock = Clock::new();
-        let cloudwatch = CloudWatch { seed, ingest_s };
-        let until_ns = self.days * DAY_S * SECOND_NS - 1;
-        let publishing = Publishing { interval_s: 10.0, offset_s: 1.0, rule };
-        let mut dice = fastrand::Rng::with_seed(seed);
-        let phase = dice.f64();
-        let task = Task {
-            source: kind.source(phase),
-            publishing,
-            asked_from_ns: ns(dice.f64()),
-            warm_up: Duration::ZERO,
-        };
-        let published = sidecar::play(task, &self.load, cloudwatch, clock, until_ns);
+        let (published, phase) = self.publish(kind, rule, 1.0, seed, ingest_s);
+        let (cloudwatch, until_ns) = (CloudWatch { seed, ingest_s }, self.ends_ns());
         let ideal =
             rivals::ideal(Kind::Endpoint.source(phase), &self.load, &cloudwatch, true, until_ns);
         let requests = published.requests_ns.len() as u64;
@@ -208,6 +242,49 @@ impl Week {
             self.watch(data, until_ns, seen);
         }
         played
+    }
+
+    fn ends_ns(&self) -> u64 {
+        self.days * DAY_S * SECOND_NS - 1
+    }
+
+    /// What ESP publishes of the week, and the phase of the source.
+    fn publish(
+        &self,
+        kind: Kind,
+        rule: Option<Rule>,
+        offset_s: f64,
+        seed: u64,
+        ingest_s: (f64, f64),
+    ) -> (Published, f64) {
+        let clock = Clock::new();
+        let cloudwatch = CloudWatch { seed, ingest_s };
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let phase = dice.f64();
+        let asked_from_ns = ns(dice.f64());
+        let publishing = Publishing { interval_s: 10.0, offset_s, rule };
+        let task =
+            Task { source: kind.source(phase), publishing, asked_from_ns, warm_up: Duration::ZERO };
+        (sidecar::play(task, &self.load, cloudwatch, clock, self.ends_ns()), phase)
+    }
+
+    /// What ESP publishes of the week as it is without a variable set.
+    pub(crate) fn data(&self, kind: Kind, seed: u64, ingest_s: (f64, f64)) -> Vec<Datum> {
+        let offset_s = of_place(seed, 0) * esp_defaults::interval_s();
+        self.publish(kind, esp_defaults::rule(), offset_s, seed, ingest_s).0.data
+    }
+
+    /// How often a day each of these alarms goes to ALARM while nothing is the matter, over
+    /// [`PHASES`] phases of the evaluation. `data` is in the order of its seconds.
+    pub(crate) fn false_a_day(&self, data: &[Datum], alarms: &[Alarm]) -> Vec<f64> {
+        let a_day = |alarm: &Alarm| {
+            let count = (0..PHASES).map(|phase| {
+                let evaluation = (f64::from(phase) + 0.5) / f64::from(PHASES);
+                self.false_alarms(data, *alarm, evaluation, self.ends_ns())
+            });
+            count.sum::<usize>() as f64 / self.days as f64 / f64::from(PHASES)
+        };
+        alarms.iter().map(a_day).collect()
     }
 
     /// What an alarm makes of the week, evaluated at each of [`PHASES`].
@@ -221,21 +298,20 @@ impl Week {
                 let at = latency(data, alarm, Window::Sliding, evaluation, from_ns, patience_ns);
                 seen.latencies.add(at);
             }
-            let false_alarms = self.false_alarms(data, evaluation, until_ns);
+            let false_alarms = self.false_alarms(data, esp_alarm(), evaluation, until_ns);
             seen.false_a_day += false_alarms as f64 / self.days as f64 / f64::from(PHASES);
         }
         seen.latencies.sort();
     }
 
     /// How often the alarm goes to ALARM while nothing is the matter.
-    fn false_alarms(&self, data: &[Datum], evaluation: f64, until_ns: u64) -> usize {
-        let alarm = esp_alarm();
+    fn false_alarms(&self, data: &[Datum], alarm: Alarm, evaluation: f64, until_ns: u64) -> usize {
         let each_ns = ns(alarm.evaluated_each_s);
         let (mut state, mut count) = (State::Ok, 0);
         let mut busy = self.busy_s.iter().peekable();
         for at_ns in (ns(evaluation * alarm.evaluated_each_s)..until_ns).step_by(each_ns as usize) {
             let before = state;
-            state = alarm.judge(&alarm.points(data, at_ns), state);
+            state = alarm.evaluate(data, at_ns, state);
             let at_s = seconds(at_ns);
             while busy.next_if(|(_, ends_s)| *ends_s < at_s).is_some() {}
             let is_busy = busy.peek().is_some_and(|(begins_s, _)| *begins_s <= at_s);

@@ -45,11 +45,11 @@ resource "aws_appautoscaling_policy" "out" {
     # Bounds count from the alarm's threshold.
     step_adjustment {
       metric_interval_lower_bound = 0
-      metric_interval_upper_bound = 20
+      metric_interval_upper_bound = 10
       scaling_adjustment          = 50
     }
     step_adjustment {
-      metric_interval_lower_bound = 20
+      metric_interval_lower_bound = 10
       scaling_adjustment          = 100
     }
   }

@@ -37,7 +37,7 @@ variable "max_capacity" {
 }
 
 variable "scale_out_threshold" {
-  description = "Tasks are added at or above this CPUUtilization, in percent: 50 % more, and 100 % more from 20 points above it."
+  description = "Tasks are added at or above this CPUUtilization, in percent: 50 % more, and 100 % more from 10 points above it."
   type        = number
   default     = 60
 }
@@ -49,9 +49,9 @@ variable "scale_in_threshold" {
 }
 
 variable "scale_out_cooldown" {
-  description = "Seconds for which new tasks count as starting: about the time a new task takes to serve. AWS's default of 300 would make scaling out slow."
+  description = "Seconds for which new tasks count as starting: what a new task takes to serve, and 20 s more until the metric shows it. AWS's default of 300 would make scaling out slow."
   type        = number
-  default     = 60
+  default     = 90
 }
 
 variable "scale_in_cooldown" {

@@ -5,11 +5,13 @@ use super::*;
 
 fn alarm(breaches: usize, periods: usize, missing: Treat) -> Alarm {
     Alarm {
+        statistic: Statistic::Average,
         period_s: 10,
         breaches,
         periods,
         look_back: 2,
         threshold: 60.0,
+        is_below: false,
         is_inclusive: true,
         missing,
         window: Window::Aligned,
@@ -126,4 +128,46 @@ fn evaluations_begin_at_their_phase_and_go_on_from_there() {
         let at = one.first_alarm(&data, ns(phase_s), ns(from_s), ns(100.0));
         assert_eq!(at, Some(ns(expected_s)), "{phase_s} {from_s}");
     }
+}
+
+#[test]
+fn a_low_alarm_breaches_below_its_threshold() {
+    let low = Alarm { is_below: true, is_inclusive: false, ..alarm(1, 1, Treat::AsMissing) };
+    for (value, expected) in [(59.9, State::Alarm), (60.0, State::Ok), (60.1, State::Ok)] {
+        assert_eq!(low.judge(&[Some(value)], State::Ok), expected, "{value}");
+    }
+}
+
+#[test]
+fn the_maximum_and_the_90th_percentile_are_those_of_single_samples() {
+    // A hundred samples in a period, from 1 to 100.
+    let data: Vec<_> = (0..100_u32)
+        .map(|number| datum(u64::from(number / 10), f64::from(number) + 1.0, 0.0))
+        .collect();
+    let one = Alarm { look_back: 0, ..alarm(1, 1, Treat::NotBreaching) };
+    for (statistic, expected) in [
+        (Statistic::Average, 50.5),
+        (Statistic::Maximum, 100.0),
+        (Statistic::P90 { ignores_few: false }, 90.0),
+    ] {
+        let points = Alarm { statistic, ..one }.points(&data, ns(10.0));
+        assert_eq!(points, [Some(expected)], "{statistic:?}");
+    }
+    assert_eq!(p90(Vec::new()), None);
+}
+
+#[test]
+fn a_percentile_of_too_few_samples_can_leave_the_state_as_it_is() {
+    let hot = |samples: u32| -> Vec<Datum> { (0..samples).map(|_| datum(3, 100.0, 0.0)).collect() };
+    let of = |ignores_few| Alarm {
+        statistic: Statistic::P90 { ignores_few },
+        ..alarm(1, 1, Treat::NotBreaching)
+    };
+    for (samples, ignores_few, expected) in
+        [(99, true, State::Ok), (100, true, State::Alarm), (99, false, State::Alarm)]
+    {
+        let state = of(ignores_few).evaluate(&hot(samples), ns(10.0), State::Ok);
+        assert_eq!(state, expected, "{samples} {ignores_few}");
+    }
+    assert_eq!(of(true).evaluate(&hot(99), ns(10.0), State::Alarm), State::Alarm);
 }
