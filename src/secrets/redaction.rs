@@ -13,6 +13,9 @@ pub(super) const REDACTED: &str = "[redacted]";
 /// How many characters of a secret give it away. Fewer would also be found in
 /// ordinary text.
 const WINDOW: usize = 8;
+/// The same where blanks are left out: words that run into one another look like many
+/// a secret.
+const PACKED_WINDOW: usize = 16;
 /// A secret that is shorter than this is only found by the name before it: it could
 /// be anywhere.
 const MIN_LENGTH: usize = 4;
@@ -32,8 +35,9 @@ pub(super) fn is_hidden_in<'secret>(
     if decoded.bytes != written.bytes {
         mark_names(&decoded, &mut hidden);
     }
-    let [written, decoded, packed] = [(written, true), (decoded, true), (packed, false)]
-        .map(|(view, has_blanks)| Searched::new(view, has_blanks));
+    let [written, decoded, packed] =
+        [(written, WINDOW), (decoded, WINDOW), (packed, PACKED_WINDOW)]
+            .map(|(view, window)| Searched::new(view, window));
     for secret in secrets {
         let as_written = View::of(secret.to_ascii_lowercase().as_bytes());
         let as_decoded = as_written.decoded();
@@ -64,34 +68,34 @@ fn mark_names(view: &View, hidden: &mut [bool]) {
 /// A view in which secrets are looked for.
 struct Searched {
     view: View,
-    /// Otherwise words run into one another, and what is short would be found in them.
-    has_blanks: bool,
+    /// How many characters give a secret away.
+    window: usize,
     seen: Windows,
 }
 
 impl Searched {
-    fn new(view: View, has_blanks: bool) -> Self {
+    fn new(view: View, window: usize) -> Self {
         let seen = Windows::of(&view.bytes);
-        Self { view, has_blanks, seen }
+        Self { view, window, seen }
     }
 
     /// Marks each part of `form`, which is in lower case.
     fn mark(&self, form: &[u8], hidden: &mut [bool]) {
-        if form.len() < MIN_LENGTH {
+        let is_packed = self.window > WINDOW;
+        if form.len() < if is_packed { WINDOW } else { MIN_LENGTH } {
             return;
         }
         if form.len() < WINDOW {
-            if self.has_blanks {
-                self.mark_all(form, hidden);
-            }
+            self.mark_all(form, hidden);
             return;
         }
-        for window in form.windows(WINDOW).filter(|window| self.seen.may_have(window)) {
+        let windows = form.windows(self.window.min(form.len()));
+        for window in windows.filter(|window| self.seen.may_have(&window[..WINDOW])) {
             self.mark_all(window, hidden);
         }
         // What is left of it where the text was cut.
         let text = &self.view.bytes;
-        let is_cut = |length: &usize| self.has_blanks && text.ends_with(&form[..*length]);
+        let is_cut = |length: &usize| !is_packed && text.ends_with(&form[..*length]);
         if let Some(length) = (MIN_LENGTH..WINDOW).rev().find(is_cut) {
             self.view.hide(text.len() - length, text.len(), hidden);
         }

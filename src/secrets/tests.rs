@@ -64,6 +64,16 @@ fn hexadecimal(secret: &str, between: &str) -> String {
     bytes.join(between)
 }
 
+#[test]
+fn words_that_only_together_are_like_a_part_of_a_secret_stay() {
+    for (text, secret) in [
+        ("the endpoint (the task role)", "token-of-AKIDTASKROLE"),
+        ("failed to load IMDS session token", "ContainerAuthorizationToken0123"),
+    ] {
+        assert_eq!(redacted(text, &[secret]), text);
+    }
+}
+
 /// Characters that others escape, as a password may have them.
 const PASSWORD: &str = "pl4n&ted\"pr<0>xy'pa55/word";
 
