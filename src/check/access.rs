@@ -10,7 +10,7 @@ use super::{
     under_way::Check,
 };
 use crate::{
-    cloudwatch::{Cause, CredentialsSource, NoCredentials, PutError},
+    cloudwatch::{Cause, CloudWatch, CredentialsSource, NoCredentials, PutError},
     publisher::Outcome,
     sample::{dimension::ResolvedDimensions, metric::Sample},
     sidecar::{
@@ -21,7 +21,8 @@ use crate::{
 };
 
 /// For the sources of credentials, all together.
-const CREDENTIALS_PATIENCE: Duration = Duration::from_secs(10);
+/// It is more than a look-up is waited for, so that one that fails is told.
+const CREDENTIALS_PATIENCE: Duration = Duration::from_secs(12);
 /// For the request, which asks for credentials once more.
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(15);
 
@@ -70,10 +71,14 @@ impl<W: World> Check<'_, W> {
             let connected = connecting.connect(self.world, self.settings, destination.clone());
             connected.map_err(other)?.credentials().await
         };
-        self.within(CREDENTIALS_PATIENCE, asked).await.unwrap_or_else(|| {
+        if let Some(answer) = self.within(CREDENTIALS_PATIENCE, asked).await {
+            return answer;
+        }
+        let known = connecting.client().and_then(CloudWatch::no_credentials_yet);
+        Err(known.unwrap_or_else(|| {
             let what = format!("no answer within {} s", CREDENTIALS_PATIENCE.as_secs());
-            Err(NoCredentials { cause: Cause::NoAnswer, what })
-        })
+            NoCredentials { cause: Cause::NoAnswer, what }
+        }))
     }
 
     async fn publish(
@@ -96,8 +101,8 @@ impl<W: World> Check<'_, W> {
             answer
         };
         let answer = self.within(PUBLISH_PATIENCE, asked).await.unwrap_or_else(|| {
-            let message = format!("no answer within {} s", PUBLISH_PATIENCE.as_secs());
-            Err(PutError { outcome: Outcome::NoAnswer, message, advice: "try again".to_owned() })
+            let unanswered = |client: &CloudWatch| client.unanswered(PUBLISH_PATIENCE);
+            connecting.client().map_or_else(|| Err(without_client()), |it| Err(unanswered(it)))
         });
         let Destination { region, dimensions } = destination;
         if let Some((what, next)) = clock_problem.filter(|_| answer.is_ok()) {
@@ -192,11 +197,15 @@ impl<W: World> Check<'_, W> {
 async fn put(connecting: &mut Connecting, sample: Sample) -> Result<(), PutError> {
     match connecting.put(&[sample]).await {
         Some(sent) => sent.result,
-        None => Err(PutError {
-            outcome: Outcome::Unreachable,
-            message: "there is no client for CloudWatch".to_owned(),
-            advice: "try again".to_owned(),
-        }),
+        None => Err(without_client()),
+    }
+}
+
+fn without_client() -> PutError {
+    PutError {
+        outcome: Outcome::Unreachable,
+        message: "there is no client for CloudWatch".to_owned(),
+        advice: "try again".to_owned(),
     }
 }
 

@@ -17,17 +17,25 @@ const TOKEN_TTL_HEADER: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 /// The longest that the instance metadata service gives: six hours.
 const MAX_TOKEN_TTL_SECONDS: u64 = 21_600;
 
+/// How long the SDK waits before it asks a source of credentials again, in milliseconds,
+/// if the source says so in this header.
+const RETRY_AFTER_HEADER: &str = "x-amz-retry-after";
+const MAX_RETRY_AFTER_MS: u64 = 5000;
+
 /// Removes a `date` that cannot be one, and shortens a token's life to the longest
-/// that there is. `now` is the host's time.
+/// that there is, and a wait to 5 s. `now` is the host's time.
 pub(super) fn apply(response: &mut HttpResponse, now: SystemTime) {
     let headers = response.headers_mut();
     if headers.get("date").is_some_and(|date| !is_near(date, now)) {
         headers.remove("date");
     }
-    let is_too_long =
-        |ttl: &str| ttl.parse::<u64>().is_ok_and(|seconds| seconds > MAX_TOKEN_TTL_SECONDS);
-    if headers.get(TOKEN_TTL_HEADER).is_some_and(is_too_long) {
-        headers.insert(TOKEN_TTL_HEADER, MAX_TOKEN_TTL_SECONDS.to_string());
+    for (name, most) in
+        [(TOKEN_TTL_HEADER, MAX_TOKEN_TTL_SECONDS), (RETRY_AFTER_HEADER, MAX_RETRY_AFTER_MS)]
+    {
+        let is_more = |text: &str| text.parse::<u64>().is_ok_and(|number| number > most);
+        if headers.get(name).is_some_and(is_more) {
+            headers.insert(name, most.to_string());
+        }
     }
 }
 
@@ -69,20 +77,22 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_good_for_six_hours_at_most() {
-        for (said, expected) in [
-            ("21600", "21600"),
-            ("60", "60"),
-            ("21601", "21600"),
-            ("18446744073709551615", "21600"),
-            ("18446744073709551616", "18446744073709551616"),
-            ("-1", "-1"),
-        ] {
-            let mut response = HttpResponse::new(200.try_into().unwrap(), SdkBody::empty());
-            response.headers_mut().insert(TOKEN_TTL_HEADER, said);
-            apply(&mut response, SystemTime::UNIX_EPOCH);
-            // What is no number, the SDK refuses by itself.
-            assert_eq!(response.headers().get(TOKEN_TTL_HEADER), Some(expected));
+    fn a_token_is_good_for_six_hours_and_a_wait_takes_5_s_at_most() {
+        for (header, most) in [(TOKEN_TTL_HEADER, "21600"), (RETRY_AFTER_HEADER, "5000")] {
+            for (said, expected) in [
+                (most, most),
+                ("60", "60"),
+                ("21601", most),
+                ("18446744073709551615", most),
+                ("18446744073709551616", "18446744073709551616"),
+                ("-1", "-1"),
+            ] {
+                let mut response = HttpResponse::new(200.try_into().unwrap(), SdkBody::empty());
+                response.headers_mut().insert(header, said);
+                apply(&mut response, SystemTime::UNIX_EPOCH);
+                // What is no number, the SDK refuses by itself.
+                assert_eq!(response.headers().get(header), Some(expected));
+            }
         }
     }
 }

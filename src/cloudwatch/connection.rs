@@ -7,7 +7,7 @@ use std::{error::Error, fmt, net::SocketAddr};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use isahc::error::ErrorKind;
 
-use super::names::LookupError;
+use super::{names::LookupError, proxies::Server};
 use crate::publisher::Outcome;
 
 /// Where a request ended that got no answer.
@@ -30,20 +30,24 @@ pub enum ConnectionErrorKind {
 #[derive(Debug)]
 pub struct ConnectionError {
     kind: ConnectionErrorKind,
-    /// Which of a name's addresses was tried.
-    address: Option<SocketAddr>,
+    /// Through whom, and which of a name's addresses was tried.
+    way: String,
     cause: Box<dyn Error + Send + Sync>,
 }
 
 impl ConnectionError {
     /// An error of this kind, in the words of its cause.
     pub fn new(kind: ConnectionErrorKind, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind, address: None, cause: cause.into() }
+        Self { kind, way: String::new(), cause: cause.into() }
     }
 
-    /// The same error, of a try at this address.
-    pub(super) fn at(self, address: Option<SocketAddr>) -> Self {
-        Self { address, ..self }
+    /// The same error, of a try at this address, which is that of the proxy if there is
+    /// one.
+    pub(super) fn at(self, address: Option<SocketAddr>, proxy: Option<&Server>) -> Self {
+        let proxy = proxy.map(|proxy| format!("through the proxy {proxy:?}: "));
+        let address = address.map(|address| format!("{address}: "));
+        let way = [proxy, address].into_iter().flatten().collect();
+        Self { way, ..self }
     }
 
     /// Whether the connection ended after the request was sent.
@@ -89,10 +93,12 @@ impl ConnectionError {
 
 impl fmt::Display for ConnectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(address) = self.address {
-            write!(f, "{address}: ")?;
-        }
-        self.cause.fmt(f)
+        let stage = match self.kind {
+            ConnectionErrorKind::ConnectTimedOut => "no connection, TLS included, in time: ",
+            ConnectionErrorKind::TimedOut => "connected, but no whole answer in time: ",
+            _ => "",
+        };
+        write!(f, "{}{stage}{}", self.way, self.cause)
     }
 }
 

@@ -257,14 +257,22 @@ impl Outgoing {
         address: Option<SocketAddr>,
     ) -> Result<HttpResponse, ConnectionError> {
         let Shared { client, care, .. } = &*self.shared;
+        let proxy = match way {
+            Way::Proxy(server) => Some(*server),
+            _ => None,
+        };
         let careful_at = self.may_need_care.then(|| care.begin(Instant::now())).flatten();
         let is_careful = careful_at.is_some();
         let (request, is_taken) = self.request(way, address, is_careful)?;
         if let Some(at) = careful_at {
             Timer::at(at).await;
         }
+        let begun = Instant::now();
         let response = client.send_async(request).await.map_err(|error| {
-            let error = classify(error, is_taken.load(Ordering::Relaxed)).at(address);
+            // Of a request without a body, the time tells: that to connect is shorter.
+            let is_sent = self.body.is_empty() && begun.elapsed() >= self.timeout;
+            let is_taken = is_sent || is_taken.load(Ordering::Relaxed);
+            let error = classify(error, is_taken).at(address, proxy);
             if self.may_need_care && error.is_lost() {
                 care.on_lost();
             }

@@ -1,7 +1,7 @@
 //! What went wrong with a request: the kind of trouble, and the words for it. What
 //! to do about it is in `advice`.
 
-use std::{error::Error as _, fmt};
+use std::{error::Error as _, fmt, time::Duration};
 
 use aws_sdk_cloudwatch::{
     error::{ProvideErrorMetadata as _, SdkError},
@@ -43,6 +43,13 @@ impl PutError {
         Self { outcome, message: peer_text(&message), advice: advice(outcome, subject) }
     }
 
+    /// There is no answer, and nobody waits for one any longer.
+    pub(super) fn unanswered(subject: &Subject<'_>, patience: Duration) -> Self {
+        let outcome = Outcome::NoAnswer;
+        let message = format!("{subject}: no answer within {} s", patience.as_secs());
+        Self { outcome, message: peer_text(&message), advice: advice(outcome, subject) }
+    }
+
     /// `answer`: what was noted of the answer before the SDK read it.
     pub(super) fn new(
         error: &SdkError<PutMetricDataError>,
@@ -59,7 +66,8 @@ impl PutError {
                     let outcome = without_protocol(by_code("unknown", status));
                     return Self { outcome, ..Self::strange(subject, what) };
                 }
-                let nothing_said = format!("status {status} without a readable message");
+                let nothing_said =
+                    format!("{subject} answered {status} without a readable message");
                 let said = service.err().message().unwrap_or(&nothing_said);
                 let code = code.unwrap_or("unknown");
                 let outcome = match answer {
@@ -253,12 +261,14 @@ mod tests {
 
     #[test]
     fn how_the_connection_failed_says_whether_the_request_may_have_arrived() {
-        for (kind, outcome) in [
-            (ConnectionErrorKind::Unusable, Outcome::Unreachable),
-            (ConnectionErrorKind::NotConnected, Outcome::Unreachable),
-            (ConnectionErrorKind::ConnectTimedOut, Outcome::Unreachable),
-            (ConnectionErrorKind::Broken, Outcome::ConnectionLost),
-            (ConnectionErrorKind::TimedOut, Outcome::NoAnswer),
+        let (connecting, waiting) =
+            ("no connection, TLS included, in time: ", "connected, but no whole answer in time: ");
+        for (kind, outcome, stage) in [
+            (ConnectionErrorKind::Unusable, Outcome::Unreachable, ""),
+            (ConnectionErrorKind::NotConnected, Outcome::Unreachable, ""),
+            (ConnectionErrorKind::ConnectTimedOut, Outcome::Unreachable, connecting),
+            (ConnectionErrorKind::Broken, Outcome::ConnectionLost, ""),
+            (ConnectionErrorKind::TimedOut, Outcome::NoAnswer, waiting),
         ] {
             let error = ConnectionError::new(kind, "the cause");
             let error = SdkError::dispatch_failure(error.into());
@@ -266,7 +276,7 @@ mod tests {
             assert_eq!(error.outcome, outcome, "{kind:?}");
             assert_eq!(
                 error.message,
-                "https://cloudwatch.example (from AWS_ENDPOINT_URL): the cause"
+                format!("https://cloudwatch.example (from AWS_ENDPOINT_URL): {stage}the cause")
             );
         }
     }

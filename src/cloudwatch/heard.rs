@@ -30,6 +30,11 @@ pub(super) enum SourceAnswer {
 }
 
 impl Heard {
+    /// Whether it is an answer that a source gives if it has something.
+    pub(super) fn is_success(&self) -> bool {
+        matches!(self.answer, SourceAnswer::Status { status: 200..=299, .. })
+    }
+
     /// Whether the instance was asked, which is the last source: the task itself has
     /// none then.
     pub(super) fn is_of_instance(&self) -> bool {

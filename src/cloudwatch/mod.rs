@@ -143,18 +143,11 @@ impl CloudWatch {
         let request = self.client.put_metric_data().namespace(&self.namespace);
         let result = request.set_metric_data(Some(datums)).send().await;
         let answer = self.exchange.answer();
-        let subject = || Subject {
-            address: self.exchange.address(),
-            variable: self.endpoint_variable.as_deref(),
-            region: &self.region,
-            region_from: &self.region_from,
-            namespace: &self.namespace,
-        };
         match (result, &answer) {
             // The SDK takes any 2xx for an acceptance, but not one that broke off.
             (_, Some(Answer::Accepted)) => Ok(()),
-            (Ok(_), Some(Answer::Strange(what))) => Err(PutError::strange(&subject(), what)),
-            (Ok(_), _) => Err(PutError::strange(&subject(), "what was not noted")),
+            (Ok(_), Some(Answer::Strange(what))) => Err(PutError::strange(&self.subject(), what)),
+            (Ok(_), _) => Err(PutError::strange(&self.subject(), "what was not noted")),
             (Err(error), answer) => {
                 if let Some(no_credentials) = self.sources.failure() {
                     return Err(no_credentials.into());
@@ -165,12 +158,36 @@ impl CloudWatch {
                 let signed_ahead = self.signed_ahead.get();
                 let clock = ahead.map(|ahead| ClockOffset { ahead, signed_ahead });
                 self.signed_ahead.set(ahead.unwrap_or(signed_ahead));
-                let error = PutError::new(&error, &subject(), answer.as_ref(), clock);
+                let error = PutError::new(&error, &self.subject(), answer.as_ref(), clock);
                 if error.outcome == Outcome::ClockSkew {
                     self.clock.set_ahead_seconds(self.signed_ahead.get());
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// Why the last request, or the last question for credentials, has no answer after
+    /// `patience`: whom nobody waits for any longer.
+    pub fn unanswered(&self, patience: Duration) -> PutError {
+        if let Some(no_credentials) = self.sources.failure() {
+            return no_credentials.into();
+        }
+        PutError::unanswered(&self.subject(), patience)
+    }
+
+    /// Why there are no credentials yet, as far as is known.
+    pub fn no_credentials_yet(&self) -> Option<NoCredentials> {
+        self.sources.failure()
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            address: self.exchange.address(),
+            variable: self.endpoint_variable.as_deref(),
+            region: &self.region,
+            region_from: &self.region_from,
+            namespace: &self.namespace,
         }
     }
 

@@ -66,17 +66,23 @@ impl Sources {
     }
 
     /// A source is asked: so it stays if nobody waits for its answer any longer. What came
-    /// of the try before says more.
+    /// of a try before says more.
     fn on_request(&self, address: &str) {
         let mut notes = self.notes();
-        let failure = notes.heard.as_ref().map_or_else(
-            || NoCredentials {
-                cause: Cause::NoAnswer,
-                what: format!("{address} has not answered in time"),
-            },
-            NoCredentials::of_answer,
-        );
-        notes.failure = Some(failure);
+        if notes.heard.as_ref().is_none_or(Heard::is_success) {
+            let what = format!("{address} has not answered in time");
+            notes.failure = Some(NoCredentials { cause: Cause::NoAnswer, what });
+        }
+    }
+
+    /// A source has answered, or could not be asked: so it stays if nobody waits for
+    /// another try.
+    fn on_answer(&self, heard: Heard) {
+        let mut notes = self.notes();
+        if !heard.is_success() {
+            notes.failure = Some(NoCredentials::of_answer(&heard));
+        }
+        notes.heard = Some(heard);
     }
 
     /// Forgets the last failure: there is a new request.
@@ -159,7 +165,7 @@ impl HttpConnector for WatchedConnector {
         HttpConnectorFuture::new(async move {
             let result = called.await;
             let answer = answer(&result);
-            sources.notes().heard = Some(Heard { address, is_for_role, answer });
+            sources.on_answer(Heard { address, is_for_role, answer });
             result
         })
     }

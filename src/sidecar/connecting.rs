@@ -88,6 +88,11 @@ impl Connecting {
         Ok(cloudwatch)
     }
 
+    /// The client, if there is one.
+    pub(crate) fn client(&self) -> Option<&CloudWatch> {
+        self.connected.as_ref().map(|(_, cloudwatch)| cloudwatch)
+    }
+
     /// One request, or `None` if there is no client.
     pub(crate) async fn put(&mut self, samples: &[Sample]) -> Option<Sent> {
         let (_, cloudwatch) = self.connected.as_ref()?;

@@ -1,7 +1,7 @@
 //! What a check asks of AWS: whose credentials there are, and whether CloudWatch
 //! takes a datapoint.
 
-use std::time::Duration;
+use std::{net::TcpListener, time::Duration};
 
 use esp_endpoints::{
     cloudwatch::{CloudWatch, Fault},
@@ -154,6 +154,48 @@ fn the_source_of_the_credentials_is_named() {
         ]);
     }
     assert!(role.requests() > 0);
+}
+
+#[test]
+fn what_hangs_is_named_with_its_stage() {
+    let (metadata, cloudwatch) = (ec2(), CloudWatch::start());
+    // Connections wait there, and nobody takes them.
+    let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = silent.local_addr().unwrap();
+    let (plain, tls, proxy) = (
+        format!("http://{address}"),
+        format!("https://{address}"),
+        format!("http://user:geheimnis@{address}"),
+    );
+    let source = format!("{plain}/credentials");
+    let answered = format!("{plain} (from AWS_ENDPOINT_URL): connected, but no whole answer");
+    let connected = format!("{tls} (from AWS_ENDPOINT_URL): no connection, TLS included, in time");
+    let proxied = format!(
+        "https://monitoring.invalid (from AWS_ENDPOINT_URL): through the proxy {plain} (HTTPS_PROXY): \
+         no connection"
+    );
+    let asked = format!("{source}: connected, but no whole answer in time");
+    let ours = cloudwatch.url();
+    for (url, more, expected) in [
+        (&plain, vec![], answered),
+        (&tls, vec![], connected),
+        (&"https://monitoring.invalid".to_owned(), vec![("HTTPS_PROXY", proxy.as_str())], proxied),
+        (
+            &ours,
+            vec![
+                ("AWS_ACCESS_KEY_ID", ""),
+                ("AWS_SECRET_ACCESS_KEY", ""),
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", source.as_str()),
+            ],
+            asked,
+        ),
+    ] {
+        let said = check(&metadata.uri(), url, &["--publish"], &more);
+        assert!([69, 75].contains(&said.code), "{}", said.text);
+        said.expect(&[&expected]);
+        assert!(!said.text.contains("geheimnis"), "{}", said.text);
+        assert!(said.took < Duration::from_secs(90), "{:?}", said.took);
+    }
 }
 
 #[test]
