@@ -108,9 +108,11 @@ pub enum Tier {
 pub struct TaskReading {
     /// The moment.
     pub read: Timestamp,
-    /// CPU time, ns, from any beginning: only its growth means something.
+    /// CPU time, ns: the sum of the containers' counters, estimated.
     pub total_ns: u64,
-    /// No difference may begin before this reading.
+    /// Of so many containers.
+    pub containers: usize,
+    /// No difference to an earlier one of these may be made.
     pub is_base: bool,
 }
 

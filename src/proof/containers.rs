@@ -130,6 +130,33 @@ impl Proofs {
         Some(Reading { read, cpu: Some(cpu), is_cpu_base, memory, network: None, block_io: None })
     }
 
+    /// An estimate of a container's CPU counter at the moment of `value`, made of what the
+    /// machine does. Gives what the sampler is to take.
+    pub fn on_estimate(
+        &mut self,
+        docker_id: &str,
+        value: KernelValue,
+        total_ns: u64,
+        now: Now,
+    ) -> Option<Reading> {
+        let position = position_of(&self.containers, docker_id)?;
+        let proof = &mut self.containers[position].proof;
+        let (read, cpu, is_cpu_base) = match proof.on_estimate(value, total_ns, now.instant) {
+            Handed::Nothing => return None,
+            Handed::Counter { read, cpu } => (read, cpu, false),
+            Handed::Base { read, cpu } => (read, cpu, true),
+        };
+        let cpu = Some(cpu);
+        Some(Reading { read, cpu, is_cpu_base, memory: None, network: None, block_io: None })
+    }
+
+    /// There are no such estimates any more. `was_wrong` says that the last ones may be.
+    pub fn on_estimate_over(&mut self, docker_id: &str, was_wrong: bool) {
+        if let Some(position) = position_of(&self.containers, docker_id) {
+            self.containers[position].proof.on_estimate_over(was_wrong);
+        }
+    }
+
     /// A round is over: who was not in it cannot be read any more.
     pub fn end_round(&mut self, now: Now) {
         let Self { containers, events, refuted, round, .. } = self;

@@ -1,16 +1,18 @@
 //! The proof of one container's CPU counter: what the kernel and the endpoint say comes in,
 //! and what is handed on, and what there is to tell, comes out.
 
+mod judging;
+
 use std::time::{Duration, Instant};
 
 use super::{
-    AGREEMENTS_NEEDED, AGREEMENTS_NEEDED_AGAIN, SILENCE_MAX, SILENCE_MAX_OF_ESTIMATES,
     estimate::Estimate,
     event::{Handed, ProofEvent, ProofOutcome, ProofState},
-    exact::{ReadingVerdict, Run, TOLERANCE_NS},
+    exact::{Run, TOLERANCE_NS},
     handing::Handing,
     history::{History, KernelValue, Pushed},
     rest::Rest,
+    silence_max,
 };
 use crate::{
     reading::{CpuReading, Tier},
@@ -61,6 +63,8 @@ pub struct CounterProof {
     rest: Rest,
     /// The last value of the kernel was handed on because the container is at rest.
     is_at_rest: bool,
+    /// An estimate from elsewhere is handed on.
+    is_estimated: bool,
     /// Other counters of the same clocks have put them to the test.
     are_clocks_proven: bool,
     /// The endpoint's readings that no kernel value follows yet.
@@ -99,6 +103,7 @@ impl CounterProof {
             estimate: Estimate::default(),
             rest: Rest::default(),
             is_at_rest: false,
+            is_estimated: false,
             are_clocks_proven: false,
             pending: [None; PENDING],
             woken: None,
@@ -253,7 +258,7 @@ impl CounterProof {
             }
             event = event.or_else(|| self.believe(tier, now.instant));
         }
-        if was_proven && self.belief == Belief::Proven {
+        if (was_proven && self.belief == Belief::Proven) || self.is_estimated {
             return ProofOutcome { handed: Handed::Nothing, event };
         }
         if can_tell && self.handing.is_from_rest(cpu) {
@@ -279,6 +284,28 @@ impl CounterProof {
                 Handed::Nothing
             }
             Told::Nothing | Told::Refuted => self.handing.on_refutation(read, cpu),
+        }
+    }
+
+    /// An estimate of the counter from elsewhere, at the moment of `value`: that is handed on,
+    /// and the endpoint's readings are not, until [`Self::on_estimate_over`].
+    pub(super) fn on_estimate(
+        &mut self,
+        value: KernelValue,
+        total_ns: u64,
+        now: Instant,
+    ) -> Handed {
+        self.is_estimated = true;
+        let total_usage_ns = total_ns.max(self.handing.floor_ns());
+        let cpu = CpuReading { total_usage_ns, online_cpus: self.online_cpus };
+        self.handing.kernel(Tier::Processes, value, cpu, now)
+    }
+
+    /// The endpoint's readings are handed on again. If the estimate was `wrong`, no
+    /// difference begins with it.
+    pub(super) fn on_estimate_over(&mut self, was_wrong: bool) {
+        if std::mem::take(&mut self.is_estimated) && was_wrong {
+            self.handing.distrust();
         }
     }
 
@@ -338,121 +365,6 @@ impl CounterProof {
         self.tier
     }
 
-    fn needed(&self) -> u32 {
-        match self.belief {
-            Belief::Refuted => AGREEMENTS_NEEDED_AGAIN,
-            _ => AGREEMENTS_NEEDED,
-        }
-    }
-
-    fn agreed(&self, tier: Tier) -> u32 {
-        match tier {
-            Tier::CgroupFile => self.exact.agreed,
-            Tier::Processes => self.estimate.agreed,
-        }
-    }
-
-    /// What the endpoint's counter is at the moment of `value`, if it stands still with the
-    /// kernel's. A wrong clock would show only when it does not any more.
-    fn at_rest_ns(&self, value: KernelValue, now: Instant) -> Option<u64> {
-        let is_open = matches!(self.belief, Belief::Unproven | Belief::Refuted);
-        let is_recent = self.agreed_within(SILENCE_MAX_OF_ESTIMATES, now);
-        let has_clocks = self.are_clocks_proven || self.has_proven_clocks();
-        (is_open && is_recent && has_clocks)
-            .then(|| self.rest.total_ns(value.total_ns, self.needed()))?
-    }
-
-    fn agreed_within(&self, longest: Duration, now: Instant) -> bool {
-        self.agreed_at.is_some_and(|agreed_at| now.saturating_duration_since(agreed_at) <= longest)
-    }
-
-    /// What the endpoint's counter is at the moment of `value`, as far as there is a
-    /// proof of it.
-    fn made_of(&mut self, tier: Tier, value: KernelValue) -> Option<u64> {
-        match tier {
-            _ if self.belief != Belief::Proven => None,
-            Tier::CgroupFile => Some(value.total_ns),
-            Tier::Processes => self.estimate.on_kernel(value, self.handing.floor_ns()),
-        }
-    }
-
-    /// Whether this stamp can be compared with kernel values since the clock was set, or
-    /// at all.
-    fn is_dated(&mut self, read: Timestamp, wall: Timestamp) -> bool {
-        if self.undated_until.is_some_and(|until| read > until) {
-            self.undated_until = None;
-        }
-        self.undated_until.is_none()
-            && read.unix_ns() <= wall.unix_ns().saturating_add(AHEAD_MAX_NS)
-    }
-
-    fn wait_with(&mut self, read: Timestamp, cpu: CpuReading) {
-        self.pending.rotate_right(1);
-        self.pending[0] = Some((read, cpu));
-    }
-
-    /// Compares a reading of the endpoint with the kernel's values. Gives what that told, and
-    /// what there is to say of it.
-    fn compare(
-        &mut self,
-        tier: Tier,
-        read: Timestamp,
-        said_ns: u64,
-        now: Instant,
-    ) -> (Told, Option<ProofEvent>) {
-        let verdict = match tier {
-            Tier::CgroupFile => self.exact.on_endpoint(read, said_ns, &self.history),
-            Tier::Processes => self.estimate.on_endpoint(read, said_ns, &self.history),
-        };
-        match verdict {
-            ReadingVerdict::Unknown { is_pending: true } => (Told::Pending, None),
-            ReadingVerdict::Unknown { is_pending: false } => (Told::Nothing, None),
-            ReadingVerdict::Agrees { .. } => {
-                self.agreed_at = Some(now);
-                self.rest.on_agreement(tier, said_ns, self.history.bracket(read, TOLERANCE_NS));
-                let is_back = std::mem::take(&mut self.is_warned);
-                (Told::Agreed, is_back.then_some(ProofEvent::EndpointBack))
-            }
-            ReadingVerdict::Disagrees { least_ns, most_ns } => {
-                let was_refuted = self.belief == Belief::Refuted;
-                let was_proven = self.is_believed();
-                self.exact = Run::default();
-                self.estimate = Estimate::default();
-                self.rest = Rest::default();
-                self.is_at_rest = false;
-                self.belief = Belief::Refuted;
-                self.is_warned = false;
-                let needed = AGREEMENTS_NEEDED_AGAIN;
-                let event = ProofEvent::Refuted {
-                    tier,
-                    read,
-                    least_ns,
-                    most_ns,
-                    said_ns,
-                    was_proven,
-                    needed,
-                };
-                (Told::Refuted, (was_proven || !was_refuted).then_some(event))
-            }
-        }
-    }
-
-    /// Believes the kernel if enough has agreed.
-    fn believe(&mut self, tier: Tier, now: Instant) -> Option<ProofEvent> {
-        let needed = self.needed();
-        let has_proven = match tier {
-            Tier::CgroupFile => self.exact.has_proven(needed, self.are_clocks_proven),
-            Tier::Processes => self.estimate.has_proven(needed),
-        };
-        let is_recent = self.agreed_within(silence_max(tier), now);
-        let is_open = matches!(self.belief, Belief::Unproven | Belief::Refuted);
-        if !(has_proven && is_recent && is_open) {
-            return None;
-        }
-        self.belief = Belief::Proven;
-        Some(ProofEvent::Proven { tier, agreed: self.agreed(tier) })
-    }
-
     /// What the kernel said is not compared with what it says from now on.
     fn begin_again(&mut self) {
         self.history.clear();
@@ -466,12 +378,5 @@ impl CounterProof {
         if self.belief == Belief::Proven {
             self.belief = Belief::Unproven;
         }
-    }
-}
-
-const fn silence_max(tier: Tier) -> Duration {
-    match tier {
-        Tier::CgroupFile => SILENCE_MAX,
-        Tier::Processes => SILENCE_MAX_OF_ESTIMATES,
     }
 }

@@ -144,6 +144,12 @@ impl Handing {
         if is_base { Handed::Base { read, cpu } } else { Handed::Counter { read, cpu } }
     }
 
+    /// What was handed on last may be wrong: the next value is a new base.
+    pub(super) fn distrust(&mut self) {
+        self.floor_ns = 0;
+        self.last = self.last.map(|last| Last { read: None, ..last });
+    }
+
     /// What the kernel said last may be wrong: the endpoint's reading is a new base. If
     /// the last value was the endpoint's, nothing is to be taken back.
     pub(super) fn on_refutation(&mut self, read: Timestamp, cpu: CpuReading) -> Handed {

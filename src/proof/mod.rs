@@ -26,6 +26,7 @@ pub use self::{
     history::KernelValue,
     task::{COMPARISONS_NEEDED, TaskEstimate, TaskEvent},
 };
+use crate::reading::Tier;
 
 /// So many renewals must agree before the first value of the kernel is handed on.
 pub const AGREEMENTS_NEEDED: u32 = 3;
@@ -36,6 +37,13 @@ pub const AGREEMENTS_NEEDED_AGAIN: u32 = 10;
 pub const SILENCE_MAX: Duration = Duration::from_mins(10);
 /// For how long estimates do.
 pub const SILENCE_MAX_OF_ESTIMATES: Duration = Duration::from_mins(1);
+
+const fn silence_max(tier: Tier) -> Duration {
+    match tier {
+        Tier::CgroupFile => SILENCE_MAX,
+        Tier::Processes => SILENCE_MAX_OF_ESTIMATES,
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -158,6 +158,12 @@ impl TaskEstimate {
         self.agreed >= COMPARISONS_NEEDED
     }
 
+    /// Of how many containers it is.
+    #[must_use]
+    pub fn containers(&self) -> usize {
+        self.tracks.len()
+    }
+
     /// How many comparisons agreed, one after another.
     #[must_use]
     pub const fn agreed(&self) -> u32 {
@@ -182,14 +188,18 @@ impl TaskEstimate {
             let (read, cpu) = counter(made);
             return Handed::Counter { read, cpu };
         }
-        let (made, _) = self.made.insert((MadeCounter::starting_at(last.goes_on(value)), value));
+        // So much they had used for certain.
+        let used_ns = self.tracks.iter().filter_map(Track::last).map(|(_, used_ns)| used_ns).sum();
+        let mut started = MadeCounter::starting_at(last.goes_on(value));
+        started.raise_to(used_ns);
+        let (made, _) = self.made.insert((started, value));
         let (read, cpu) = counter(made);
         Handed::Base { read, cpu }
     }
 
     /// Compares over a minute, if there is a new moment at which all is known.
     fn compare(&mut self, value: KernelValue) -> Option<TaskEvent> {
-        let at_ns = self.tracks.iter().map(Track::last_ns).min()??;
+        let at_ns = self.tracks.iter().map(|track| Some(track.last()?.0)).min()??;
         let is_new =
             self.moments[0].is_none_or(|last| at_ns >= last.at_ns.saturating_add(APART_MIN_NS));
         if !is_new {
@@ -286,8 +296,8 @@ impl Track {
         true
     }
 
-    fn last_ns(&self) -> Option<u64> {
-        (self.length > 0).then_some(self.readings[0].0)
+    fn last(&self) -> Option<(u64, u64)> {
+        (self.length > 0).then_some(self.readings[0])
     }
 
     /// What the counter was, as if it grew evenly from one reading to the next.

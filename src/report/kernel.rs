@@ -65,15 +65,26 @@ pub fn network(interface: Result<&str, NoInterface>, interval: Duration) {
     }
 }
 
-/// The whole task will be estimated.
-pub fn estimates_task(interval: Duration) {
-    info!(
-        every = format_duration(interval),
-        "ESP will estimate TaskCPUUtilization from /proc/stat, once the endpoint's values have \
-         confirmed the estimate, which takes about three minutes. Until then it uses the \
-         endpoint's values. With pidMode=task in the task definition, ESP could read each \
-         container from the kernel"
-    );
+/// This container will be estimated, or the whole task.
+pub fn estimates(container: Option<&str>, interval: Duration) {
+    let every = format_duration(interval);
+    match container {
+        None => info!(
+            every,
+            "ESP will estimate TaskCPUUtilization from /proc/stat, once the endpoint's values have \
+             confirmed the estimate, which takes about three minutes. Until then it uses the \
+             endpoint's values. With pidMode=task in the task definition, ESP could read each \
+             container from the kernel"
+        ),
+        Some(container) => info!(
+            container,
+            every,
+            "ESP will estimate the CPU of this container, the only one beside ESP, from /proc/stat, \
+             once the endpoint's values have confirmed the estimate, which takes about three \
+             minutes. Until then it uses the endpoint's values. With pidMode=task in the task \
+             definition, ESP could read it from the kernel"
+        ),
+    }
 }
 
 /// What became of a proof.
@@ -125,26 +136,31 @@ pub fn proof(said: &ContainerEvent) {
     }
 }
 
-/// What became of the estimate of the whole task.
-pub fn task(said: &TaskEvent) {
+/// What became of the estimate of this container, or of the whole task.
+pub fn estimate(container: Option<&str>, said: &TaskEvent) {
+    let of = if container.is_some() { "container" } else { "task" };
     match *said {
         TaskEvent::Proven { platform_cpus } => info!(
+            of,
+            container,
             platform_cpus,
-            "ESP estimates the task's CPU every second from /proc/stat, because the estimate \
-             agreed with the sum of the containers for some minutes. The platform uses \
-             platform_cpus"
+            "ESP estimates CPU every second from /proc/stat, because the estimate agreed with the \
+             endpoint's values for some minutes. The rest of the machine uses platform_cpus"
         ),
         TaskEvent::Refuted { used_cpus, estimated_cpus, allowed_cpus } => warn!(
+            of,
+            container,
             used_cpus,
             estimated_cpus,
             allowed_cpus,
-            "the estimate of the task's CPU differed from the sum of its containers by more than \
-             allowed_cpus over a minute, so ESP uses the sum"
+            "the estimate of CPU differed from the endpoint's values by more than allowed_cpus over \
+             a minute, so ESP uses the endpoint's values"
         ),
         TaskEvent::GivenUp { since } => warn!(
+            of,
+            container,
             seconds = since.as_secs(),
-            "a container has no new stats, so ESP does not estimate the task's CPU until there are \
-             new stats"
+            "a container has no new stats, so ESP does not estimate CPU until there are new stats"
         ),
     }
 }

@@ -96,6 +96,8 @@ pub(super) enum CpuOutcome {
 pub(super) struct Accounted {
     /// Up to this reading.
     pub(super) read: Timestamp,
+    /// The counter then, ns.
+    pub(super) total_ns: u64,
     used_ns: u64,
     run: u32,
 }
@@ -195,7 +197,8 @@ impl Cpu {
     /// none.
     pub(super) fn accounted(&self) -> Option<Accounted> {
         let base = self.fallen.or(self.base)?;
-        Some(Accounted { read: base.read, used_ns: self.used_ns, run: self.run })
+        let CpuCounter { read, total_ns } = base;
+        Some(Accounted { read, total_ns, used_ns: self.used_ns, run: self.run })
     }
 }
 

@@ -51,6 +51,11 @@ impl Sampler {
         }
     }
 
+    /// What the last of these readings said may be wrong.
+    pub fn forget_task_readings(&mut self) {
+        self.sums.forget();
+    }
+
     /// Takes in the counters of the network that all containers share, `None` if the
     /// kernel does not give them; the endpoint's count then.
     pub fn on_kernel_network(

@@ -280,6 +280,7 @@ impl Sampler {
             }
         }
         self.network.on_step();
+        self.sums.forget();
         Some(StepTaken { by_ns: step.by_ns, has_cost })
     }
 

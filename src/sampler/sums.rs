@@ -16,7 +16,7 @@ use super::{
 use crate::{
     reading::TaskReading,
     sample::{Metric, MetricSet},
-    time::reminder::Reminder,
+    time::{Timestamp, reminder::Reminder},
 };
 
 /// The state of the sums.
@@ -25,14 +25,28 @@ pub(super) struct Sums {
     /// A warning that the sums wait has been given.
     is_waiting: bool,
     reminder: Reminder,
-    /// What all used together as the last estimate had it, and when that came.
-    estimate: Option<(CpuCounter, Instant)>,
-    /// A part of the next sum has been published as an estimate.
+    /// What all had used together when the last value was published, or was to be.
+    last: Option<Together>,
+    /// That is an estimate: a part of the next sum has been published.
     is_estimated: bool,
 }
 
-/// Two estimates that are further apart are not compared: no interval is as long.
-const ESTIMATE_APART_MAX: Duration = Duration::from_secs(90);
+/// What all containers had used together.
+#[derive(Clone, Copy, Debug)]
+struct Together {
+    /// Of a sum, at the mean of its readings' times.
+    counter: CpuCounter,
+    containers: usize,
+    /// When it came.
+    at: Instant,
+}
+
+/// Values that are further apart are not compared: no interval is as long.
+const APART_MAX: Duration = Duration::from_secs(90);
+/// Nor a sum and an estimate that are nearer, ns: neither is exact to the moment.
+const JOIN_MIN_NS: u64 = 500_000_000;
+/// More than all CPUs times this is no load, but another set of containers.
+const CPUS_TOLERANCE: f64 = 1.1;
 
 impl Sums {
     /// Whether any of them is wanted.
@@ -58,10 +72,8 @@ impl Sums {
         let counted = || containers.iter().filter(|container| is_renewed(container));
         let read = |container: &Container| container.cpu.accounted().map(|it| it.read);
         let Some(newest) = counted().filter_map(read).max() else { return seen };
-        // Of this time, or of a part of it, an estimate has been published.
-        let is_estimated = std::mem::take(&mut self.is_estimated);
-        if let (Some(cores), Some(vcpu)) = (cores(counted()), vcpu(containers, poll.limits))
-            && !is_estimated
+        let cores = self.cores(containers, poll.now.instant);
+        if let (Some(cores), Some(vcpu)) = (cores, vcpu(containers, poll.limits))
             && poll.give(Metric::TaskCpuUtilization, None, newest, 100.0 * cores / vcpu)
         {
             seen.insert(Metric::TaskCpuUtilization);
@@ -96,6 +108,27 @@ impl Sums {
         seen
     }
 
+    /// CPUs that all of them used since the last value. If that was an estimate, it begins
+    /// with it; a sum that is from before it waits for the next.
+    fn cores(&mut self, containers: &[Container], now: Instant) -> Option<f64> {
+        let counted = || containers.iter().filter(|container| is_renewed(container));
+        let together = together(counted(), now);
+        if !self.is_estimated {
+            self.last = together;
+            return cores(counted());
+        }
+        let last = self.last.filter(|last| now.saturating_duration_since(last.at) <= APART_MAX);
+        let Some((last, together)) = last.zip(together).filter(|(last, now)| last.is_of(now))
+        else {
+            // Of this time, or of a part of it, an estimate has been published.
+            (self.last, self.is_estimated) = (together, false);
+            return None;
+        };
+        let cores = last.cores_until(together, containers)?;
+        (self.last, self.is_estimated) = (Some(together), false);
+        Some(cores)
+    }
+
     /// Takes in what all containers have used together. Says whether that makes a value.
     pub(super) fn on_task_reading(
         &mut self,
@@ -103,19 +136,34 @@ impl Sums {
         containers: &[Container],
         poll: &mut Poll<'_>,
     ) -> bool {
-        let now = poll.now.instant;
+        let at = poll.now.instant;
         let counter = CpuCounter { read: reading.read, total_ns: reading.total_ns };
-        let every = |before: Instant| now.saturating_duration_since(before);
-        let before = self.estimate.replace((counter, now));
-        let before = before.filter(|(_, at)| !reading.is_base && every(*at) <= ESTIMATE_APART_MAX);
-        let Some(((before, _), vcpu)) = before.zip(vcpu(containers, poll.limits)) else {
-            return false;
+        let now = Together { counter, containers: reading.containers, at };
+        let last = self.last.filter(|last| at.saturating_duration_since(last.at) <= APART_MAX);
+        let cores = match last {
+            Some(last) if self.is_estimated && !reading.is_base => {
+                cpu::cores(last.counter, counter)
+            }
+            Some(last) if !self.is_estimated && last.is_of(&now) => {
+                let cores = last.cores_until(now, containers);
+                if cores.is_none() {
+                    // The next one is later.
+                    return false;
+                }
+                cores
+            }
+            _ => None,
         };
-        let is_given = cpu::cores(before, counter).is_some_and(|cores| {
-            poll.give(Metric::TaskCpuUtilization, None, reading.read, 100.0 * cores / vcpu)
-        });
-        self.is_estimated |= is_given;
-        is_given
+        self.last = Some(now);
+        self.is_estimated = true;
+        let Some((cores, vcpu)) = cores.zip(vcpu(containers, poll.limits)) else { return false };
+        poll.give(Metric::TaskCpuUtilization, None, reading.read, 100.0 * cores / vcpu)
+    }
+
+    /// What the last estimate said may be wrong, or the clock was set: no difference begins
+    /// with it.
+    pub(super) fn forget(&mut self) {
+        self.last = None;
     }
 
     /// Warns, once a container has been silent for longer than it may be.
@@ -166,6 +214,37 @@ fn is_renewed(container: &Container) -> bool {
     !container.fresh.is_stopped()
         && container.cpu.is_settled()
         && !container.last_sum.has_cpu(container.cpu.accounted())
+}
+
+/// What these have used together.
+fn together<'a>(counted: impl Iterator<Item = &'a Container>, at: Instant) -> Option<Together> {
+    let (mut containers, mut total_ns, mut read_ns) = (0_usize, 0_u64, 0_u128);
+    for container in counted {
+        let now = container.cpu.accounted()?;
+        containers += 1;
+        total_ns = total_ns.saturating_add(now.total_ns);
+        read_ns += u128::from(now.read.unix_ns());
+    }
+    let read_ns = u64::try_from(read_ns.checked_div(containers as u128)?).ok()?;
+    let counter = CpuCounter { read: Timestamp::from_unix_ns(read_ns), total_ns };
+    Some(Together { counter, containers, at })
+}
+
+impl Together {
+    /// Whether both are of as many containers.
+    const fn is_of(&self, other: &Self) -> bool {
+        self.containers == other.containers
+    }
+
+    /// CPUs in use from this to `later`, of which one is a sum and the other an estimate.
+    /// `None` while that cannot be told: it is not later, or the estimate is ahead.
+    fn cores_until(self, later: Self, containers: &[Container]) -> Option<f64> {
+        let elapsed_ns = later.counter.read.ns_since(self.counter.read)?;
+        let cores = cpu::cores(self.counter, later.counter)?;
+        let cpus = containers.iter().filter_map(|container| container.cpu.online_cpus).max();
+        let most = cpus.map_or(f64::INFINITY, |cpus| CPUS_TOLERANCE * f64::from(cpus));
+        (elapsed_ns >= JOIN_MIN_NS && cores <= most).then_some(cores)
+    }
 }
 
 /// CPUs that all of them used since the last sum; `None` if one of them was not in it,

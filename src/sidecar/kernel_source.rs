@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use super::task_source::{BusyTime, TaskSource};
+use super::task_source::{BusyTime, TaskSource, Wanted, Whose, only_container};
 use crate::{
     endpoint::task::{NetworkMode, TaskContainer, TaskDocument},
     kernel::{Finding, Kernel, KernelCounters, KernelReading, NoInterface, Survey},
@@ -44,8 +44,11 @@ pub(crate) struct KernelSource<K = Kernel> {
     /// and whether its processes are summed.
     told: Vec<(String, [bool; 2])>,
     /// What was told of the network and of the task.
-    told_rest: Option<(Option<Result<String, NoInterface>>, bool)>,
+    told_rest: Option<ToldRest>,
 }
+
+/// Of the network, and of the estimates: whether the task's, and whose container's.
+type ToldRest = (Option<Result<String, NoInterface>>, (bool, Option<String>));
 
 /// The machine's busy time beside what the endpoint says.
 #[derive(Debug, Default)]
@@ -108,7 +111,7 @@ impl<K: KernelCounters> KernelSource<K> {
         let named = wanted().filter_map(|it| Some((it.docker_id()?, it.name()?)));
         self.proofs.set_containers(named);
         self.interface = self.choose_interface(task);
-        self.task = self.task_source(task, now);
+        self.task = self.task_source(task, measured, now);
         let has_container = self.kernel.findings().any(|it| it.file.is_ok() || it.sum.is_ok());
         let was_of_use = self.is_of_use;
         self.is_of_use = has_container
@@ -119,19 +122,38 @@ impl<K: KernelCounters> KernelSource<K> {
         true
     }
 
-    /// The estimate of the whole task, if it is wanted and its containers' processes are not
-    /// seen: then the sum of their own counters is better.
-    fn task_source(&mut self, task: &TaskDocument, now: Now) -> Option<TaskSource> {
-        if !self.wanted.has(Metric::TaskCpuUtilization) || self.kernel.is_shared() {
-            return None;
+    /// The estimates from the whole machine, if they are wanted and the containers' processes
+    /// are not seen: then their own counters are better.
+    fn task_source(
+        &mut self,
+        task: &TaskDocument,
+        measured: &[String],
+        now: Now,
+    ) -> Option<TaskSource> {
+        let before = self.task.take();
+        let estimated = before.as_ref().and_then(TaskSource::container).map(str::to_owned);
+        let has_cpu = self.wanted.has(Metric::CpuUtilization) || self.wanted.has(Metric::CpuUsage);
+        let is_own = |docker_id: &str| {
+            self.kernel.findings().any(|it| it.is_own && it.docker_id == docker_id)
+        };
+        let wanted = Wanted {
+            is_whole: self.wanted.has(Metric::TaskCpuUtilization),
+            container: only_container(task, measured, is_own).filter(|_| has_cpu),
+        };
+        let new = if self.kernel.is_shared() {
+            None
+        } else if let Some(mut known) = before.filter(|known| known.is_of(task)) {
+            known.on_task(task, wanted).then_some(known)
+        } else {
+            TaskSource::new(task, wanted, now)
+        };
+        let is_still = |docker_id: &String| {
+            new.as_ref().and_then(TaskSource::container) == Some(docker_id.as_str())
+        };
+        if let Some(docker_id) = estimated.filter(|it| !is_still(it)) {
+            self.proofs.on_estimate_over(&docker_id, false);
         }
-        match self.task.take().filter(|known| known.is_of(task)) {
-            Some(mut known) => {
-                known.on_task(task);
-                Some(known)
-            }
-            None => TaskSource::new(task, now),
-        }
+        new
     }
 
     /// The interface of the network that the task's containers share with ESP.
@@ -187,10 +209,26 @@ impl<K: KernelCounters> KernelSource<K> {
         }
         let kernel = &mut self.kernel;
         if is_tick {
-            let machine = self.task.as_mut().and_then(|task| Some((task, kernel.read_machine()?)));
-            if let Some(reading) = machine.and_then(|(task, machine)| task.on_machine(machine, now))
+            if let Some(task) = &mut self.task
+                && let Some(machine) = kernel.read_machine()
             {
-                into.on_task_reading(reading, now, samples);
+                let from = task.on_machine(machine, now);
+                if from.is_whole_wrong {
+                    into.forget_task_readings();
+                }
+                if let Some(reading) = from.whole {
+                    into.on_task_reading(reading, now, samples);
+                }
+                let docker_id = task.container().unwrap_or_default();
+                if let Some(was_wrong) = from.is_container_over {
+                    self.proofs.on_estimate_over(docker_id, was_wrong);
+                }
+                let reading = from.container.and_then(|(value, total_ns)| {
+                    self.proofs.on_estimate(docker_id, value, total_ns, now)
+                });
+                if let Some(reading) = reading {
+                    into.on_kernel(|visit| visit(docker_id, reading), now, samples, events);
+                }
             }
             into.on_kernel_network(kernel.read_network(), now, samples);
             self.has_to_end = false;
@@ -256,7 +294,8 @@ impl<K: KernelCounters> KernelSource<K> {
 
     /// Whether what was found of the network and of the whole task is not what it was.
     pub(crate) fn is_rest_news(&mut self) -> bool {
-        let now = Some((self.interface.clone(), self.task.is_some()));
+        let estimated = (self.estimates_task(), self.estimates_container().map(str::to_owned));
+        let now = Some((self.interface.clone(), estimated));
         std::mem::replace(&mut self.told_rest, now.clone()) != now
     }
 
@@ -288,8 +327,13 @@ impl<K: KernelCounters> KernelSource<K> {
     }
 
     /// Whether the whole task is estimated from its machine, once that is proven.
-    pub(crate) const fn estimates_task(&self) -> bool {
-        self.task.is_some()
+    pub(crate) fn estimates_task(&self) -> bool {
+        self.task.as_ref().is_some_and(|task| task.progress().is_some())
+    }
+
+    /// The same of the only container beside ESP: its name.
+    pub(crate) fn estimates_container(&self) -> Option<&str> {
+        self.proofs.name_of(self.task.as_ref()?.container()?)
     }
 
     /// What there is to tell the operator since the last time.
@@ -297,9 +341,14 @@ impl<K: KernelCounters> KernelSource<K> {
         self.proofs.events()
     }
 
-    /// The same of the whole task.
-    pub(crate) fn task_events(&mut self) -> impl Iterator<Item = TaskEvent> {
-        self.task.iter_mut().flat_map(TaskSource::events)
+    /// The same of the estimates: of the container of this name, or of the whole task.
+    pub(crate) fn task_events(&mut self, mut show: impl FnMut(Option<&str>, &TaskEvent)) {
+        for (whose, event) in self.task.iter_mut().flat_map(TaskSource::events) {
+            match &whose {
+                Whose::Task => show(None, &event),
+                Whose::Container(docker_id) => show(self.proofs.name_of(docker_id), &event),
+            }
+        }
     }
 
     /// Its part of ESP's own figures.

@@ -3,7 +3,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::kernel_source::KernelSource;
+use super::{kernel_source::KernelSource, task_source::TaskSource};
 use crate::{
     kernel::Finding,
     proof::{COMPARISONS_NEEDED, ProofState},
@@ -108,6 +108,22 @@ pub(crate) fn source_of(
     }
 }
 
+/// Of an estimate that has come so far.
+fn estimated((agreed, is_used): (u32, bool), interval: &str) -> MetricSource {
+    if is_used {
+        let note = "exact values need pidMode=task in the task definition";
+        return MetricSource::noted(Origin::Machine, note);
+    }
+    MetricSource::noted(
+        Origin::Endpoint,
+        format!(
+            "an estimate from /proc/stat (every {interval}) follows once the endpoint's values have \
+             confirmed it, after about three minutes: {agreed} of {COMPARISONS_NEEDED} comparisons \
+             agreed so far"
+        ),
+    )
+}
+
 /// Of one container's CPU or memory.
 fn of_container(
     kernel: &KernelSource,
@@ -115,6 +131,11 @@ fn of_container(
     is_memory: bool,
     interval: &str,
 ) -> MetricSource {
+    let of_machine = |task: &TaskSource| task.progress_of(finding.docker_id);
+    let progress = kernel.task.as_ref().filter(|_| !is_memory).and_then(of_machine);
+    if let Some(progress) = progress {
+        return estimated(progress, interval);
+    }
     let Some(tier) = finding.tier() else {
         let why = finding.why_not().unwrap_or_default();
         let note = format!("the kernel (every {interval}) cannot be read: {why}");
@@ -173,21 +194,9 @@ fn of_container(
 
 /// Of the sum over the task's containers.
 fn of_task(kernel: &KernelSource, is_memory: bool, interval: &str) -> MetricSource {
-    if let Some(task) = kernel.task.as_ref().filter(|_| !is_memory) {
-        return match task.progress() {
-            (_, true) => MetricSource::noted(
-                Origin::Machine,
-                "exact values need pidMode=task in the task definition",
-            ),
-            (agreed, false) => MetricSource::noted(
-                Origin::Endpoint,
-                format!(
-                    "an estimate from /proc/stat (every {interval}) follows once the endpoint's \
-                     values have confirmed it, after about three minutes: {agreed} of \
-                     {COMPARISONS_NEEDED} comparisons agreed so far"
-                ),
-            ),
-        };
+    let progress = kernel.task.as_ref().filter(|_| !is_memory).and_then(TaskSource::progress);
+    if let Some(progress) = progress {
+        return estimated(progress, interval);
     }
     let mut origin = Origin::CgroupFile;
     let mut behind = Vec::new();

@@ -258,7 +258,7 @@ impl<W: World> Sampling<W> {
                 report_sources(kernel, &self.shared.settings);
             }
             kernel.events().for_each(|event| report::kernel::proof(&event));
-            kernel.task_events().for_each(|event| report::kernel::task(&event));
+            kernel.task_events(|container, event| report::kernel::estimate(container, event));
         }
         self.hand_to_lines();
         self.hand_to_publisher();
@@ -334,6 +334,9 @@ fn report_sources(kernel: &mut KernelSource, settings: &Settings) {
         report::kernel::network(interface, every);
     }
     if kernel.estimates_task() {
-        report::kernel::estimates_task(every);
+        report::kernel::estimates(None, every);
+    }
+    if let Some(container) = kernel.estimates_container() {
+        report::kernel::estimates(Some(container), every);
     }
 }

@@ -1,6 +1,8 @@
 //! What the whole task uses, from what the machine does not idle: on Fargate, where the
-//! task has a machine of its own. The way from `/proc/stat` and the endpoint's readings
-//! through the estimate to the sampler. What is believed of it is decided in `proof`.
+//! task has a machine of its own. The same of one container, if it is the task's only one
+//! beside ESP: then what it does not use hardly changes. The way from `/proc/stat` and the
+//! endpoint's readings through the estimate to the sampler. What is believed of it is
+//! decided in `proof`.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +10,7 @@ use crate::{
     endpoint::task::{TaskContainer, TaskDocument},
     kernel::MachineReading,
     proof::{Handed, KernelValue, TaskEstimate, TaskEvent},
-    reading::{Entry, TaskReading},
+    reading::{CpuReading, Entry, TaskReading},
     time::{Now, Timestamp},
 };
 
@@ -56,37 +58,80 @@ impl BusyTime {
     }
 }
 
-/// The estimate of one task.
+/// The estimates of one task.
 #[derive(Debug)]
 pub(super) struct TaskSource {
     limit_cpus: f64,
-    estimate: TaskEstimate,
-    /// The containers that have had data: Docker id and the `read` of the last.
-    containers: Vec<(String, Timestamp)>,
-    /// The containers of the task document: nothing else counts.
-    listed: Vec<String>,
+    /// Of the whole task, if it is wanted.
+    whole: Option<Estimated>,
+    /// Of the only container beside ESP, with its Docker id.
+    only: Option<(String, Estimated)>,
     busy: BusyTime,
-    events: Vec<TaskEvent>,
+    events: Vec<(Whose, TaskEvent)>,
 }
 
-impl TaskSource {
-    /// `None` if this task has no machine of its own, or no limit.
-    pub(super) fn new(task: &TaskDocument, now: Now) -> Option<Self> {
-        let has_own = task.launch_type().as_deref() == Some(OWN_MACHINE);
-        let limit_cpus = task.cpu_limit_vcpu().filter(|_| has_own)?;
-        Some(Self {
-            limit_cpus,
-            estimate: TaskEstimate::new(limit_cpus, 0),
-            containers: Vec::new(),
-            listed: listed(task),
-            busy: BusyTime::new(now),
-            events: Vec::new(),
-        })
+/// What an estimate is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// All containers of the task.
+    Task,
+    /// The one with this Docker id.
+    Container(String),
+}
+
+/// An estimate of these containers together.
+#[derive(Debug)]
+struct Estimated {
+    estimate: TaskEstimate,
+    /// Those that have had data: Docker id and the `read` of the last.
+    containers: Vec<(String, Timestamp)>,
+    /// Those that may have data: nothing else counts.
+    listed: Vec<String>,
+    /// It was used when the machine was read last.
+    was_used: bool,
+}
+
+/// What of the task is to be estimated.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    /// All containers together.
+    pub(super) is_whole: bool,
+    /// The container with this Docker id, if it is the only one beside ESP.
+    pub(super) container: Option<&'a str>,
+}
+
+/// What comes of the machine's busy time.
+#[derive(Debug, Default)]
+pub(super) struct FromMachine {
+    /// Of the whole task.
+    pub(super) whole: Option<TaskReading>,
+    /// The last estimates of the whole task may be wrong.
+    pub(super) is_whole_wrong: bool,
+    /// Of the container: the value that was read of the machine, and its counter.
+    pub(super) container: Option<(KernelValue, u64)>,
+    /// There are none of it any more; and whether the last ones may be wrong.
+    pub(super) is_container_over: Option<bool>,
+}
+
+impl Estimated {
+    fn new(limit_cpus: f64, listed: Vec<String>) -> Self {
+        let estimate = TaskEstimate::new(limit_cpus, 0);
+        Self { estimate, containers: Vec::new(), listed, was_used: false }
     }
 
-    /// Another task document of the same task: containers that are gone count no more.
-    pub(super) fn on_task(&mut self, task: &TaskDocument) {
-        self.listed = listed(task);
+    /// The machine's busy time. Gives what is handed on, what there is to tell, and whether
+    /// what was handed on before may be wrong: the estimate ends otherwise than for want of
+    /// readings.
+    fn on_machine(&mut self, value: KernelValue) -> (Handed, Option<TaskEvent>, bool) {
+        let (handed, event) = self.estimate.on_machine(value);
+        let is_used = self.estimate.is_proven();
+        let was_used = std::mem::replace(&mut self.was_used, is_used);
+        let is_wrong = was_used && !is_used && !matches!(event, Some(TaskEvent::GivenUp { .. }));
+        (handed, event, is_wrong)
+    }
+
+    fn set_listed(&mut self, listed: Vec<String>) {
+        self.listed = listed;
         let before = self.containers.len();
         self.containers.retain(|(docker_id, _)| self.listed.contains(docker_id));
         if self.containers.len() != before {
@@ -94,8 +139,7 @@ impl TaskSource {
         }
     }
 
-    /// The clock was set.
-    pub(super) fn on_clock_step(&mut self) {
+    fn on_clock_step(&mut self) {
         // Any stamp may follow.
         for (_, read) in &mut self.containers {
             *read = Timestamp::from_unix_ns(0);
@@ -103,10 +147,7 @@ impl TaskSource {
         self.estimate.on_clock_step();
     }
 
-    /// What the endpoint says of a container.
-    pub(super) fn on_entry(&mut self, docker_id: &str, entry: &Entry) {
-        let Entry::Reading(reading) = entry else { return };
-        let Some(cpu) = reading.cpu else { return };
+    fn on_reading(&mut self, docker_id: &str, read: Timestamp, total_ns: u64) {
         if !self.listed.iter().any(|listed| listed == docker_id) {
             return;
         }
@@ -116,42 +157,144 @@ impl TaskSource {
             self.estimate.on_containers(self.containers.len());
             self.containers.len() - 1
         });
-        if self.containers[place].1 < reading.read {
-            self.containers[place].1 = reading.read;
-            self.estimate.on_endpoint(place, reading.read, cpu.total_usage_ns);
+        if self.containers[place].1 < read {
+            self.containers[place].1 = read;
+            self.estimate.on_endpoint(place, read, total_ns);
         }
     }
 
-    /// What the machine has been idle. Gives what the sampler is to take.
-    pub(super) fn on_machine(&mut self, machine: MachineReading, now: Now) -> Option<TaskReading> {
+    fn progress(&self) -> (u32, bool) {
+        (self.estimate.agreed(), self.estimate.is_proven())
+    }
+}
+
+impl TaskSource {
+    /// `None` if nothing is wanted, this task has no machine of its own, or no limit.
+    pub(super) fn new(task: &TaskDocument, wanted: Wanted<'_>, now: Now) -> Option<Self> {
+        let has_own = task.launch_type().as_deref() == Some(OWN_MACHINE);
+        let limit_cpus = task.cpu_limit_vcpu().filter(|_| has_own)?;
+        let mut new = Self {
+            limit_cpus,
+            whole: None,
+            only: None,
+            busy: BusyTime::new(now),
+            events: Vec::new(),
+        };
+        new.on_task(task, wanted).then_some(new)
+    }
+
+    /// Another task document of the same task: containers that are gone count no more. Says
+    /// whether there is anything to estimate.
+    pub(super) fn on_task(&mut self, task: &TaskDocument, wanted: Wanted<'_>) -> bool {
+        let limit_cpus = self.limit_cpus;
+        let all = listed(task);
+        if wanted.is_whole {
+            let new = || Estimated::new(limit_cpus, Vec::new());
+            self.whole.get_or_insert_with(new).set_listed(all);
+        }
+        let is_same = |only: &(String, Estimated)| Some(only.0.as_str()) == wanted.container;
+        if !self.only.as_ref().is_some_and(is_same) {
+            self.only = wanted
+                .container
+                .map(|id| (id.to_owned(), Estimated::new(limit_cpus, vec![id.to_owned()])));
+        }
+        self.whole.is_some() || self.only.is_some()
+    }
+
+    /// The clock was set.
+    pub(super) fn on_clock_step(&mut self) {
+        self.estimates().for_each(Estimated::on_clock_step);
+    }
+
+    fn estimates(&mut self) -> impl Iterator<Item = &mut Estimated> {
+        self.whole.iter_mut().chain(self.only.iter_mut().map(|(_, only)| only))
+    }
+
+    /// What the endpoint says of a container.
+    pub(super) fn on_entry(&mut self, docker_id: &str, entry: &Entry) {
+        let Entry::Reading(reading) = entry else { return };
+        let Some(cpu) = reading.cpu else { return };
+        self.estimates().for_each(|it| it.on_reading(docker_id, reading.read, cpu.total_usage_ns));
+    }
+
+    /// What the machine has been idle. Gives what is to be taken.
+    pub(super) fn on_machine(&mut self, machine: MachineReading, now: Now) -> FromMachine {
         let value = self.busy.on_machine(machine, now);
-        let (handed, event) = self.estimate.on_machine(value);
-        self.events.extend(event);
-        match handed {
-            Handed::Nothing => None,
-            Handed::Counter { read, cpu } => {
-                Some(TaskReading { read, total_ns: cpu.total_usage_ns, is_base: false })
-            }
-            Handed::Base { read, cpu } => {
-                Some(TaskReading { read, total_ns: cpu.total_usage_ns, is_base: true })
+        let mut from = FromMachine::default();
+        if let Some(whole) = &mut self.whole {
+            let (handed, event, is_wrong) = whole.on_machine(value);
+            from.is_whole_wrong = is_wrong;
+            self.events.extend(event.map(|event| (Whose::Task, event)));
+            let containers = whole.estimate.containers();
+            let reading = |read, cpu: CpuReading, is_base| {
+                let total_ns = cpu.total_usage_ns;
+                Some(TaskReading { read, total_ns, containers, is_base })
+            };
+            from.whole = match handed {
+                Handed::Nothing => None,
+                Handed::Counter { read, cpu } => reading(read, cpu, false),
+                Handed::Base { read, cpu } => reading(read, cpu, true),
+            };
+        }
+        if let Some((docker_id, only)) = &mut self.only {
+            let (handed, event, is_wrong) = only.on_machine(value);
+            self.events.extend(event.map(|event| (Whose::Container(docker_id.clone()), event)));
+            match handed {
+                Handed::Counter { cpu, .. } | Handed::Base { cpu, .. } => {
+                    from.container = Some((value, cpu.total_usage_ns));
+                }
+                Handed::Nothing if only.estimate.is_proven() => {}
+                Handed::Nothing => from.is_container_over = Some(is_wrong),
             }
         }
+        from
+    }
+
+    /// The container that is estimated by itself, by its Docker id.
+    pub(super) fn container(&self) -> Option<&str> {
+        self.only.as_ref().map(|(docker_id, _)| docker_id.as_str())
     }
 
     /// What there is to tell the operator since the last time.
-    pub(super) fn events(&mut self) -> impl Iterator<Item = TaskEvent> {
+    pub(super) fn events(&mut self) -> impl Iterator<Item = (Whose, TaskEvent)> {
         self.events.drain(..)
     }
 
-    /// How many comparisons agreed, and whether the estimate is used.
-    pub(super) fn progress(&self) -> (u32, bool) {
-        (self.estimate.agreed(), self.estimate.is_proven())
+    /// How many comparisons of the whole task agreed, and whether the estimate is used.
+    pub(super) fn progress(&self) -> Option<(u32, bool)> {
+        self.whole.as_ref().map(Estimated::progress)
     }
 
-    /// Whether the task is the same, as far as the estimate depends on it.
+    /// The same of the container with this id.
+    pub(super) fn progress_of(&self, docker_id: &str) -> Option<(u32, bool)> {
+        let only = self.only.as_ref().filter(|(only, _)| only == docker_id);
+        only.map(|(_, only)| only.progress())
+    }
+
+    /// Whether the task is the same, as far as the estimates depend on it.
     pub(super) fn is_of(&self, task: &TaskDocument) -> bool {
         task.cpu_limit_vcpu() == Some(self.limit_cpus)
     }
+}
+
+/// The only container of the task definition beside ESP, if it is measured: its Docker id.
+/// `is_own` says whose is ESP's own, as far as that can be told. ESP is one of those that
+/// run, so of two it is the one that is not measured.
+pub(super) fn only_container<'a>(
+    task: &'a TaskDocument,
+    measured: &[String],
+    is_own: impl Fn(&str) -> bool,
+) -> Option<&'a str> {
+    let is_ordinary = |it: &&TaskContainer| !it.is_injected() && !it.is_stopped();
+    let ordinary = || task.containers().iter().filter(is_ordinary);
+    let is_measured =
+        |it: &&TaskContainer| it.name().is_some_and(|name| measured.iter().any(|of| of == name));
+    let mut of_measured = ordinary()
+        .filter(is_measured)
+        .filter_map(TaskContainer::docker_id)
+        .filter(|docker_id| !is_own(docker_id));
+    let only = of_measured.next().filter(|_| of_measured.next().is_none())?;
+    (ordinary().count() == 2).then_some(only)
 }
 
 /// The ids of the containers that have not stopped.
@@ -169,11 +312,12 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::reading::{CpuReading, Reading};
+    use crate::reading::Reading;
 
     const TASK: &str = r#"{"LaunchType": "FARGATE", "Limits": {"CPU": 1.0, "Memory": 2048},
         "Containers": [{"DockerId": "w1", "Name": "web", "KnownStatus": "RUNNING"},
             {"DockerId": "e1", "Name": "esp", "KnownStatus": "RUNNING"}]}"#;
+    const BOTH: Wanted<'_> = Wanted { is_whole: true, container: Some("w1") };
     const CPUS: u64 = 2;
     /// ESP and what the platform uses, ns of CPU time in a second.
     const ESP: u64 = 2_000_000;
@@ -207,8 +351,9 @@ mod tests {
             instant: start + Duration::from_millis(ms),
             wall: Timestamp::from_unix_ns((1_795_514_400_000 + ms) * 1_000_000),
         };
-        let mut source = TaskSource::new(&task(TASK), at(0)).unwrap();
-        let mut seen: Vec<(u64, u64)> = Vec::new();
+        let mut source = TaskSource::new(&task(TASK), BOTH, at(0)).unwrap();
+        // Of the task, and of `web`.
+        let mut seen: [Vec<(u64, u64)>; 2] = [Vec::new(), Vec::new()];
         for ms in (0..600_000).step_by(1000) {
             for (id, phase_ms) in [("w1", 3000), ("e1", 8000)] {
                 let Some(since_ms) = u64::checked_sub(ms, phase_ms) else { continue };
@@ -226,16 +371,18 @@ mod tests {
                 iowait_ticks: 0,
                 ticks_per_second: 100,
             };
-            if let Some(reading) = source.on_machine(machine, at(ms)) {
-                seen.push((ms, reading.total_ns));
-            }
+            let from = source.on_machine(machine, at(ms));
+            seen[0].extend(from.whole.map(|reading| (ms, reading.total_ns)));
+            seen[1].extend(from.container.map(|(_, total_ns)| (ms, total_ns)));
         }
-        assert!(seen.len() > 300, "{}", seen.len());
-        for pair in seen.windows(11) {
-            let [(from_ms, before), .., (to_ms, after)] = *pair else { continue };
-            let truth_ns = web_ns(to_ms) - web_ns(from_ms) + (to_ms - from_ms) / 1000 * ESP;
-            // Three points of the limit, over ten seconds.
-            assert!((after - before).abs_diff(truth_ns) < 300_000_000, "{from_ms}: {truth_ns}");
+        for (seen, esp) in seen.into_iter().zip([ESP, 0]) {
+            assert!(seen.len() > 300, "{}", seen.len());
+            for pair in seen.windows(11) {
+                let [(from_ms, before), .., (to_ms, after)] = *pair else { continue };
+                let truth_ns = web_ns(to_ms) - web_ns(from_ms) + (to_ms - from_ms) / 1000 * esp;
+                // Three points of the limit, over ten seconds.
+                assert!((after - before).abs_diff(truth_ns) < 300_000_000, "{from_ms}: {truth_ns}");
+            }
         }
     }
 
@@ -248,7 +395,35 @@ mod tests {
             TASK.replace(r#""LaunchType": "FARGATE", "#, ""),
             TASK.replace(r#""CPU": 1.0, "#, ""),
         ] {
-            assert!(TaskSource::new(&task(&other), now).is_none(), "{other}");
+            assert!(TaskSource::new(&task(&other), BOTH, now).is_none(), "{other}");
         }
+        let nothing = Wanted { is_whole: false, container: None };
+        assert!(TaskSource::new(&task(TASK), nothing, now).is_none());
+    }
+
+    #[test]
+    fn only_a_container_that_is_alone_with_esp_is_estimated_by_itself() {
+        let names = |names: &[&str]| -> Vec<String> { names.iter().map(|&it| it.into()).collect() };
+        let only = |json: &str, measured: &[&str], own: &str| {
+            let task = task(json);
+            let only = only_container(&task, &names(measured), |id| id == own);
+            only.map(str::to_owned)
+        };
+        assert_eq!(only(TASK, &["web"], "e1").as_deref(), Some("w1"));
+        // Whose ESP is cannot always be told.
+        assert_eq!(only(TASK, &["web"], "").as_deref(), Some("w1"));
+        assert_eq!(only(TASK, &["web", "esp"], "e1").as_deref(), Some("w1"));
+        assert_eq!(only(TASK, &["web", "esp"], ""), None);
+        assert_eq!(only(TASK, &["esp"], "e1"), None);
+        let more = |status: &str, name: &str| {
+            let other = format!(
+                r#"{{"DockerId": "l1", "Name": "{name}", "KnownStatus": "{status}"}}, {{"DockerId": "e1""#
+            );
+            TASK.replacen(r#"{"DockerId": "e1""#, &other, 1)
+        };
+        assert_eq!(only(&more("RUNNING", "logs"), &["web"], "e1"), None);
+        assert_eq!(only(&more("STOPPED", "init"), &["web"], "e1").as_deref(), Some("w1"));
+        let injected = more("RUNNING", "aws-fargate-pause");
+        assert_eq!(only(&injected, &["web"], "e1").as_deref(), Some("w1"));
     }
 }

@@ -283,8 +283,9 @@ fn while_the_whole_task_is_estimated_the_sum_is_not_published_and_nothing_counts
             let mut samples = Vec::new();
             let reading = TaskReading {
                 read: now.wall,
-                total_ns: second * 125_000_000,
-                is_base: second == 25,
+                total_ns: (second + 1) * 125_000_000,
+                containers: 2,
+                is_base: second == 25 || second == 15,
             };
             bench.sampler.on_task_reading(reading, now, &mut samples);
             seen.extend(samples.iter().map(|sample| (second, sample.value)));
@@ -292,9 +293,9 @@ fn while_the_whole_task_is_estimated_the_sum_is_not_published_and_nothing_counts
     }
     assert!(seen.iter().all(|(_, value)| (value - 25.0).abs() < 1e-9), "{seen:?}");
     let at: Vec<_> = seen.iter().map(|(second, _)| *second).collect();
-    let estimates = (16..35).filter(|second| ![21, 25, 31].contains(second));
-    // The sum of 41 s would cover what was estimated.
-    let expected: Vec<u64> = [11].into_iter().chain(estimates).chain([51]).collect();
+    let estimates = (15..35).filter(|second| ![21, 25, 31].contains(second));
+    // The first begins with the sum of 11 s, and the sum of 41 s with the last.
+    let expected: Vec<u64> = [11].into_iter().chain(estimates).chain([41, 51]).collect();
     assert_eq!(at, expected);
 }
 
@@ -320,8 +321,12 @@ fn an_estimate_at_any_interval_leaves_out_only_the_sums_that_it_covers() {
             } else if second % interval == 0 && (100..400).contains(&second) {
                 let now = bench.at(second * 1000);
                 let mut samples = Vec::new();
-                let reading =
-                    TaskReading { read: now.wall, total_ns: second * 125_000_000, is_base: false };
+                let reading = TaskReading {
+                    read: now.wall,
+                    total_ns: (second + 1) * 125_000_000,
+                    containers: 2,
+                    is_base: false,
+                };
                 bench.sampler.on_task_reading(reading, now, &mut samples);
                 assert!(samples.iter().all(|it| (it.value - 25.0).abs() < 1e-9), "{samples:?}");
                 estimates += samples.len();
@@ -331,4 +336,72 @@ fn an_estimate_at_any_interval_leaves_out_only_the_sums_that_it_covers() {
         assert!(estimates + 2 + ticks / 10 >= ticks, "{interval}: {estimates}");
         assert!(sums >= 28, "{interval}: {sums}");
     }
+}
+
+/// What is published of a task that uses 100 ms and then 400 ms of CPU in a second: (second,
+/// percent of half a CPU). It is estimated from 15 s to 34 s, of so many containers, and by
+/// so many ms too much.
+fn joined(containers: usize, ahead_ms: u64, is_wrong: bool) -> Vec<(u64, f64)> {
+    let mut bench = Bench::measuring(&["web"], &[Metric::TaskCpuUtilization]);
+    bench.task(LIMITED);
+    let web_ms = |second: u64| second * 80 + second.saturating_sub(13) * 300;
+    let mut seen = Vec::new();
+    for second in 1..100_u64 {
+        bench.second = second - 1;
+        let now = bench.at(second * 1000);
+        let mut samples = Vec::new();
+        if second % 10 == 1 {
+            // A second old.
+            let (stamp, read) = (second + 9, second - 1);
+            let json = format!(
+                "{{{}, {}}}",
+                entry("w1", stamp, web_ms(read) + 5),
+                entry("e1", stamp, read * 20 + 5)
+            );
+            samples = bench.stats(&json).0.iter().map(|(_, value)| *value).collect();
+        } else if (15..35).contains(&second) {
+            let total_ms = web_ms(second) + second * 20 + 10 + ahead_ms;
+            let reading = TaskReading {
+                read: now.wall,
+                total_ns: total_ms * 1_000_000,
+                containers,
+                is_base: second == 15,
+            };
+            let mut given = Vec::new();
+            bench.sampler.on_task_reading(reading, now, &mut given);
+            samples = given.iter().map(|sample| sample.value).collect();
+        } else if second == 35 && is_wrong {
+            bench.sampler.forget_task_readings();
+        }
+        seen.extend(samples.into_iter().map(|value| (second, value)));
+    }
+    seen
+}
+
+/// CPU time, ms, from 10 s until 90 s.
+#[expect(clippy::cast_precision_loss, reason = "seconds of a test")]
+fn used_ms(seen: &[(u64, f64)]) -> f64 {
+    // When it was read.
+    let read = |second: u64| if second % 10 == 1 { second - 1 } else { second };
+    let after = seen.windows(2).filter(|pair| pair[0].0 >= 11 && pair[1].0 <= 91);
+    after.map(|pair| pair[1].1 / 100.0 * 500.0 * (read(pair[1].0) - read(pair[0].0)) as f64).sum()
+}
+
+#[test]
+fn an_estimate_of_the_task_joins_the_sums_without_losing_or_repeating_any_time() {
+    let truth_ms = 80.0 * 100.0 + (90.0 - 13.0) * 300.0;
+    for ahead_ms in [0, 120, 1700] {
+        let seen = joined(2, ahead_ms, false);
+        assert!((used_ms(&seen) - truth_ms).abs() < 1e-6, "{ahead_ms}: {seen:?}");
+        assert!(seen.iter().any(|(second, _)| *second == 15), "{seen:?}");
+        assert!(seen.iter().any(|(second, _)| *second == 41), "{seen:?}");
+    }
+    // Of other containers, or wrong: one is left out on each side, or after it.
+    let others = joined(3, 0, false);
+    assert!(!others.iter().any(|(second, _)| [15, 41].contains(second)), "{others:?}");
+    assert!(others.iter().any(|(second, _)| *second == 51), "{others:?}");
+    let wrong = joined(2, 0, true);
+    assert!(wrong.iter().any(|(second, _)| *second == 15), "{wrong:?}");
+    assert!(!wrong.iter().any(|(second, _)| *second == 41), "{wrong:?}");
+    assert!(wrong.iter().any(|(second, _)| *second == 51), "{wrong:?}");
 }
