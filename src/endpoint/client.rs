@@ -31,6 +31,12 @@ pub const BODY_LIMIT: usize = 1024 * 1024;
 const CONNECT_PAUSE_FIRST: Duration = Duration::from_millis(100);
 const CONNECT_PAUSE_MAX: Duration = Duration::from_millis(900);
 
+/// How long a connection is waited for in the call itself, as an answer is.
+const CONNECT_AT_ONCE: Duration = Duration::from_millis(10);
+/// A connection that was idle for so long, and was dead then, tells how long the endpoint
+/// keeps one: the agent 5 s. One that died sooner tells nothing.
+const IDLE_MIN: Duration = Duration::from_secs(4);
+
 /// So many reads of an answer in a row, then the rest of the thread has its turn.
 /// The agent's answers take one or two; a peer that sends without pause would have
 /// the thread to itself.
@@ -105,6 +111,10 @@ pub struct EndpointClient {
     /// Taken out while a request is under way, so that a request that is
     /// dropped halfway takes its connection along.
     kept: Option<Socket>,
+    /// The last request went out then.
+    asked_at: Option<Instant>,
+    /// A connection that was idle for so long was dead: the shortest such time.
+    dead_after: Duration,
     reader: ResponseReader,
     pace: ConnectPace,
     waiting: Rc<Waiting>,
@@ -144,6 +154,8 @@ impl EndpointClient {
             stats_request: request(Resource::Stats),
             uri,
             kept: None,
+            asked_at: None,
+            dead_after: Duration::MAX,
             reader: ResponseReader::new(BODY_LIMIT),
             pace: ConnectPace::default(),
             waiting,
@@ -154,7 +166,7 @@ impl EndpointClient {
     ///
     /// The endpoint closes a connection that was idle for 5 s, so one that was
     /// kept may be dead: then, and only then, the request is sent once more on
-    /// a new one, silently. `now` is for the pause between failed connections.
+    /// a new one, silently. After as long an idle time it is not tried again. `now` is for the pause between failed connections.
     ///
     /// # Errors
     ///
@@ -169,14 +181,21 @@ impl EndpointClient {
             Resource::Stats => &self.stats_request,
         };
         let mut answered = false;
-        if let Some(mut stream) = self.kept.take() {
+        let asked_at = self.asked_at.replace(now);
+        let idle = asked_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        if let Some(mut stream) = self.kept.take().filter(|_| idle < self.dead_after) {
             match exchange(&mut stream, request, &mut self.reader).await {
                 Ok(()) => {
                     self.kept = Some(stream).filter(|_| self.reader.keeps_alive());
                     answered = true;
                 }
                 Err(ExchangeError::Io(_) | ExchangeError::Response(ResponseError::Truncated))
-                    if self.reader.is_empty() => {}
+                    if self.reader.is_empty() =>
+                {
+                    if idle >= IDLE_MIN {
+                        self.dead_after = self.dead_after.min(idle);
+                    }
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -230,8 +249,15 @@ async fn connect_to_any(uri: &EndpointUri) -> io::Result<TcpStream> {
     Err(last_error)
 }
 
+/// A link-local endpoint is connected at once: to be woken for it would take async-io's
+/// thread, and three times the CPU.
 async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
-    let stream = Async::<TcpStream>::connect(address).await?.into_inner()?;
+    let stream = match TcpStream::connect_timeout(&address, CONNECT_AT_ONCE) {
+        Err(error) if error.kind() == ErrorKind::TimedOut => {
+            Async::<TcpStream>::connect(address).await?.into_inner()?
+        }
+        at_once => at_once?,
+    };
     // One small write a second: there is nothing to gather.
     stream.set_nodelay(true)?;
     Ok(stream)

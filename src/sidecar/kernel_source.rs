@@ -5,13 +5,13 @@
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     net::Ipv4Addr,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::task_source::{BusyTime, TaskSource, Wanted, Whose, only_container};
 use crate::{
     endpoint::task::{NetworkMode, TaskContainer, TaskDocument},
-    kernel::{Finding, Kernel, KernelCounters, KernelReading, NoInterface, Survey},
+    kernel::{Finding, Kernel, KernelCounters, KernelReading, NoInterface, NoProcesses, Survey},
     proof::{
         Comparison, ContainerEvent, ContainerValue, KernelValue, ProofState, Proofs, TaskEvent,
     },
@@ -22,6 +22,9 @@ use crate::{
     time::{Now, Timestamp},
 };
 
+/// Processes that were too many are listed again after so long: there may be fewer.
+const TOO_MANY_AGAIN: Duration = Duration::from_mins(5);
+
 /// The kernel, the proofs of what it says, and what is wanted of it.
 #[derive(Debug)]
 pub(crate) struct KernelSource<K = Kernel> {
@@ -31,6 +34,8 @@ pub(crate) struct KernelSource<K = Kernel> {
     wanted: MetricSet,
     /// Of the task document that was looked at last: which containers run.
     looked_at: Option<u64>,
+    /// When that was.
+    last_look: Option<Instant>,
     /// Which network interface is read, or why none; `None` if none is wanted.
     pub(super) interface: Option<Result<String, NoInterface>>,
     /// If the task has a machine of its own, and its containers are not seen one by one.
@@ -71,6 +76,7 @@ impl<K: KernelCounters> KernelSource<K> {
             clock: HostClock::default(),
             wanted,
             looked_at: None,
+            last_look: None,
             interface: None,
             task: None,
             comparison: None,
@@ -102,11 +108,19 @@ impl<K: KernelCounters> KernelSource<K> {
         // What was not found may be there by now: a program takes on its user after its
         // start, and processes end.
         let is_found = |it: Finding<'_>| it.file.is_ok();
-        let is_worth_another = self.kernel.is_shared() && !self.kernel.findings().all(is_found);
+        let has_too_many = |it: Finding<'_>| {
+            it.file.is_err() && matches!(it.sum, Err(NoProcesses::TooMany { .. }))
+        };
+        let is_long_ago = self
+            .last_look
+            .is_some_and(|at| now.instant.saturating_duration_since(at) >= TOO_MANY_AGAIN);
+        let is_worth_another = (self.kernel.is_shared() && !self.kernel.findings().all(is_found))
+            || (is_long_ago && self.kernel.findings().any(has_too_many));
         if self.looked_at == looks_at && !is_worth_another {
             return false;
         }
         self.looked_at = looks_at;
+        self.last_look = Some(now.instant);
         self.kernel.look(wanted().filter_map(TaskContainer::docker_id));
         let named = wanted().filter_map(|it| Some((it.docker_id()?, it.name()?)));
         self.proofs.set_containers(named);

@@ -87,7 +87,7 @@ fn take_in<W: World>(poller: &mut Poller<W>, settings: &Settings, model: &mut Mo
     poller.events.clear();
     if let Some(kernel) = &mut poller.kernel {
         kernel.events().for_each(drop);
-        kernel.task_events().for_each(drop);
+        kernel.task_events(|_, _| ());
     }
     let (sampler, kernel) = (&poller.sampler, poller.kernel.as_ref());
     let of_containers = (0..).zip(sampler.names()).map(|(place, name)| (Some(place), Some(name)));

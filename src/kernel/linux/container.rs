@@ -111,7 +111,7 @@ impl Container {
         with_memory: bool,
         buffer: &mut [u8],
     ) -> Option<KernelReading> {
-        let group = self.group.as_ref().ok()?;
+        let group = self.group.as_mut().ok()?;
         let before = Instant::now();
         let total_ns = group.read(buffer);
         let after = Instant::now();

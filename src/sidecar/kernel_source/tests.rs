@@ -10,6 +10,7 @@ use std::{cell::Cell, collections::BTreeSet, net::Ipv4Addr, rc::Rc, time::Durati
 use self::made::{Dice, Lie, Made, Truth};
 use super::*;
 use crate::{
+    kernel::{MachineReading, NoFile},
     reading::{CpuReading, NetworkReading, Reading, Tier},
     sampler::Selection,
 };
@@ -281,4 +282,66 @@ fn with_source_endpoint_the_kernel_is_not_even_opened() {
         let is_there = KernelSource::new(open, &settings(source)).is_some();
         assert_eq!((opened.get(), is_there), (count, count > 0));
     }
+}
+
+/// A kernel with more processes than are listed, which counts how often it is looked at.
+struct Crowded(Rc<Cell<u32>>);
+
+impl KernelCounters for Crowded {
+    fn look<'a>(&mut self, _docker_ids: impl Iterator<Item = &'a str> + Clone) {
+        self.0.set(self.0.get() + 1);
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    fn read(&mut self, _with_memory: bool, _visit: &mut dyn FnMut(&str, &KernelReading)) {}
+
+    fn findings(&self) -> impl Iterator<Item = Finding<'_>> {
+        const NO_FILE: &NoFile = &NoFile::NoProcess;
+        std::iter::once(Finding {
+            docker_id: "w1",
+            is_own: false,
+            processes: 0,
+            file: Err(NO_FILE),
+            sum: Err(NoProcesses::TooMany { limit: 4096 }),
+        })
+    }
+
+    fn choose_interface<'a>(
+        &mut self,
+        _macs: impl Iterator<Item = &'a str>,
+        _addresses: impl Iterator<Item = Ipv4Addr>,
+    ) -> Result<&str, NoInterface> {
+        Err(NoInterface::NothingGiven)
+    }
+
+    fn read_network(&mut self) -> Option<NetworkReading> {
+        None
+    }
+
+    fn read_machine(&mut self) -> Option<MachineReading> {
+        None
+    }
+}
+
+#[test]
+fn processes_that_were_too_many_are_looked_at_again_after_five_minutes() {
+    let looks = Rc::new(Cell::new(0));
+    let wanted: MetricSet = [Metric::CpuUsage].into_iter().collect();
+    let mut source = KernelSource::of(Crowded(Rc::clone(&looks)), wanted);
+    let task = TaskDocument::parse(&mut TASK.as_bytes().to_vec()).unwrap();
+    let start = Instant::now();
+    let mut looked = Vec::new();
+    for second in (0..1000).step_by(30) {
+        let now = Now {
+            instant: start + Duration::from_secs(second),
+            wall: Timestamp::from_unix_ns(START_NS + second * 1000 * MS),
+        };
+        if source.on_task(&task, &["web".to_owned()], now) {
+            looked.push(second);
+        }
+    }
+    assert_eq!((looked, looks.get()), (vec![0, 300, 600, 900], 4));
 }
