@@ -54,6 +54,7 @@ enum Told {
 
 /// The proof of one container's CPU counter.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub struct CounterProof {
     tier: Option<Tier>,
     belief: Belief,

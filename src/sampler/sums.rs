@@ -217,9 +217,9 @@ fn is_renewed(container: &Container) -> bool {
 }
 
 /// What these have used together.
-fn together<'a>(counted: impl Iterator<Item = &'a Container>, at: Instant) -> Option<Together> {
+fn together<'a>(all: impl Iterator<Item = &'a Container>, at: Instant) -> Option<Together> {
     let (mut containers, mut total_ns, mut read_ns) = (0_usize, 0_u64, 0_u128);
-    for container in counted {
+    for container in all {
         let now = container.cpu.accounted()?;
         containers += 1;
         total_ns = total_ns.saturating_add(now.total_ns);

@@ -258,7 +258,7 @@ impl<W: World> Sampling<W> {
                 report_sources(kernel, &self.shared.settings);
             }
             kernel.events().for_each(|event| report::kernel::proof(&event));
-            kernel.task_events(|container, event| report::kernel::estimate(container, event));
+            kernel.task_events(report::kernel::estimate);
         }
         self.hand_to_lines();
         self.hand_to_publisher();
