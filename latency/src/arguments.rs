@@ -7,6 +7,7 @@ usage: esp-latency [COMMAND] [--runs N] [--seed N] [--delay MIN-MAX] [--json]
 
 commands:
   race      the same load steps seen by each publisher (the default)
+  picture   the race as docs/latency-light.svg and docs/latency-dark.svg
   sweep     what the offset, the alignment and the interval of requests do
   week      what adaptive publishing costs over a week, and what it gains
   alarms    alarms that scale out and in, compared
@@ -26,6 +27,7 @@ options:
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Race,
+    Picture,
     Sweep,
     Week,
     Alarms,
@@ -60,6 +62,7 @@ impl Arguments {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
             match word.as_str() {
                 "race" => arguments.command = Command::Race,
+                "picture" => arguments.command = Command::Picture,
                 "sweep" => arguments.command = Command::Sweep,
                 "week" => arguments.command = Command::Week,
                 "alarms" => arguments.command = Command::Alarms,

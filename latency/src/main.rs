@@ -28,6 +28,7 @@ mod load;
 #[cfg(any(test, feature = "real"))]
 mod localstack;
 mod moment;
+mod picture;
 mod policy;
 #[cfg(feature = "real")]
 mod processes;
@@ -49,7 +50,7 @@ mod source;
 mod stats;
 mod week;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use arguments::{Arguments, Command, USAGE};
 
@@ -77,6 +78,12 @@ fn main() -> ExitCode {
         Command::Alarms => show_alarms::show(arguments),
         Command::Policies => show_policies::show_policies(arguments),
         Command::Hot => show_policies::show_hot(arguments),
+        Command::Picture => {
+            if let Err(error) = picture::write(arguments, Path::new(".")) {
+                eprintln!("the picture cannot be written: {error}");
+                return ExitCode::from(74);
+            }
+        }
         Command::Fleet => show_fleet::show(arguments),
     }
     ExitCode::SUCCESS

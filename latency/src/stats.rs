@@ -25,6 +25,11 @@ impl Latencies {
         self.seconds.get(place).copied().unwrap_or(f64::INFINITY)
     }
 
+    /// Those that came, the shortest first once they are sorted.
+    pub(crate) fn sorted(&self) -> &[f64] {
+        &self.seconds
+    }
+
     pub(crate) fn runs(&self) -> usize {
         self.seconds.len() + self.never
     }
