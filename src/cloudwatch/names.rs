@@ -26,7 +26,7 @@ use super::route::{LIFETIME, Route};
 const WAIT: Duration = Duration::from_secs(10);
 
 type Resolve = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
-type Lookup = Task<io::Result<Vec<SocketAddr>>>;
+type AddressLookup = Task<io::Result<Vec<SocketAddr>>>;
 
 /// The hosts that were asked for so far; a few.
 pub(super) struct Names {
@@ -40,7 +40,7 @@ struct Host {
     port: u16,
     route: Route,
     /// The look-up that is under way, and for which nobody waits.
-    lookup: Option<Lookup>,
+    lookup: Option<AddressLookup>,
 }
 
 impl Names {
@@ -81,7 +81,7 @@ impl Names {
         };
         let slow = || LookupError::Slow { name: name.to_owned() };
         let mut waiting =
-            Waiting { names: self, name, port, lookup: Some(lookup.ok_or_else(slow)?) };
+            LookupWait { names: self, name, port, lookup: Some(lookup.ok_or_else(slow)?) };
         let over = async {
             Timer::after(WAIT).await;
             None
@@ -119,13 +119,13 @@ impl Names {
         }
     }
 
-    fn begin(&self, name: &str, port: u16) -> Lookup {
+    fn begin(&self, name: &str, port: u16) -> AddressLookup {
         let (resolve, name) = (Arc::clone(&self.resolve), name.to_owned());
         smol::unblock(move || resolve(&name, port))
     }
 
     /// The look-up that has ended since the last request.
-    fn finished(&self, name: &str, port: u16) -> Option<Lookup> {
+    fn finished(&self, name: &str, port: u16) -> Option<AddressLookup> {
         host(&mut self.hosts(), name, port).lookup.take_if(|lookup| lookup.is_finished())
     }
 
@@ -160,14 +160,14 @@ impl Names {
 /// A look-up that a request waits for. If the request stops waiting, the look-up stays
 /// for the next one: whoever dropped it may have less patience than the resolver needs,
 /// and would begin again each time.
-struct Waiting<'names> {
+struct LookupWait<'names> {
     names: &'names Names,
     name: &'names str,
     port: u16,
-    lookup: Option<Lookup>,
+    lookup: Option<AddressLookup>,
 }
 
-impl Waiting<'_> {
+impl LookupWait<'_> {
     /// What it says, once.
     async fn answer(&mut self) -> Option<io::Result<Vec<SocketAddr>>> {
         let answer = self.lookup.as_mut()?.await;
@@ -177,7 +177,7 @@ impl Waiting<'_> {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for LookupWait<'_> {
     fn drop(&mut self) {
         if let Some(lookup) = self.lookup.take() {
             host(&mut self.names.hosts(), self.name, self.port).lookup = Some(lookup);

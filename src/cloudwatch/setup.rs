@@ -146,8 +146,8 @@ impl Means {
         SharedCredentialsProvider::new(self.checked(chain))
     }
 
-    fn checked<P>(&self, source: P) -> Checked<P> {
-        Checked { source, clock: self.clock.clone() }
+    fn checked<P>(&self, source: P) -> CheckedSource<P> {
+        CheckedSource { source, clock: self.clock.clone() }
     }
 }
 
@@ -184,12 +184,12 @@ impl ResolveDns for Resolver {
 /// A source, whose credentials are looked at before the SDK signs with them: it
 /// panics on a token that no header can carry.
 #[derive(Debug)]
-struct Checked<P> {
+struct CheckedSource<P> {
     source: P,
     clock: CorrectedClock,
 }
 
-impl<P: ProvideCredentials> ProvideCredentials for Checked<P> {
+impl<P: ProvideCredentials> ProvideCredentials for CheckedSource<P> {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,

@@ -14,7 +14,7 @@ use self::{
     container::{Container, FOLLOWED_MAX, new_account},
     files::{ProcessPath, read_once},
     host::{Interface, Machine},
-    processes::{FIRST, LISTED_MAX, Listing, Look, ProcessList, RealProbe, clock, is_gone},
+    processes::{FIRST, LISTED_MAX, Listing, LookedAt, ProcessList, RealProbe, clock, is_gone},
 };
 use super::{
     Finding, KernelReading, MachineReading, NoInterface, NoProcesses,
@@ -185,16 +185,16 @@ impl Kernel {
         self.listing = list.look(buffer, |proc, pid, buffer| {
             let bytes = match read_once(proc, ProcessPath::new(pid, "cgroup").as_bytes(), buffer) {
                 Ok(bytes) => bytes,
-                Err(error) if is_gone(&error) => return Look::Settled,
-                Err(_) => return Look::Failed,
+                Err(error) if is_gone(&error) => return LookedAt::Settled,
+                Err(_) => return LookedAt::Failed,
             };
             let ids = containers.iter().map(|container| container.docker_id.as_str());
             let Some((place, _)) = container_of(bytes, &ids) else {
                 // Who has ended is in no cgroup of version 1 any more.
                 return match (RealProbe { proc, buffer }).stat(pid) {
-                    Seen::Stat(stat) if !stat.has_exited => Look::Elsewhere,
-                    Seen::Unknown => Look::Failed,
-                    Seen::Gone | Seen::Stat(_) => Look::Settled,
+                    Seen::Stat(stat) if !stat.has_exited => LookedAt::Elsewhere,
+                    Seen::Unknown => LookedAt::Failed,
+                    Seen::Gone | Seen::Stat(_) => LookedAt::Settled,
                 };
             };
             containers[place].add(pid, proc, buffer)

@@ -10,7 +10,7 @@ use super::{
     event::{Handed, ProofEvent, ProofOutcome, ProofState},
     exact::{Run, TOLERANCE_NS},
     handing::Handing,
-    history::{History, KernelValue, Pushed},
+    history::{KernelHistory, KernelValue, Pushed},
     rest::Rest,
     silence_max,
 };
@@ -58,7 +58,7 @@ enum Told {
 pub struct CounterProof {
     tier: Option<Tier>,
     belief: Belief,
-    history: History,
+    history: KernelHistory,
     exact: Run,
     estimate: Estimate,
     rest: Rest,
@@ -99,7 +99,7 @@ impl CounterProof {
         Self {
             tier: None,
             belief: Belief::Unproven,
-            history: History::new(),
+            history: KernelHistory::new(),
             exact: Run::default(),
             estimate: Estimate::default(),
             rest: Rest::default(),

@@ -6,7 +6,7 @@
 
 use super::{
     exact::{ReadingVerdict, TOLERANCE_NS},
-    history::{History, KernelValue},
+    history::{KernelHistory, KernelValue},
     made::{MadeCounter, to_f64, to_u64},
 };
 use crate::time::Timestamp;
@@ -86,7 +86,7 @@ impl Estimate {
         &mut self,
         read: Timestamp,
         said_ns: u64,
-        history: &History,
+        history: &KernelHistory,
     ) -> ReadingVerdict {
         let bracket = history.bracket(read, TOLERANCE_NS);
         let (Some(before), Some(after), Some(likely_ns), Some(last)) =

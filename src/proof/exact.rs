@@ -2,7 +2,7 @@
 //! gives. So each new reading of the endpoint must lie between the kernel's values
 //! before and after it. Whether one of them does, and what that proves.
 
-use super::history::{Bracket, History, KernelValue};
+use super::history::{Bracket, KernelHistory, KernelValue};
 use crate::time::Timestamp;
 
 /// How far the moment of the endpoint's counter may be from its stamp, ns. Measured with
@@ -74,7 +74,7 @@ impl Run {
         &mut self,
         read: Timestamp,
         said_ns: u64,
-        history: &History,
+        history: &KernelHistory,
     ) -> ReadingVerdict {
         let Bracket { before, after } = history.bracket(read, TOLERANCE_NS);
         // From before the first value: it may be of an earlier run of the container.

@@ -55,14 +55,14 @@ pub(super) enum Pushed {
 
 /// The last values, in the order of their times.
 #[derive(Debug)]
-pub(super) struct History {
+pub(super) struct KernelHistory {
     ring: Box<[KernelValue; LENGTH]>,
     /// Where the next one goes.
     next: usize,
     length: usize,
 }
 
-impl History {
+impl KernelHistory {
     pub(super) fn new() -> Self {
         let epoch = Timestamp::from_unix_ns(0);
         let none = KernelValue { from: epoch, to: epoch, total_ns: 0 };
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_moment_lies_between_the_values_that_are_surely_before_and_after_it() {
-        let mut history = History::new();
+        let mut history = KernelHistory::new();
         for second in 1..=3 {
             let pushed = history.push(value(second * 1000, second * 1000 + 10, second * 100));
             assert_eq!(pushed, Pushed::Next);
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn values_that_are_no_later_or_fell_are_left_out() {
-        let mut history = History::new();
+        let mut history = KernelHistory::new();
         assert_eq!(history.push(value(1000, 1001, 50)), Pushed::Next);
         assert_eq!(history.push(value(1000, 1001, 60)), Pushed::NotLater);
         assert_eq!(history.push(value(900, 1002, 60)), Pushed::NotLater);
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn the_oldest_make_room_and_more_than_a_minute_stays() {
-        let mut history = History::new();
+        let mut history = KernelHistory::new();
         // Five a second, and two around each of the endpoint's.
         for n in 0..5000_u64 {
             assert_eq!(history.push(value(n * 1000 / 7, n * 1000 / 7, n)), Pushed::Next);

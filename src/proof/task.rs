@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{
     event::Handed,
-    history::{History, KernelValue, Pushed, between},
+    history::{KernelHistory, KernelValue, Pushed, between},
     made::{MadeCounter, to_f64},
 };
 use crate::{reading::CpuReading, time::Timestamp};
@@ -81,7 +81,7 @@ pub enum TaskEvent {
 pub struct TaskEstimate {
     /// The task's own limit.
     limit_cpus: f64,
-    machine: History,
+    machine: KernelHistory,
     tracks: Vec<Track>,
     /// The newest first.
     moments: [Option<Moment>; MOMENTS],
@@ -97,7 +97,7 @@ impl TaskEstimate {
     pub fn new(limit_cpus: f64, containers: usize) -> Self {
         let mut new = Self {
             limit_cpus,
-            machine: History::new(),
+            machine: KernelHistory::new(),
             tracks: Vec::new(),
             moments: [None; MOMENTS],
             agreed: 0,

@@ -50,7 +50,7 @@ struct Seen {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rhythm {
     seen: Option<Seen>,
-    period: Period,
+    period: LearntPeriod,
     delay: Delay,
     /// When the last answer was asked for that brought nothing new since then.
     unseen_at: Option<Instant>,
@@ -93,7 +93,7 @@ impl Rhythm {
 
     /// Learns anew: the clock was set, or the endpoint was away.
     pub(super) fn forget(&mut self) {
-        self.period = Period::default();
+        self.period = LearntPeriod::default();
         self.delay = Delay::default();
         self.unseen_at = None;
         self.late = 0;
@@ -102,7 +102,7 @@ impl Rhythm {
 
     /// Learns the period anew.
     pub(super) fn doubt(&mut self) {
-        self.period = Period::default();
+        self.period = LearntPeriod::default();
     }
 
     /// The time between two renewals, once it is known.
@@ -164,7 +164,7 @@ impl Rhythm {
 
 /// How far renewals are apart, by their `read`s.
 #[derive(Clone, Copy, Debug, Default)]
-struct Period {
+struct LearntPeriod {
     known_ns: Option<i64>,
     /// Until it is known.
     intervals_ns: [i64; INTERVALS],
@@ -175,7 +175,7 @@ struct Period {
     strikes: u32,
 }
 
-impl Period {
+impl LearntPeriod {
     /// `is_watched`: an answer within the interval brought nothing new.
     fn on_interval(&mut self, interval_ns: i64, is_watched: bool, is_spared: bool) {
         let Some(period_ns) = self.known_ns else {

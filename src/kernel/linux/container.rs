@@ -8,7 +8,7 @@ use rustix::param::clock_ticks_per_second;
 
 use super::{
     group::Group,
-    processes::{Look, RealProbe, clock},
+    processes::{LookedAt, RealProbe, clock},
 };
 use crate::{
     kernel::{
@@ -58,15 +58,15 @@ impl Container {
     }
 
     /// One of its processes was found.
-    pub(super) fn add(&mut self, pid: i32, proc: &OwnedFd, buffer: &mut [u8]) -> Look {
+    pub(super) fn add(&mut self, pid: i32, proc: &OwnedFd, buffer: &mut [u8]) -> LookedAt {
         if self.has_too_many {
-            return Look::Settled;
+            return LookedAt::Settled;
         }
         let mut probe = RealProbe { proc, buffer };
         let (stat, clock) = match (probe.stat(pid), clock(pid)) {
-            (Seen::Unknown, _) => return Look::Failed,
+            (Seen::Unknown, _) => return LookedAt::Failed,
             (Seen::Stat(stat), Some(clock)) if stat.pid == pid => (stat, clock),
-            _ => return Look::Settled,
+            _ => return LookedAt::Settled,
         };
         self.account.add(clock, stat, &mut probe);
         self.is_own |= u32::try_from(pid) == Ok(process::id());
@@ -74,7 +74,7 @@ impl Container {
             self.give_up();
             self.has_too_many = true;
         }
-        Look::Settled
+        LookedAt::Settled
     }
 
     /// Its processes are not followed any more.

@@ -59,7 +59,7 @@ struct KnownProcess {
 
 /// What a look at a process has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Look {
+pub(super) enum LookedAt {
     /// It belongs to a container, or it has ended: there is no more to learn.
     Settled,
     /// It belongs to none, so far.
@@ -99,7 +99,7 @@ impl ProcessList {
     pub(super) fn look(
         &mut self,
         buffer: &mut [u8],
-        mut visit: impl FnMut(&OwnedFd, i32, &mut [u8]) -> Look,
+        mut visit: impl FnMut(&OwnedFd, i32, &mut [u8]) -> LookedAt,
     ) -> Listing {
         // Before the list: whoever comes later moves it on.
         let last_pid =
@@ -120,13 +120,13 @@ impl ProcessList {
         for known in &mut self.known {
             if known.looks_left > 0 {
                 match visit(&self.proc, known.pid, buffer) {
-                    Look::Settled => {
+                    LookedAt::Settled => {
                         known.looks_left = 0;
                         known.is_settled = true;
                     }
-                    Look::Elsewhere => known.looks_left -= 1,
+                    LookedAt::Elsewhere => known.looks_left -= 1,
                     // For want of descriptors, perhaps: its time would be missing.
-                    Look::Failed => {}
+                    LookedAt::Failed => {}
                 }
             }
         }
