@@ -272,3 +272,19 @@ fn names_are_distinct_and_flags_follow_them() {
         assert!(variable::OWN[..position].iter().all(|other| other.name != variable.name));
     }
 }
+
+#[test]
+fn a_view_of_the_task_needs_the_endpoint_alone() {
+    let endpoint = (variable::ENDPOINT.name, "http://169.254.170.2/v4/0af3");
+    // Whatever else is wrong is of no use to it.
+    let given = [endpoint, ("SOURCE", "endpoint"), ("SAMPLE_INTERVAL", "never"), ("METRICS", "x")];
+    let settings = Settings::read(&OfTask(&given[..])).unwrap();
+    assert_eq!(settings.containers, Selection::All);
+    assert_eq!((settings.source, settings.sample_interval.as_secs()), (SourceChoice::Endpoint, 1));
+    assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
+    let errors = Settings::read(&OfTask(&[("SOURCE", "x")][..])).unwrap_err();
+    let names =
+        errors.iter().map(|error| error.to_string().split([' ', '=']).next().map(str::to_owned));
+    let expected = [variable::ENDPOINT.name, "SOURCE"].map(|name| Some(name.to_owned()));
+    assert_eq!(names.collect::<Vec<_>>(), expected);
+}

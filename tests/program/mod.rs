@@ -7,6 +7,7 @@ pub(crate) mod ledger;
 pub(crate) mod run;
 
 use std::{
+    ffi::OsString,
     io::Read as _,
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant, SystemTime},
@@ -39,6 +40,12 @@ pub(crate) fn waited_for_cpu(pid: u32) -> Duration {
     tasks.filter_map(of_task).sum()
 }
 
+/// The built program, or another way to run it: `.ci/arm64` has one for another
+/// architecture.
+fn program() -> OsString {
+    std::env::var_os("ESP_TEST_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_esp").into())
+}
+
 /// The program, with an environment of its own.
 pub(crate) struct Esp {
     pub(crate) child: Child,
@@ -46,7 +53,7 @@ pub(crate) struct Esp {
 
 impl Esp {
     pub(crate) fn command(variables: &[(&str, &str)]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_esp"));
+        let mut command = Command::new(program());
         command.env_clear().envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
