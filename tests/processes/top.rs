@@ -11,6 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use esp::{
+    report::fatal,
+    settings::{Environment, OfTask, Settings},
+};
 use esp_endpoints::{
     agent::Cadence,
     containers::Shape,
@@ -168,6 +172,34 @@ fn a_signal_ends_it_with_the_terminal_as_it_was() {
         assert_eq!(esp.end(signal, AT_ONCE).code(), Some(0), "SIG{signal}");
         terminal.assert_given_back(&modes);
     }
+}
+
+#[test]
+#[ignore = "not a test: the process that the test below starts"]
+fn faulty_view() {
+    fatal::exit_on_panic();
+    std::thread::spawn(|| {
+        std::thread::sleep(Duration::from_secs(1));
+        panic!("injected fault");
+    });
+    esp::top::run(&Settings::read(&OfTask(&Environment)).unwrap()).unwrap();
+}
+
+#[test]
+fn a_fault_of_its_own_leaves_the_terminal_as_it_was() {
+    let metadata = endpoint();
+    let terminal = Terminal::new(80, 24);
+    terminal.read();
+    let modes = terminal.modes();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "top::faulty_view", "--ignored", "--nocapture"]);
+    command.env("ECS_CONTAINER_METADATA_URI_V4", metadata.uri()).env("TERM", "xterm");
+    let esp = terminal.start(command.stderr(Stdio::piped()));
+    terminal.wait_for("screen", |seen| seen.contains("esp top"));
+    let (code, said) = ended(esp);
+    assert_eq!(code, Some(70));
+    assert!(said.contains("injected fault"), "{said}");
+    terminal.assert_given_back(&modes);
 }
 
 #[test]
