@@ -12,6 +12,7 @@ use crate::{
     endpoint::task::TaskDocument,
     sample::metric::{Metric, Sample},
     sampler::Event,
+    secrets::peer_text,
     settings::Settings,
     sidecar::{
         polling::{PollError, Poller},
@@ -80,7 +81,7 @@ impl<'a, W: World> Check<'a, W> {
                 Step::Containers,
                 Reason::Configuration,
                 format!("the task has no container {container}"),
-                format!("set CONTAINER_NAME to one of these: {}", names.join(", ")),
+                format!("set CONTAINER_NAME to one of these: {}", peer_text(&names.join(", "))),
             ),
             Event::EntryMalformed { container, error } => self.warn(
                 Step::Samples,

@@ -8,6 +8,7 @@ use crate::{
     publisher::{Outcome, PublisherEvent},
     sample::{dropping::Dropping, metric::Sample},
     sampler::{Event, warm_up::WarmUpEvent},
+    secrets::peer_text,
 };
 
 /// A container warms up, or has.
@@ -38,7 +39,7 @@ pub fn event(event: &Event) {
         }
         Event::ContainerMissing { container, names } => error!(
             container,
-            names = names.join(", "),
+            names = peer_text(&names.join(", ")),
             "the task has no container of this name; set CONTAINER_NAME to one of names. ESP keeps \
              looking"
         ),

@@ -22,6 +22,13 @@ pub const HEADER_BYTES_MAX: usize = 256;
 const IGNORES_ADDRESSES: &str = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
 const ADDRESSES: [&str; 2] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"];
 
+/// With it, libcurl would write the keys of its connections to a file.
+const KEYS_OF_CONNECTIONS: &str = "SSLKEYLOGFILE";
+
+/// Variables that the SDK reads and that do not begin as AWS's do.
+const OTHERS: [&str; 3] =
+    ["SECRET_ACCESS_KEY", "SMITHY_CLIENT_SDK_CUSTOM_PARTITION", KEYS_OF_CONNECTIONS];
+
 /// Before the name of a variable that was taken out of the SDK's sight: its value stays
 /// there, so that it is checked and told as any other.
 const AS_GIVEN: &str = "ESP_AS_GIVEN_";
@@ -90,12 +97,12 @@ fn fate(name: &OsStr, value: &OsStr, ignores_addresses: bool) -> Fate {
     let is_sendable = |text: &str| {
         text.len() <= HEADER_BYTES_MAX && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
     };
-    let Some(name) = name.to_str().filter(|name| name.starts_with("AWS_")) else {
-        return Fate::Stays;
-    };
+    let is_read = |name: &&str| name.starts_with("AWS_") || OTHERS.contains(name);
+    let Some(name) = name.to_str().filter(is_read) else { return Fate::Stays };
     if value.is_empty() {
         Fate::Removed
-    } else if name == IN_A_HEADER && !value.to_str().is_some_and(is_sendable)
+    } else if name == KEYS_OF_CONNECTIONS
+        || name == IN_A_HEADER && !value.to_str().is_some_and(is_sendable)
         || ignores_addresses && ADDRESSES.contains(&name)
     {
         Fate::Hidden
@@ -120,6 +127,10 @@ mod tests {
             ("AWS_SESSION_TOKEN", "größe", Fate::Stays),
             ("AWS_ENDPOINT_URL_STS", "https://sts.internal", Fate::Stays),
             ("NAMESPACE", "", Fate::Stays),
+            ("SECRET_ACCESS_KEY", "", Fate::Removed),
+            ("SMITHY_CLIENT_SDK_CUSTOM_PARTITION", "", Fate::Removed),
+            ("SSLKEYLOGFILE", "", Fate::Removed),
+            ("SSLKEYLOGFILE", "/tmp/keys", Fate::Hidden),
         ] {
             assert_eq!(fate(name.as_ref(), value.as_ref(), false), expected, "{name}={value}");
         }

@@ -108,6 +108,14 @@ const APP_ID: Kind = Kind::Text {
     shown: Shown::Whole,
 };
 
+/// The SDK's client would end the program if there is no such file, and ask other hosts if
+/// there is.
+const NOT_TAKEN: Kind = Kind::Text {
+    expected: || "nothing: name another address in AWS_ENDPOINT_URL_CLOUDWATCH".to_owned(),
+    accepts: |_| false,
+    shown: Shown::Whole,
+};
+
 const SWITCH: Kind = Kind::Choice(&words(&AWS_SWITCH));
 const IP_VERSION: Kind = Kind::Choice(&["IPv4", "IPv6"]);
 
@@ -117,7 +125,7 @@ const COMPRESSION: &str = "ESP itself decides what it compresses";
 use Treatment::{Checked, Documented, Harmless, Replaced, Unused};
 
 /// Every variable that the SDK reads.
-pub const SDK_VARIABLES: [SdkVariable; 41] = [
+pub const SDK_VARIABLES: [SdkVariable; 43] = [
     row("AWS_REGION", Documented),
     row("AWS_DEFAULT_REGION", Documented),
     row("AWS_ENDPOINT_URL", Documented),
@@ -126,6 +134,9 @@ pub const SDK_VARIABLES: [SdkVariable; 41] = [
     row("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", Documented),
     row("AWS_USE_FIPS_ENDPOINT", Documented),
     row("AWS_USE_DUALSTACK_ENDPOINT", Documented),
+    row("SMITHY_CLIENT_SDK_CUSTOM_PARTITION", Checked(NOT_TAKEN)),
+    // libcurl's.
+    row("SSLKEYLOGFILE", Replaced("ESP does not write the keys of its connections to a file")),
     // Where credentials come from.
     row("AWS_ACCESS_KEY_ID", Checked(KEY)),
     row("AWS_SECRET_ACCESS_KEY", Checked(KEY)),

@@ -44,7 +44,7 @@ fn packages() -> BTreeSet<PathBuf> {
     packages
 }
 
-/// Every `"AWS_…"` in the sources under `folder`.
+/// Every `"AWS_…"` and `"SMITHY_…"` in the sources under `folder`.
 fn names(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -53,11 +53,13 @@ fn names(folder: &Path, found: &mut BTreeSet<String>) {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap_or_default();
-        for part in text.split("\"AWS_").skip(1) {
-            let (name, _) = part.split_once('"').unwrap_or_default();
-            let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-            if !name.is_empty() && name.chars().all(is_name) {
-                found.insert(format!("AWS_{name}"));
+        for beginning in ["AWS_", "SMITHY_"] {
+            for part in text.split(&format!("\"{beginning}")).skip(1) {
+                let (name, _) = part.split_once('"').unwrap_or_default();
+                let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+                if !name.is_empty() && name.chars().all(is_name) {
+                    found.insert(format!("{beginning}{name}"));
+                }
             }
         }
     }
@@ -76,8 +78,13 @@ fn every_variable_that_the_sdk_names_is_in_the_table() {
     let table: BTreeSet<_> = SDK_VARIABLES.iter().map(|row| row.name.to_owned()).collect();
     let missing: Vec<_> = found.difference(&table).collect();
     assert!(missing.is_empty(), "the SDK reads {missing:?}: decide what ESP does about them");
-    // The SDK makes these two of a name and a service; and one has no prefix.
-    let others = ["AWS_ENDPOINT_URL_CLOUDWATCH", "AWS_ENDPOINT_URL_STS", "SECRET_ACCESS_KEY"];
+    // The SDK makes these two of a name and a service; one has no prefix; one is libcurl's.
+    let others = [
+        "AWS_ENDPOINT_URL_CLOUDWATCH",
+        "AWS_ENDPOINT_URL_STS",
+        "SECRET_ACCESS_KEY",
+        "SSLKEYLOGFILE",
+    ];
     let unknown: Vec<_> =
         table.difference(&found).filter(|name| !others.contains(&name.as_str())).collect();
     assert!(unknown.is_empty(), "the SDK does not read {unknown:?} any more");

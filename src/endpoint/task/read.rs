@@ -20,6 +20,10 @@ use crate::{
 /// a few; a document may claim tens of thousands.
 pub(super) const CONTAINERS_MAX: usize = 1000;
 
+/// The longest text that is taken. An ARN has some hundred bytes, the value of a dimension
+/// 1024; what is longer would only fill the log and the report.
+const TEXT_BYTES_MAX: usize = 2048;
+
 /// Bad fields that a document remembers: enough for a log line.
 const BAD_FIELDS_MAX: usize = 8;
 
@@ -288,8 +292,9 @@ impl Reader {
     }
 
     fn text(&mut self, value: Value<'_, '_>, at: Path<'_>) -> Option<String> {
-        let text = value.string().map(str::to_owned);
-        self.expect(text, value, at, "a string")
+        let Some(text) = value.string() else { return self.expect(None, value, at, "a string") };
+        let short = Some(text).filter(|text| text.len() <= TEXT_BYTES_MAX).map(str::to_owned);
+        self.expect(short, value, at, "a string of at most 2048 bytes")
     }
 
     fn number(&mut self, value: Value<'_, '_>, at: Path<'_>) -> Option<f64> {

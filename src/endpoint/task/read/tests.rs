@@ -320,3 +320,17 @@ fn nesting_that_is_very_deep_is_an_error_and_no_crash() {
         }
     }
 }
+
+#[test]
+fn text_without_end_is_left_out() {
+    let long = "x".repeat(TEXT_BYTES_MAX + 1);
+    let json = GOOD
+        .replace("eu-west-1a", &long)
+        .replace("\"web\", \"Type\"", &format!("\"{long}\", \"Type\""));
+    let task = task(&json);
+    assert_eq!((task.availability_zone(), task.containers()[1].name()), (None, None));
+    assert_eq!(task.family(), Some("web"));
+    let bad = task.bad_fields().iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(bad.len(), 2, "{bad:?}");
+    assert!(bad.iter().all(|field| field.len() < 400), "{bad:?}");
+}
