@@ -135,7 +135,7 @@ pub(crate) fn run(options: &Options, scenario: Scenario, esp: &Path) -> Outcome<
         }));
     }
     let shown = kernel_containers.map_or_else(|| "unknown".to_owned(), |count| count.to_string());
-    println!("\nContainers read from the kernel, by its own count: {shown}.");
+    println!("\nContainers read from the kernel, as ESP counted: {shown}.");
     if let Some(file) = &options.json {
         let all: Value = json!({
             "seconds": seconds,
@@ -147,7 +147,9 @@ pub(crate) fn run(options: &Options, scenario: Scenario, esp: &Path) -> Outcome<
         std::fs::write(file, format!("{all:#}\n"))?;
     }
     if scenario != Scenario::Endpoint && kernel_containers != Some(1) {
-        return Err("the kernel was not used: these figures are not of it".into());
+        return Err(
+            "ESP did not use the kernel, so these figures are not what was asked for".into()
+        );
     }
     Ok(())
 }

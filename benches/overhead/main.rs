@@ -144,7 +144,7 @@ impl Options {
         };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
-            let mut value = || arguments.next().ok_or(format!("{argument} wants a value"));
+            let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
             match argument.as_str() {
                 "--seconds" => options.seconds = value()?.parse()?,
                 "--json" => options.json = Some(value()?.into()),
@@ -156,7 +156,7 @@ impl Options {
                 "--period-ms" => options.period_ms = value()?.parse()?,
                 // Cargo's own.
                 "--bench" => {}
-                _ => return Err(format!("{argument} is no option of this bench").into()),
+                _ => return Err(format!("{argument} is not an option of this bench").into()),
             }
         }
         let slice = SLICE.as_secs();

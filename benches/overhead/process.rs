@@ -59,7 +59,7 @@ impl Program {
         if let Some(status) = self.child.try_wait()? {
             let log = self.log.take().and_then(|log| log.join().ok()).unwrap_or_default();
             let last = log.last().map(String::as_str).unwrap_or_default();
-            return Err(format!("it ended by itself, with {status}: {last}").into());
+            return Err(format!("it ended unexpectedly, with {status}: {last}").into());
         }
         let (mut voluntary, mut involuntary) = (0, 0);
         for status in self.of_threads("status")? {

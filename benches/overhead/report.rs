@@ -135,10 +135,15 @@ impl Report {
         let drained = &self.backlog.drained;
         let goal = |figure, measured, most, slack| Goal { figure, measured, most, slack };
         vec![
-            goal("CPU, times the floor's", self.ratio(esp), 2.0, None),
-            goal("CPU, of the original's", self.ratio(esp) / ORIGINAL_RATIO, 1.0 / 7.0, None),
+            goal("CPU, multiple of the floor", self.ratio(esp), 2.0, None),
+            goal(
+                "CPU, part of the earlier ESP's",
+                self.ratio(esp) / ORIGINAL_RATIO,
+                1.0 / 7.0,
+                None,
+            ),
             goal("context switches a second", esp.rate(self.seconds, all_switches), 7.0, None),
-            goal("  of them waits", esp.rate(self.seconds, |r| r.voluntary), 7.0, BUSY),
+            goal("  of these, waits", esp.rate(self.seconds, |r| r.voluntary), 7.0, BUSY),
             goal("threads", float(esp.threads.len() as u64), 3.0, EXACTLY),
             goal("resident memory, MB", esp.memory(|r| r.resident_bytes), 8.0, NEARLY),
             goal("  anonymous", esp.memory(|r| r.anonymous_bytes), 1.5, NEARLY),
@@ -162,19 +167,19 @@ impl Report {
             .filter(|goal| goal.slack.is_some_and(|slack| goal.measured > goal.most * slack))
             .map(|goal| {
                 let Goal { figure, measured, most, .. } = goal;
-                format!("{}: {measured:.2}, and {most} is the goal", figure.trim())
+                format!("{}: {measured:.2}, but the goal is {most}", figure.trim())
             })
             .collect();
         let esp = &self.esp().seen;
         if esp.accepted.is_empty() || esp.polls == 0 {
-            faults.push("esp has published nothing in the time".to_owned());
+            faults.push("esp published nothing in this time".to_owned());
         }
         if esp.refused > 0 {
-            faults.push(format!("{} requests broke a limit of CloudWatch's", esp.refused));
+            faults.push(format!("{} requests exceeded a limit of CloudWatch", esp.refused));
         }
         match self.esp().sent_again {
             Some(0) => {}
-            Some(again) => faults.push(format!("{again} samples were sent again for nothing")),
+            Some(again) => faults.push(format!("{again} samples were sent again without need")),
             None => faults.push("esp's log does not say how many samples it sent again".to_owned()),
         }
         faults
@@ -246,7 +251,8 @@ impl fmt::Display for Report {
         let Self { seconds, containers, body_bytes, .. } = self;
         writeln!(
             f,
-            "\n{seconds} s, a poll each second, {containers} containers, {body_bytes} bytes a body\n"
+            "\n{seconds} s, a poll every second, {containers} containers, {body_bytes} bytes a \
+             body\n"
         )?;
         writeln!(
             f,
@@ -293,10 +299,10 @@ impl fmt::Display for Report {
             )?;
         }
         if let Some(missed) = self.esp().missed_ticks {
-            writeln!(f, "Ticks missed, by its own count: {missed}.")?;
+            writeln!(f, "Ticks missed, as ESP counted: {missed}.")?;
         }
         if let Some(again) = self.esp().sent_again {
-            writeln!(f, "Samples sent again, by its own count: {again}.")?;
+            writeln!(f, "Samples sent again, as ESP counted: {again}.")?;
         }
         Ok(())
     }
@@ -305,7 +311,7 @@ impl fmt::Display for Report {
 impl fmt::Display for Backlog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rate = if self.is_quick {
-            "with a poll each 200 ms of all metrics of all containers"
+            "with a poll every 200 ms for all metrics of all containers"
         } else {
             "with the default settings"
         };

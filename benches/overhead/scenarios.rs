@@ -117,7 +117,7 @@ pub(crate) fn backlog(esp: &Path, outage: Duration, is_quick: bool) -> Outcome<B
             break accepted.iter().sum();
         }
         if end.elapsed() > DRAIN_TIMEOUT {
-            return Err("the backlog is not gone two minutes after the outage".into());
+            return Err("ESP has not sent the backlog two minutes after the outage".into());
         }
     };
     thread::sleep(SETTLE);

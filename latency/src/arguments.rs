@@ -6,22 +6,22 @@ pub(crate) const USAGE: &str = "\
 usage: esp-latency [COMMAND] [--runs N] [--seed N] [--delay MIN-MAX] [--json]
 
 commands:
-  race      the same load steps seen by each publisher (the default)
-  picture   the race as docs/latency-light.svg and docs/latency-dark.svg
-  sweep     what the offset, the alignment and the interval of requests do
-  week      what adaptive publishing costs over a week, and what it gains
-  alarms    alarms that scale out and in, compared
-  policies  what the policies' steps and cooldowns do to a service
-  hot       second alarms that find one hot task
-  fleet     a service of many tasks: its average, and its requests a second
-  real      no model: the real program against LocalStack; `.ci/real` runs it
+  race      show how soon each publisher's alarm sees the same load steps (the default)
+  picture   draw the race as docs/latency-light.svg and docs/latency-dark.svg
+  sweep     compare offsets, alignments and intervals of requests
+  week      show what adaptive publishing costs over a week, and how much faster it is
+  alarms    compare alarms that scale out and in
+  policies  compare the steps and cooldowns of scaling policies
+  hot       compare second alarms that find one hot task
+  fleet     show the average and the requests a second of a service of many tasks
+  real      run the real program with LocalStack, without a model; `.ci/real` runs this
 
 options:
-  --runs N         load steps in a row of a table (10,000)
-  --seed N         other dice (1)
-  --delay MIN-MAX  seconds from CloudWatch's acceptance to an evaluation that sees a datum
-  --look-back N    periods before the last N that an evaluation asks for (2)
-  --json           race: end with one line of JSON";
+  --runs N         number of load steps in each row of a table (10,000)
+  --seed N         seed of the random numbers (1)
+  --delay MIN-MAX  seconds from when CloudWatch accepts a datum until an evaluation sees it
+  --look-back N    number of periods before the last N that an evaluation also reads (2)
+  --json           with race: print one line of JSON at the end";
 
 /// What is to be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -48,7 +48,7 @@ pub(super) fn frame(model: &Model, now: Timestamp, size: Size, look: Look) -> Ve
         plots(model, now, size, look, &mut lines);
     }
     let footer = format!(
-        "q quit  p next plot  a column is {} s, its highest value",
+        "q quit  p next plot  each column: highest value of {} s",
         plot::column_s(size.columns)
     );
     // The last line of the screen, or as far down as there is room.

@@ -131,27 +131,29 @@ pub(super) fn health() -> String {
 pub(super) fn top() -> String {
     let mut text = fill(
         0,
-        "Shows the containers of the task each second: CPU, memory, network, how old the values \
-         are, and whether they are from the task metadata endpoint or from the kernel; and a plot of \
-         the last minutes. It measures by itself, with the sidecar's own code. It asks no running \
+        "Shows the containers of the task live: CPU, memory and network, how old the values are, \
+         their source (the task metadata endpoint or the kernel), and a plot of the last minutes. It \
+         takes its own measurements, with the same code as the sidecar. It does not ask the running \
          sidecar, publishes nothing and needs no credentials. On a Docker host:",
     );
     text += "\n  docker exec -it CONTAINER /esp top\n\nUsage: esp top [--source SOURCE]\n\n";
-    for (key, what) in [("q, Ctrl-C", "end"), ("p", "plot CPU, memory, received or sent bytes")] {
+    for (key, what) in
+        [("q, Ctrl-C", "end"), ("p", "change the plot: CPU, memory, received or sent bytes")]
+    {
         let _ = writeln!(text, "  {key:<10} {what}");
     }
     text += "\n";
     text += &fill(
         0,
-        "If stdout is not a terminal, or TERM is dumb or not set, it prints lines: first the names \
-         of the columns, and then each second a line for the task and one for each container. A \
-         value that is not known is -.",
+        "If stdout is not a terminal, or if TERM is dumb or not set, it prints lines. The first \
+         line has the names of the columns. After that, it prints a line for the task and one for \
+         each container every second. - means that there is no value.",
     );
     text += "\n";
     text += &fill(
         0,
-        "It reads ECS_CONTAINER_METADATA_URI_V4 and SOURCE, which is also a flag: auto, endpoint or \
-         kernel. All containers are shown but those that AWS adds to the task.",
+        "It reads ECS_CONTAINER_METADATA_URI_V4 and SOURCE (auto, endpoint or kernel), which is \
+         also a flag. It shows all containers except those that AWS adds to the task.",
     );
     add_exit_codes(&mut text, &exit::OF_TOP);
     text
