@@ -26,7 +26,7 @@ pub(super) fn is_acceptance(response: &HttpResponse) -> bool {
         && speaks_protocol(response)
         && match cbor::check(response.body().bytes().unwrap_or_default()) {
             cbor::Checked::Nothing => true,
-            cbor::Checked::Map { has_type } => !has_type,
+            cbor::Checked::Map { is_error } => !is_error,
             cbor::Checked::Short => is_cut,
             cbor::Checked::Other => false,
         }
@@ -89,6 +89,10 @@ mod tests {
             (200, ours, b"<html>Sign in</html>", false),
             (200, ours, b"{}", false),
             (200, ours, error, false),
+            (200, ours, b"\xa1\x67message\x61x", false),
+            (200, ours, b"\xa1\x65Error\xa0", false),
+            (200, ours, b"\xa1\x7f\x63__t\x63ype\xff\x61x", false),
+            (200, ours, b"\xa1\x64code\x61x", false),
             (200, ours, b"\xbf", false),
             (200, ours, b"\xa0\xa0", false),
             (202, ours, b"", false),
