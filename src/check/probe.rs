@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     endpoint::task::{NetworkMode, TaskContainer, TaskDocument},
-    kernel::{Finding, SeenInterface, Survey, parse::container_in},
+    kernel::{Finding, KernelCounters, SeenInterface, Survey, parse::container_in},
     proof::{Compared, Comparison, ProofState},
     sample::MetricSet,
     sampler::watching::Watching,
@@ -165,7 +165,7 @@ fn numbers(task: &TaskDocument) -> BTreeMap<String, usize> {
 }
 
 fn machine(
-    kernel: &mut KernelSource,
+    kernel: &mut KernelSource<impl KernelCounters>,
     task: &TaskDocument,
     numbers: &BTreeMap<String, usize>,
     now_unix_ms: u64,
@@ -210,7 +210,7 @@ fn machine(
 }
 
 fn containers(
-    kernel: &KernelSource,
+    kernel: &KernelSource<impl KernelCounters>,
     task: &TaskDocument,
     sampler: &crate::sampler::Sampler,
     numbers: &BTreeMap<String, usize>,
@@ -235,7 +235,7 @@ fn probed(
     finding: Option<&Finding<'_>>,
     state: Option<ProofState>,
     sampler: &crate::sampler::Sampler,
-    kernel: &KernelSource,
+    kernel: &KernelSource<impl KernelCounters>,
 ) -> ProbedContainer {
     let name = container.name().unwrap_or_default();
     let place = sampler.names().iter().position(|measured| measured == name);
@@ -281,7 +281,7 @@ fn probed(
 
 /// What it means for each way to read the kernel.
 fn verdicts(
-    kernel: &KernelSource,
+    kernel: &KernelSource<impl KernelCounters>,
     task: &TaskDocument,
     probe: &ProbeFinding,
     halves: Option<[Compared; 2]>,
@@ -328,7 +328,7 @@ fn processes(others: &[&ProbedContainer]) -> String {
 }
 
 fn task_estimate(
-    kernel: &KernelSource,
+    kernel: &KernelSource<impl KernelCounters>,
     task: &TaskDocument,
     probe: &ProbeFinding,
     halves: Option<[Compared; 2]>,

@@ -56,6 +56,11 @@ pub trait KernelCounters {
     fn read_network(&mut self) -> Option<NetworkReading>;
     /// See [`Kernel::read_machine`].
     fn read_machine(&mut self) -> Option<MachineReading>;
+    /// See [`Kernel::survey`]. Nothing, unless it is the real one.
+    fn survey(&mut self, macs: &[&str], addresses: &[Ipv4Addr]) -> Survey {
+        let _ = (macs, addresses);
+        Survey::default()
+    }
 }
 
 impl KernelCounters for Kernel {
@@ -89,5 +94,9 @@ impl KernelCounters for Kernel {
 
     fn read_machine(&mut self) -> Option<MachineReading> {
         Self::read_machine(self)
+    }
+
+    fn survey(&mut self, macs: &[&str], addresses: &[Ipv4Addr]) -> Survey {
+        Self::survey(self, macs, addresses)
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use super::task_source::{BusyTime, TaskSource, Wanted, Whose, only_container};
 use crate::{
     endpoint::task::{NetworkMode, TaskContainer, TaskDocument},
-    kernel::{Finding, Kernel, KernelCounters, KernelReading, NoInterface, NoProcesses, Survey},
+    kernel::{Finding, KernelCounters, KernelReading, NoInterface, NoProcesses, Survey},
     proof::{
         Comparison, ContainerEvent, ContainerValue, KernelValue, ProofState, Proofs, TaskEvent,
     },
@@ -27,7 +27,7 @@ const TOO_MANY_AGAIN: Duration = Duration::from_mins(5);
 
 /// The kernel, the proofs of what it says, and what is wanted of it.
 #[derive(Debug)]
-pub(crate) struct KernelSource<K = Kernel> {
+pub(crate) struct KernelSource<K> {
     pub(super) kernel: K,
     pub(super) proofs: Proofs,
     clock: HostClock,
@@ -365,6 +365,11 @@ impl<K: KernelCounters> KernelSource<K> {
         }
     }
 
+    /// What there is to see of the machine; its interfaces beside these addresses.
+    pub(crate) fn survey(&mut self, macs: &[&str], addresses: &[Ipv4Addr]) -> Survey {
+        self.kernel.survey(macs, addresses)
+    }
+
     /// Its part of ESP's own figures.
     pub(crate) fn figures(&self) -> OwnFigures {
         OwnFigures {
@@ -373,13 +378,6 @@ impl<K: KernelCounters> KernelSource<K> {
             kernel_refuted: self.proofs.refuted(),
             ..OwnFigures::default()
         }
-    }
-}
-
-impl KernelSource {
-    /// What there is to see of the machine; its interfaces beside these addresses.
-    pub(crate) fn survey(&mut self, macs: &[&str], addresses: &[Ipv4Addr]) -> Survey {
-        self.kernel.survey(macs, addresses)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 
 use super::{kernel_source::KernelSource, task_source::TaskSource};
 use crate::{
-    kernel::Finding,
+    kernel::{Finding, KernelCounters},
     proof::{COMPARISONS_NEEDED, ProofState},
     reading::Tier,
     sample::Metric,
@@ -75,7 +75,7 @@ impl MetricSource {
 pub(crate) fn source_of(
     metric: Metric,
     container: Option<&str>,
-    kernel: Option<&KernelSource>,
+    kernel: Option<&KernelSource<impl KernelCounters>>,
     interval: Duration,
 ) -> MetricSource {
     if metric.is_from_task_document() {
@@ -126,7 +126,7 @@ fn estimated((agreed, is_used): (u32, bool), interval: &str) -> MetricSource {
 
 /// Of one container's CPU or memory.
 fn of_container(
-    kernel: &KernelSource,
+    kernel: &KernelSource<impl KernelCounters>,
     finding: &Finding<'_>,
     is_memory: bool,
     interval: &str,
@@ -193,7 +193,11 @@ fn of_container(
 }
 
 /// Of the sum over the task's containers.
-fn of_task(kernel: &KernelSource, is_memory: bool, interval: &str) -> MetricSource {
+fn of_task(
+    kernel: &KernelSource<impl KernelCounters>,
+    is_memory: bool,
+    interval: &str,
+) -> MetricSource {
     let progress = kernel.task.as_ref().filter(|_| !is_memory).and_then(TaskSource::progress);
     if let Some(progress) = progress {
         return estimated(progress, interval);
@@ -224,7 +228,7 @@ fn of_task(kernel: &KernelSource, is_memory: bool, interval: &str) -> MetricSour
 }
 
 /// Of the network.
-fn of_network(kernel: &KernelSource, interval: &str) -> MetricSource {
+fn of_network(kernel: &KernelSource<impl KernelCounters>, interval: &str) -> MetricSource {
     let note = match kernel.interface() {
         Some(Ok(name)) => return MetricSource::of(Origin::Interface(name.to_owned())),
         Some(Err(reason)) => format!("/proc/net/dev (every {interval}) is not used: {reason}"),

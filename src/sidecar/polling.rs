@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     endpoint::{Resource, stats::StatsParser, task::TaskDocument},
+    kernel::KernelCounters,
     reading::Entry,
     sample::metric::Sample,
     sampler::{Event, Sampler, parts_of, watching::Watching},
@@ -30,7 +31,7 @@ pub(crate) struct Poller<W: World> {
     parser: StatsParser,
     pub(crate) sampler: Sampler,
     /// The other source of counters; `None` if it is not to be used.
-    pub(crate) kernel: Option<KernelSource>,
+    pub(crate) kernel: Option<KernelSource<W::Kernel>>,
     /// The task's one timer: for the next tick, and for a poll's time-out.
     pub(crate) timer: W::Timer,
     /// What the polls brought; for the caller to take out.
@@ -183,15 +184,15 @@ impl<W: World> Poller<W> {
 }
 
 /// What reads the kernel, also while an answer is waited for.
-struct Watcher<'a> {
-    kernel: &'a mut Option<KernelSource>,
+struct Watcher<'a, K> {
+    kernel: &'a mut Option<KernelSource<K>>,
     watching: &'a mut Option<Watching>,
     sampler: &'a mut Sampler,
     samples: &'a mut Vec<Sample>,
     events: &'a mut Vec<Event>,
 }
 
-impl Watcher<'_> {
+impl<K: KernelCounters> Watcher<'_, K> {
     /// When the kernel is read next, if it is.
     fn next(&self) -> Option<Instant> {
         let is_of_use = self.kernel.as_ref().is_some_and(KernelSource::is_of_use);
@@ -228,7 +229,7 @@ async fn get<'client, W: World>(
     resource: Resource,
     world: &W,
     timer: &mut W::Timer,
-    mut watcher: Watcher<'_>,
+    mut watcher: Watcher<'_, W::Kernel>,
 ) -> Result<Received<'client>, PollError> {
     let asked = world.now().instant;
     let answered = async { Some(client.get(resource, asked).await) };

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     endpoint::task::TaskDocument,
+    kernel::KernelCounters,
     report::{self, Slowness, Trouble, log, own_metrics},
     sample::{OwnFigures, dimension::ResolvedDimensions},
     sampler::warm_up::{WarmUp, WarmUpEvent},
@@ -323,7 +324,7 @@ impl<W: World> Sampling<W> {
 }
 
 /// Which metrics come from where.
-fn report_sources(kernel: &mut KernelSource, settings: &Settings) {
+fn report_sources(kernel: &mut KernelSource<impl KernelCounters>, settings: &Settings) {
     let is_wanted = settings.source == SourceChoice::Kernel;
     let every = settings.sample_interval;
     kernel.found_anew(|name, finding| report::kernel::found(name, finding, is_wanted, every));

@@ -6,7 +6,6 @@ use std::{
     fmt::Debug,
     hash::{BuildHasher as _, RandomState},
     io::{self, Write},
-    path::Path,
     rc::Rc,
     time::{Duration, Instant, SystemTime},
 };
@@ -19,7 +18,7 @@ use crate::{
     cloudwatch::{Connector, Proxies, TimerSleep},
     endpoint::{EndpointClient, EndpointError, EndpointUri, Resource},
     health::socket_name,
-    kernel::Kernel,
+    kernel::{Kernel, KernelCounters},
     output::stdio::Stream,
     settings::Settings,
     time::{
@@ -41,6 +40,8 @@ pub trait World {
     type Timer: Timer;
     /// The task metadata endpoint.
     type Endpoint: Endpoint;
+    /// The kernel.
+    type Kernel: KernelCounters;
 
     /// The time.
     fn now(&self) -> Now;
@@ -51,11 +52,8 @@ pub trait World {
     /// A client of the endpoint at `uri`.
     fn endpoint(&self, uri: EndpointUri) -> Self::Endpoint;
 
-    /// The kernel that containers are read from. One that finds nothing, unless it is the
-    /// real one.
-    fn kernel(&self) -> Kernel {
-        Kernel::at(Path::new("/nowhere"), Path::new("/nowhere"))
-    }
+    /// The kernel that containers are read from.
+    fn kernel(&self) -> Self::Kernel;
 
     /// The way to AWS, which trusts the certificates in `ca_bundle`, or else the
     /// bundled roots.
@@ -137,6 +135,7 @@ impl RealWorld {
 impl World for RealWorld {
     type Timer = Wakeup;
     type Endpoint = EndpointClient;
+    type Kernel = Kernel;
 
     fn now(&self) -> Now {
         let mut before = Instant::now();

@@ -15,6 +15,7 @@ use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use esp::{
     endpoint::{EndpointClient, EndpointError, EndpointUri, Resource},
+    kernel::Kernel,
     report::{fatal, log},
     settings::{Environment, Settings},
     sidecar::{
@@ -52,6 +53,7 @@ impl FaultyWorld {
 impl World for FaultyWorld {
     type Timer = Wakeup;
     type Endpoint = FaultyEndpoint;
+    type Kernel = Kernel;
 
     fn now(&self) -> Now {
         self.real.now()
@@ -59,6 +61,10 @@ impl World for FaultyWorld {
 
     fn timer(&self) -> Wakeup {
         self.real.timer()
+    }
+
+    fn kernel(&self) -> Kernel {
+        self.real.kernel()
     }
 
     fn endpoint(&self, uri: EndpointUri) -> FaultyEndpoint {

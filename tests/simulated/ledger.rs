@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use esp::publisher::{OUTCOMES, Outcome};
+use esp::{
+    kernel::Tier,
+    publisher::{OUTCOMES, Outcome},
+};
 
 mod balance;
 mod polls;
@@ -40,6 +43,10 @@ struct Fate {
     given_ms: Option<u32>,
     /// The endpoint gave what it comes of, and ESP may leave it out.
     is_optional: bool,
+    /// When that was.
+    offered_ms: Option<u32>,
+    /// It may have any value.
+    is_doubted: bool,
     /// How often CloudWatch accepted it, and how often ESP learnt so.
     accepted: u16,
     told: u16,
@@ -83,6 +90,8 @@ pub(crate) struct Terms {
     pub(crate) values: Vec<(&'static str, f64)>,
     /// How often the memory turns to the other of its two values.
     pub(crate) memory_turns: Option<Duration>,
+    /// What ESP reads of the kernel, if anything.
+    pub(crate) kernel: Option<Tier>,
     /// Whether there are no other metrics.
     pub(crate) is_all_known: bool,
     pub(crate) sample_interval: Duration,
@@ -195,12 +204,27 @@ impl Ledger {
 
     /// The endpoint has given what a sample of `metric` may come of: nobody can tell
     /// whether the clock was set before or after.
-    pub(crate) fn on_given_perhaps(&mut self, metric: &str, container: &str, read_ms: i64) {
+    /// Or ESP may take the kernel's value. `is_doubted` if nobody can expect it to be right.
+    pub(crate) fn on_given_perhaps(
+        &mut self,
+        at: Duration,
+        metric: &str,
+        container: &str,
+        read_ms: i64,
+        is_doubted: bool,
+    ) {
         if !self.terms.values.iter().any(|(name, _)| *name == metric) {
             return;
         }
         let key = self.key(metric, container, read_ms);
-        self.fates.insert(key, Fate { is_optional: true, ..Fate::default() });
+        let optional = Fate { is_optional: true, ..Fate::default() };
+        let fate = self.fates.entry(key).or_insert(optional);
+        fate.is_doubted |= is_doubted;
+        fate.offered_ms = Some(u32::try_from(at.as_millis()).unwrap());
+    }
+
+    pub(crate) fn sample_interval(&self) -> Duration {
+        self.terms.sample_interval
     }
 
     fn key(&mut self, metric: &str, container: &str, timestamp_ms: i64) -> Key {

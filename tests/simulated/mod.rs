@@ -9,6 +9,7 @@
 pub(crate) mod aws;
 pub(crate) mod clock;
 pub(crate) mod environment;
+pub(crate) mod kernel;
 pub(crate) mod ledger;
 pub(crate) mod scenario;
 pub(crate) mod script;

@@ -22,6 +22,7 @@ use smol::LocalExecutor;
 use super::{
     aws::{Aws, AwsScript},
     clock::Clock,
+    kernel::KernelScript,
     ledger::{Ledger, Terms},
     script::Episode,
     task::{MEMORY_MIB, Task, TaskEvent, TaskFault, TaskScript, VALUES, VCPU},
@@ -36,6 +37,8 @@ pub(crate) enum Event {
     Task(TaskEvent),
     /// The keys that were issued so far are not good any more.
     RevokeKeys,
+    /// The host has no CPU for so long, for ESP or anybody.
+    NoCpu(Duration),
 }
 
 /// All of one run.
@@ -55,6 +58,8 @@ pub(crate) struct Scenario {
     /// How often the memory of the containers turns.
     pub(crate) memory_turns: Option<Duration>,
     pub(crate) aws: AwsScript,
+    /// What the kernel shows, if ESP can see anything of it.
+    pub(crate) kernel: Option<KernelScript>,
     /// How far the host's clock is ahead at first, milliseconds.
     pub(crate) host_ahead_ms: i64,
     pub(crate) events: Vec<(Duration, Event)>,
@@ -103,6 +108,7 @@ impl Scenario {
                 refused_one_in: None,
                 latency: Duration::from_millis(30),
             },
+            kernel: None,
             host_ahead_ms: 0,
             events: Vec::new(),
             settled_from: Some(Duration::ZERO),
@@ -155,7 +161,9 @@ impl Scenario {
                 .filter(|(name, _)| settings.metrics.iter().any(|metric| metric.name() == *name))
                 .collect(),
             memory_turns: self.memory_turns,
-            is_all_known: !settings.self_metrics
+            kernel: self.kernel.map(|kernel| kernel.tier),
+            is_all_known: self.kernel.is_none()
+                && !settings.self_metrics
                 && settings
                     .metrics
                     .iter()
@@ -176,6 +184,7 @@ impl Scenario {
                 faults: self.task_faults,
                 latency: self.task_latency,
                 memory_turns: self.memory_turns,
+                has_kernel: self.kernel.is_some(),
             },
             self.seed,
             &clock,
@@ -186,6 +195,7 @@ impl Scenario {
             task: Rc::new(RefCell::new(task)),
             aws: aws.clone(),
             seed: self.seed,
+            kernel: self.kernel,
         };
         let (signal, signals) = smol::channel::bounded(2);
         let signals = pin!(signals);
@@ -240,6 +250,7 @@ async fn happen(world: SimulatedWorld, events: Vec<(Duration, Event)>) {
         match event {
             Event::Task(event) => world.task.borrow_mut().happen(&event),
             Event::RevokeKeys => world.aws.revoke_keys(),
+            Event::NoCpu(duration) => world.clock.skip(duration),
         }
     }
 }

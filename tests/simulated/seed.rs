@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use esp::kernel::Tier;
 use esp_endpoints::{
     agent::Cadence,
     containers::{Limits, Shape, Task},
@@ -12,6 +13,7 @@ use esp_endpoints::{
 
 use super::{
     aws::{AwsScript, CloudWatchFault, KeyFault},
+    kernel::{KernelScript, Lie},
     scenario::{Event, Scenario},
     script::Episode,
     task::{MEMORY_MIB, TaskEvent, TaskFault, VCPU},
@@ -124,9 +126,23 @@ impl Scenario {
         let cloudwatch = dice.episodes(calm_from, cloudwatch_fault);
         let keys = if dice.chance(30) { dice.episodes(calm_from, key_fault) } else { Vec::new() };
         let key_lifetime = dice.one_of(&[seconds(6 * 3600), seconds(6 * 3600), seconds(90)]);
+        let kernel =
+            kernel_script(&mut Dice(fastrand::Rng::with_seed(seed ^ 0x006b_6e6c)), calm_from);
         let samples_a_second = measured.len() as u64 * 2 * 1000 / sample_ms.max(1000);
         let refused_one_in = dice.chance(10).then_some(60 * samples_a_second.max(1));
-        let (events, host_ahead_ms) = events(&mut dice, names, calm_from);
+        let (mut events, host_ahead_ms) = events(&mut dice, names, calm_from);
+        if kernel.is_some() {
+            let late = &mut Dice(fastrand::Rng::with_seed(seed ^ 0x6c61_7465));
+            for _ in 0..late.0.u8(..4) {
+                let lasts = late.time(Duration::from_millis(700), seconds(9));
+                let at = late.time(seconds(1), calm_from);
+                // The end has a time of its own.
+                if at + lasts < signal_at {
+                    events.push((at, Event::NoCpu(lasts)));
+                }
+            }
+            events.sort_by_key(|(at, _)| *at);
+        }
         let mut scenario = Self {
             seed,
             description,
@@ -146,6 +162,7 @@ impl Scenario {
                 refused_one_in,
                 latency: Duration::from_millis(40),
             },
+            kernel,
             host_ahead_ms,
             events,
             // Among samples that CloudWatch refuses, others wait for their turn.
@@ -162,6 +179,24 @@ impl Scenario {
         }
         scenario
     }
+}
+
+/// What the kernel shows in some runs, by dice of their own.
+fn kernel_script(dice: &mut Dice, calm_from: Duration) -> Option<KernelScript> {
+    let tier = match dice.0.u8(..10) {
+        0..3 => Tier::CgroupFile,
+        3 | 4 => Tier::Processes,
+        _ => return None,
+    };
+    let lie = dice.one_of(&[Lie::Frozen, Lie::Faster, Lie::Other]);
+    let lie = match dice.0.u8(..10) {
+        // The sum over processes is compared over whole intervals: a lie that begins is told
+        // at the end of the next.
+        0 => Some((Duration::ZERO, lie)),
+        1 | 2 if tier == Tier::CgroupFile => Some((calm_from + seconds(60), lie)),
+        _ => None,
+    };
+    Some(KernelScript { tier, lie })
 }
 
 fn task_fault(dice: &mut Dice) -> TaskFault {

@@ -10,7 +10,11 @@ use std::{
     time::Duration,
 };
 
-use esp::endpoint::{EndpointError, Resource, response::ResponseError};
+use esp::{
+    endpoint::{EndpointError, Resource, response::ResponseError},
+    kernel::Tier,
+    reading::MemoryReading,
+};
 use esp_endpoints::{
     agent::Samples,
     containers::Task as Description,
@@ -21,6 +25,7 @@ use esp_endpoints::{
 
 use super::{
     clock::{Clock, unix_ns},
+    kernel::KernelScript,
     ledger::Ledger,
     script::{Episode, pick},
 };
@@ -69,6 +74,8 @@ pub(crate) struct TaskScript {
     pub(crate) latency: Duration,
     /// The memory of all containers turns so often, between its usual and more.
     pub(crate) memory_turns: Option<Duration>,
+    /// ESP may take its values from the kernel: it need not make samples of these.
+    pub(crate) has_kernel: bool,
 }
 
 /// What happens to containers.
@@ -94,6 +101,12 @@ struct Truth {
     used_ns: u64,
     /// Since when it has used more than that.
     since: Duration,
+    /// How often it was started.
+    starts: u32,
+    /// What it had used when the kernel began to lie about it, and whether the endpoint has
+    /// told since.
+    lied: Option<(u64, Duration)>,
+    is_told: bool,
 }
 
 struct TruthCounters {
@@ -197,7 +210,13 @@ impl Task {
         let mut samples = Samples::new(description, cadence);
         let mut truths = HashMap::new();
         for name in names {
-            let truth = Truth { used_ns: USED_NS, since: Duration::ZERO };
+            let truth = Truth {
+                used_ns: USED_NS,
+                since: Duration::ZERO,
+                starts: 1,
+                lied: None,
+                is_told: false,
+            };
             let truth = Arc::new(Mutex::new(truth));
             let counters = TruthCounters {
                 clock: clock.clone(),
@@ -250,6 +269,7 @@ impl Task {
                 let shown = self.shown.get(id).copied();
                 if let Some(since) = since.filter(|_| shown.is_some() && shown != gone)
                     && self.measured.contains(&container.name)
+                    && !self.script.has_kernel
                     && self.is_honest(since, elapsed)
                 {
                     let mut ledger = self.ledger.lock().unwrap();
@@ -311,7 +331,58 @@ impl Task {
         let mut truth = self.truths[name].lock().unwrap();
         truth.used_ns -= RESTART_NS;
         truth.since = self.clock.elapsed();
+        truth.starts += 1;
+        truth.lied = None;
         *self.times.entry(name.to_owned()).or_default() += 1;
+    }
+
+    /// ESP reads the kernel: the number of the container's run, its CPU time and memory.
+    pub(crate) fn on_kernel_read(
+        &mut self,
+        docker_id: &str,
+        script: KernelScript,
+    ) -> Option<(u32, u64, MemoryReading)> {
+        let elapsed = self.clock.elapsed();
+        let containers = &self.samples.task_mut().containers;
+        let container = containers.iter().find(|container| container.docker_id == docker_id)?;
+        let (name, is_running) = (container.name.clone(), container.known_status == "RUNNING");
+        let truth = Arc::clone(self.truths.get(&name).filter(|_| is_running)?);
+        let mut counters = TruthCounters {
+            clock: self.clock.clone(),
+            memory_turns: self.script.memory_turns,
+            truth: Arc::clone(&truth),
+        };
+        let reading = counters.read();
+        let mut truth = truth.lock().unwrap();
+        let mut total_ns = reading.total_usage_ns;
+        let lie = script.lie.filter(|(from, _)| elapsed >= *from);
+        if let Some((from, lie)) = lie {
+            // From the start on it was never true.
+            let before_ns = if from.is_zero() { total_ns / 2 } else { total_ns };
+            let (before_ns, _) = *truth.lied.get_or_insert((before_ns, elapsed));
+            total_ns = lie.of(before_ns, total_ns);
+            truth.is_told |= from.is_zero();
+        }
+        let is_doubted = lie.is_some();
+        if self.measured.contains(&name) && !(is_doubted && truth.is_told) {
+            let read_ms = i64::try_from(unix_ns(reading.read) / 1_000_000).unwrap();
+            let mut ledger = self.ledger.lock().unwrap();
+            for (metric, _) in VALUES {
+                ledger.on_given_perhaps(elapsed, metric, &name, read_ms, is_doubted);
+            }
+        }
+        if script.tier == Tier::Processes {
+            // It counts from elsewhere.
+            total_ns -= USED_NS / 3;
+        }
+        let memory = MemoryReading {
+            usage_bytes: reading.memory_usage_bytes,
+            inactive_file_bytes: reading.memory_inactive_file_bytes,
+            cache_bytes: Some(reading.memory_cache_bytes),
+            limit_bytes: None,
+            hierarchical_limit_bytes: None,
+        };
+        Some((truth.starts, total_ns, memory))
     }
 
     /// ESP asks.
@@ -448,6 +519,20 @@ impl Task {
                 continue;
             }
             let [cpu, memory] = VALUES.map(|(metric, _)| metric);
+            if self.script.has_kernel {
+                for metric in [cpu, memory] {
+                    ledger.on_given_perhaps(now, metric, &container.name, taken.read_ms, false);
+                }
+                let mut truth = self.truths[&container.name].lock().unwrap();
+                let taken_at = self.taken_at.get(docker_id).copied();
+                // The kernel has been read between both, at every other interval at least.
+                let apart = ledger.sample_interval() * 3;
+                truth.is_told |= truth
+                    .lied
+                    .zip(taken_at)
+                    .is_some_and(|((_, began), taken_at)| taken_at > began + apart);
+                continue;
+            }
             ledger.on_given(now, memory, &container.name, taken.read_ms);
             let doubtful = self.doubtful.get_mut(docker_id).filter(|left| **left > 0);
             let is_doubtful = doubtful.is_some();
@@ -457,7 +542,7 @@ impl Task {
             if before.time != taken.time {
                 // There is no difference.
             } else if is_doubtful {
-                ledger.on_given_perhaps(cpu, &container.name, taken.read_ms);
+                ledger.on_given_perhaps(now, cpu, &container.name, taken.read_ms, false);
             } else {
                 ledger.on_given(now, cpu, &container.name, taken.read_ms);
             }

@@ -27,6 +27,7 @@ use smol::LocalExecutor;
 use super::{
     aws::Aws,
     clock::{Clock, SimulatedTimer},
+    kernel::{KernelScript, SimulatedKernel},
     task::Task,
 };
 
@@ -37,11 +38,13 @@ pub(crate) struct SimulatedWorld {
     pub(crate) task: Rc<RefCell<Task>>,
     pub(crate) aws: Aws,
     pub(crate) seed: u64,
+    pub(crate) kernel: Option<KernelScript>,
 }
 
 impl World for SimulatedWorld {
     type Timer = SimulatedTimer;
     type Endpoint = SimulatedEndpoint;
+    type Kernel = SimulatedKernel;
 
     fn now(&self) -> Now {
         self.clock.now()
@@ -56,6 +59,15 @@ impl World for SimulatedWorld {
             clock: self.clock.clone(),
             task: Rc::clone(&self.task),
             body: Vec::new(),
+        }
+    }
+
+    fn kernel(&self) -> SimulatedKernel {
+        SimulatedKernel {
+            clock: self.clock.clone(),
+            task: Rc::clone(&self.task),
+            script: self.kernel,
+            docker_ids: Vec::new(),
         }
     }
 

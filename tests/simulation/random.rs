@@ -23,6 +23,7 @@ use crate::simulated::{
     task::TaskEvent,
 };
 use esp::{
+    kernel::Tier,
     publisher::{OUTCOMES, Outcome},
     sample::own_figures::{OwnFigures, Scope},
     sidecar::Ended,
@@ -58,6 +59,11 @@ struct Totals {
     aborted: u64,
     ambiguous: u64,
     sent_again: u64,
+    /// With the kernel: how many, in how many of them it was used at the end, and how often
+    /// the endpoint contradicted it.
+    kernel_runs: u64,
+    kernel_used: u64,
+    kernel_refuted: u64,
     slowest_recovery: Option<Duration>,
     /// Seeds, and what is wrong with them.
     failures: Vec<(u64, Vec<String>)>,
@@ -80,6 +86,9 @@ impl Totals {
         self.left_behind += figures.backlog;
         self.ambiguous += figures.ambiguous;
         self.sent_again += figures.sent_again;
+        self.kernel_runs += u64::from(scenario.kernel.is_some());
+        self.kernel_used += u64::from(figures.kernel_containers > 0);
+        self.kernel_refuted += figures.kernel_refuted;
         self.slowest_recovery = self.slowest_recovery.max(ledger.recovery());
         self.aborted += u64::from(played.ended != Ended::Stopped);
         let wrong = wrong(scenario, played);
@@ -102,6 +111,21 @@ pub(crate) fn wrong(scenario: &Scenario, played: &Played) -> Vec<String> {
     let (limit, is_abort) = (grace.min(second_at), played.ended != Ended::Stopped);
     if ending > limit || (is_abort && ending != second_at) {
         wrong.push(format!("{:?} after {ending:?}", played.ended));
+    }
+    // Exact counters are proven by the end of a calm of two minutes, a lie never is. At
+    // longer intervals the kernel is read too seldom around renewals.
+    let is_settled = scenario.ends_in_calm() && !is_abort;
+    let has_lied = scenario.kernel.is_some_and(|kernel| kernel.lie.is_some());
+    let is_exact = scenario.kernel.is_some_and(|kernel| kernel.tier == Tier::CgroupFile);
+    let is_often = played.settings.sample_interval <= Duration::from_secs(1);
+    if is_exact && !has_lied && is_settled && is_often && figures.kernel_containers == 0 {
+        wrong.push("the kernel's counter is true, and was not used".to_owned());
+    }
+    if has_lied && is_settled && figures.kernel_containers > 0 {
+        wrong.push("the kernel lies, and was used at the end".to_owned());
+    }
+    if !has_lied && figures.kernel_refuted > 0 {
+        wrong.push(format!("the kernel's counter is true, and refuted {}", figures.kernel_refuted));
     }
     let is_refused = played.ledger.told(Outcome::Denied) > 0;
     let max = if is_refused { RECOVERY_AFTER_REFUSAL_MAX } else { RECOVERY_MAX };
@@ -184,6 +208,8 @@ fn random_runs_keep_the_books() {
             totals.dropped_refused,
             totals.left_behind,
             totals.aborted,
+            totals.kernel_used,
+            totals.kernel_refuted,
         ] {
             assert!(count > 0);
         }

@@ -10,7 +10,7 @@ use std::{cell::Cell, collections::BTreeSet, net::Ipv4Addr, rc::Rc, time::Durati
 use self::made::{Dice, Lie, Made, Truth};
 use super::*;
 use crate::{
-    kernel::{MachineReading, NoFile},
+    kernel::{Kernel, MachineReading, NoFile},
     reading::{CpuReading, NetworkReading, Reading, Tier},
     sampler::Selection,
 };

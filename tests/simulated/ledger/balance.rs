@@ -7,7 +7,11 @@ use esp::{
     sample::own_figures::{OwnFigures, Scope},
 };
 
-use super::{Fate, Ledger};
+use super::{Fate, Key, Ledger};
+
+/// Between two samples, with the kernel: three renewals of the slowest agent, since after
+/// one that contradicts the kernel there is no difference.
+const GAP_MAX: Duration = Duration::from_secs(32);
 
 impl Ledger {
     /// Holds the figures of an ESP that keeps at most `capacity` samples against
@@ -53,7 +57,7 @@ impl Ledger {
             self.complain(at, format_args!("refused: {ours} in the books, {theirs} by ESP"));
         }
         self.ticks_held += self.passed();
-        if self.ticks_held != figures.missed_ticks {
+        if self.ticks_held != figures.missed_ticks && self.terms.kernel.is_none() {
             let (ours, theirs) = (self.ticks_held, figures.missed_ticks);
             self.complain(
                 at,
@@ -104,6 +108,10 @@ impl Ledger {
     /// Each sample that was given since then is accepted, as far as ESP knows.
     pub(crate) fn all_told_since(&mut self, at: Duration, since: Duration) {
         let since_ms = u32::try_from(since.as_millis()).unwrap();
+        if self.terms.kernel.is_some() {
+            self.no_gap_since(at, since_ms);
+            return;
+        }
         let is_due = |fate: &&Fate| fate.given_ms.is_some_and(|given_ms| given_ms >= since_ms);
         let due = self.fates.values().filter(is_due).count();
         let untold = self.fates.values().filter(is_due).filter(|fate| fate.told == 0).count();
@@ -112,6 +120,32 @@ impl Ledger {
                 at,
                 format_args!("{untold} of {due} samples of the calm are not accepted"),
             );
+        }
+    }
+
+    /// With the kernel ESP chooses the moments. There have to be some, one after another.
+    fn no_gap_since(&mut self, at: Duration, since_ms: u32) {
+        let gap_max_ms = GAP_MAX.max(self.terms.sample_interval * 3).as_millis();
+        let places = (0..self.terms.containers.len()).map(|place| u16::try_from(place).unwrap());
+        let containers: Vec<_> =
+            if self.terms.is_one { vec![None] } else { places.map(Some).collect() };
+        let metric = self.metric("CPUUtilization");
+        for container in containers {
+            let is_told = |(key, fate): &(&Key, &Fate)| {
+                key.metric == metric
+                    && key.container == container
+                    && fate.told > 0
+                    && fate.offered_ms.is_some_and(|offered_ms| offered_ms >= since_ms)
+            };
+            let told = self.fates.iter().filter(is_told);
+            let mut moments: Vec<_> = told.filter_map(|(_, fate)| fate.offered_ms).collect();
+            moments.push(since_ms);
+            moments.push(u32::try_from(at.as_millis()).unwrap());
+            moments.sort_unstable();
+            let gap_ms = moments.windows(2).map(|two| two[1] - two[0]).max().unwrap();
+            if u128::from(gap_ms) > gap_max_ms {
+                self.complain(at, format_args!("{container:?}: no sample for {gap_ms} ms"));
+            }
         }
     }
 }

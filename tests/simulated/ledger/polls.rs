@@ -13,6 +13,8 @@ const EARLY_ONE_IN: u32 = 10;
 const EARLY_FIRST: u32 = 6;
 /// The longest rest, unless two intervals are longer.
 const REST_MAX: Duration = Duration::from_secs(12);
+/// The same with the kernel, and after a host that had no CPU.
+const SPARED_REST_MAX: Duration = Duration::from_secs(30);
 
 impl Ledger {
     /// ESP asks the endpoint for the first thing that it wants at a time.
@@ -23,7 +25,14 @@ impl Ledger {
             return;
         }
         let interval = self.terms.sample_interval;
-        if let Some(fixed) = self.held_until() {
+        if self.terms.kernel.is_some() {
+            // With the kernel beside it, the endpoint is asked seldom.
+            let rest = at.saturating_sub(self.poll_due);
+            if self.polls > 0 && rest > SPARED_REST_MAX.max(interval * 2) {
+                self.complain(at, format_args!("asked {rest:?} after the last time"));
+            }
+            self.poll_due = at;
+        } else if let Some(fixed) = self.held_until() {
             let due = fixed.max(self.polling_until);
             if at != due {
                 let due = due.as_secs_f64();
