@@ -84,6 +84,8 @@ pub struct CounterProof {
     handing: Handing,
     /// Stamps up to here may be from before the clock was set back.
     undated_until: Option<Timestamp>,
+    /// But a stamp below this one is from after it: stamps fall only when the clock does.
+    fallen_below: Option<Timestamp>,
 }
 
 impl Default for CounterProof {
@@ -116,6 +118,7 @@ impl CounterProof {
             is_warned: false,
             handing: Handing::default(),
             undated_until: None,
+            fallen_below: None,
         }
     }
 
@@ -138,6 +141,8 @@ impl CounterProof {
         self.history.clear();
         self.pending = [None; PENDING];
         self.handing.on_clock_step();
+        let is_tangled = self.undated_until.is_some();
+        self.fallen_below = self.said.map(|(read, _)| read).filter(|_| by_ns < 0 && !is_tangled);
         // Any stamp may follow.
         self.said = self.said.map(|(_, said_ns)| (Timestamp::from_unix_ns(0), said_ns));
         let back_ns = by_ns.saturating_neg().max(0).unsigned_abs();
@@ -239,7 +244,9 @@ impl CounterProof {
         }
         let is_dated = self.is_dated(read, now.wall);
         if is_later {
-            self.said = Some((read, cpu.total_usage_ns));
+            // Of an unknown side of a step, any stamp may still follow.
+            let stamp = if is_dated { read } else { Timestamp::from_unix_ns(0) };
+            self.said = Some((stamp, cpu.total_usage_ns));
         }
         let (mut event, mut told) = (None, Told::Nothing);
         let can_tell = is_later && !has_fallen && is_dated;

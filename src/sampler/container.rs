@@ -52,7 +52,9 @@ pub(super) struct Container {
     pub(super) visited_in: u64,
     /// Whether the last answer had a reading of it, and the one before did.
     pub(super) has_data: bool,
-    pub(super) lost_data: bool,
+    /// Something that the task document does not know: it lost its data, or has some although
+    /// it had stopped.
+    pub(super) has_news: bool,
     /// `read` of that reading, if it was new.
     pub(super) new_read: Option<Timestamp>,
     pub(super) cpu: Cpu,
@@ -84,7 +86,7 @@ impl Container {
             rhythm: Rhythm::default(),
             visited_in: 0,
             has_data: false,
-            lost_data: false,
+            has_news: false,
             new_read: None,
             cpu: Cpu::default(),
             memory: None,
@@ -174,6 +176,7 @@ impl Container {
     pub(super) fn on_step(&mut self, step: ClockStep) -> bool {
         self.fresh.on_step(step);
         self.rhythm.forget();
+        self.memory_read.on_step();
         let is_from_kernel = self.cpu.is_from_kernel();
         if is_from_kernel {
             self.cpu.forget();
@@ -191,7 +194,8 @@ impl Container {
     /// Takes in the entry that an answer has for it.
     pub(super) fn on_entry(&mut self, entry: Entry, others: Option<Duration>, poll: &mut Poll<'_>) {
         let had_data = std::mem::replace(&mut self.has_data, matches!(entry, Entry::Reading(_)));
-        self.lost_data = had_data && !self.has_data && !self.fresh.is_stopped();
+        let was_stopped = self.fresh.is_stopped();
+        self.has_news = had_data && !self.has_data && !was_stopped;
         self.new_read = None;
         self.network = None;
         let is_measured = self.place.is_some();
@@ -210,6 +214,8 @@ impl Container {
         if self.new_read.is_none() {
             self.rhythm.on_nothing_new(poll.asked);
         }
+        // It was started again under its id, which the document does not know.
+        self.has_news |= was_stopped && !self.fresh.is_stopped();
         let silence = self.fresh.on_answer(poll.now.instant, others);
         if is_measured && self.may_have_stats() {
             let container = || self.name.clone();
@@ -259,7 +265,7 @@ impl Container {
         if let Some(of_kernel) = self.memory.filter(|_| self.has_memory_of_kernel()) {
             // Older than the kernel's; but only it has the limits.
             self.memory = reading.memory.map(|limits| with_limits_of(of_kernel, limits));
-        } else {
+        } else if !self.memory_read.is_later_than(reading.read) {
             // The first reading may be a replay from before our start; it is a base.
             self.memory = reading.memory;
             if let Some(memory) = reading.memory {

@@ -56,6 +56,16 @@ impl MemoryRead {
         self.is_from_kernel = true;
     }
 
+    /// Whether the kernel has told a later value than this of the endpoint.
+    pub(super) fn is_later_than(self, read: Timestamp) -> bool {
+        self.is_from_kernel && self.last.is_some_and(|last| last >= read)
+    }
+
+    /// The clock was set: any stamp may follow.
+    pub(super) fn on_step(&mut self) {
+        self.is_from_kernel = false;
+    }
+
     pub(super) fn last(self) -> Option<Timestamp> {
         self.last
     }

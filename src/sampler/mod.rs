@@ -243,16 +243,16 @@ impl Sampler {
                 }
             }
         })?;
-        let mut is_lost = false;
+        let mut has_news = false;
         let mut longest = None;
         for container in containers.iter_mut() {
             if container.visited_in != answer {
                 container.on_entry(Entry::NoData, *cadence, &mut poll);
             }
-            is_lost |= container.lost_data;
+            has_news |= container.has_news;
             longest = longest.max(container.fresh.cadence.estimate());
         }
-        pace.on_answer(has_strangers, is_lost);
+        pace.on_answer(has_strangers, has_news);
         *cadence = longest;
         self.answers = answer;
         if poll.clock_set && self.clock_set.is_due(now.instant) {

@@ -139,11 +139,11 @@ impl TaskPace {
         self.has_news = true;
     }
 
-    /// An answer has been taken in. `is_lost`: a container had stats in the one before
-    /// and has none in this one.
-    pub(super) fn on_answer(&mut self, has_strangers: bool, is_lost: bool) {
+    /// An answer has been taken in. `has_news`: a container had stats in the one before
+    /// and has none in this one, or has some although it had stopped.
+    pub(super) fn on_answer(&mut self, has_strangers: bool, has_news: bool) {
         self.has_strangers = has_strangers;
-        self.has_news |= is_lost;
+        self.has_news |= has_news;
     }
 }
 

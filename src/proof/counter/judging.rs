@@ -60,8 +60,9 @@ impl CounterProof {
     /// Whether this stamp can be compared with kernel values since the clock was set, or
     /// at all.
     pub(super) fn is_dated(&mut self, read: Timestamp, wall: Timestamp) -> bool {
-        if self.undated_until.is_some_and(|until| read > until) {
-            self.undated_until = None;
+        let has_fallen = self.fallen_below.is_some_and(|before| read < before);
+        if has_fallen || self.undated_until.is_some_and(|until| read > until) {
+            (self.undated_until, self.fallen_below) = (None, None);
         }
         self.undated_until.is_none()
             && read.unix_ns() <= wall.unix_ns().saturating_add(AHEAD_MAX_NS)

@@ -104,6 +104,32 @@ fn a_stopped_container_is_not_silent_and_one_that_comes_back_can_be() {
 }
 
 #[test]
+fn a_container_that_is_started_again_under_its_id_has_the_document_read_again() {
+    // Nothing else tells whoever reads it from the kernel.
+    let mut bench = Bench::new();
+    bench.task(LIMITED);
+    for read in 8..=10 {
+        bench.values(&one("w1", read, 100 * read));
+    }
+    bench.task(&LIMITED.replacen("RUNNING", "STOPPED", 1));
+    let wants_task = |bench: &Bench| bench.sampler.wants_task(bench.now().instant);
+    for _ in 0..20 {
+        bench.stats(r#"{"w1": {}}"#);
+        bench.second += 1;
+    }
+    bench.task(&LIMITED.replacen("RUNNING", "STOPPED", 1));
+    bench.second += 2;
+    bench.stats(r#"{"w1": {}}"#);
+    assert!(!wants_task(&bench));
+    bench.second += 1;
+    bench.stats(&one("w1", 33, 50));
+    assert!(wants_task(&bench));
+    bench.task(LIMITED);
+    bench.stats(&one("w1", 34, 60));
+    assert!(!wants_task(&bench));
+}
+
+#[test]
 fn a_task_document_that_fails_is_asked_for_less_and_less_often() {
     let mut bench = Bench::new();
     bench.task(LIMITED);
