@@ -75,7 +75,7 @@ impl Default {
     #[must_use]
     pub fn words(self, quote: &str) -> String {
         match self {
-            Self::Required => "none, it is required".to_owned(),
+            Self::Required => "none (required)".to_owned(),
             Self::Value(text) => format!("{quote}{text}{quote}"),
             Self::ValueOr(text, or) => format!("{quote}{text}{quote}, {or}"),
             Self::PublishIntervals { times, plus } => {

@@ -64,7 +64,9 @@ pub const REGION: Variable = Variable {
     name: "REGION",
     flag: Some("region"),
     placeholder: "REGION",
-    default: Default::From("AWS_REGION, AWS_DEFAULT_REGION, else from the task's ARN"),
+    default: Default::From(
+        "AWS_REGION, then AWS_DEFAULT_REGION, then the Region in the task's ARN",
+    ),
     kind: text(parse::region_expected, parse::is_region),
     example: "eu-west-1",
     help: "The Region to publish to.",
@@ -108,10 +110,10 @@ pub const DIMENSIONS: Variable = Variable {
         |text| DimensionSets::parse(text).is_some(),
     ),
     example: "ClusterName,ServiceName;Stage=prod",
-    help: "The sets of dimensions to publish under. ESP publishes each value once for each \
-           set, and CloudWatch bills each set as a metric of its own. An empty set publishes \
-           the metric without dimensions; `;` alone publishes only that. TaskId creates new \
-           metrics, billed separately, for every task.",
+    help: "The sets of dimensions to publish under. ESP publishes each value once for each set, \
+           and CloudWatch bills each set as a separate metric. An empty set publishes the metric \
+           without dimensions; `;` alone publishes only that. TaskId creates new metrics, billed \
+           separately, for every task.",
 };
 
 /// Overrides the endpoint's `Cluster`.
