@@ -160,3 +160,39 @@ fn an_excerpt_is_one_short_line() {
     assert_eq!(excerpt(&[b'x'; 1000]).len(), EXCERPT);
     assert_eq!(excerpt(b"\xff\x00"), "\u{fffd}");
 }
+
+#[test]
+fn a_connection_is_not_tried_after_an_idle_time_that_has_ended_one_before() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let uri = format!("http://{}/v4/0af3", listener.local_addr().unwrap());
+    // It says that it keeps each connection, and keeps none.
+    let server = std::thread::spawn(move || {
+        for _ in 0..5 {
+            use std::io::{Read as _, Write as _};
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.push(byte[0]);
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").unwrap();
+        }
+    });
+    let waiting = Waiting::new().unwrap();
+    let mut client = EndpointClient::new(EndpointUri::parse(&uri).unwrap(), Rc::clone(&waiting));
+    let mut now = Instant::now();
+    for (idle_s, learned) in [
+        (0, Duration::MAX),
+        // The agent was upgraded, perhaps.
+        (1, Duration::MAX),
+        (6, Duration::from_secs(6)),
+        (5, Duration::from_secs(5)),
+        (7, Duration::from_secs(5)),
+    ] {
+        now += Duration::from_secs(idle_s);
+        let body = waiting.block_on(client.get(Resource::Stats, now)).unwrap().to_vec();
+        assert_eq!((body.as_slice(), client.dead_after), (&b"{}"[..], learned), "{idle_s}");
+    }
+    server.join().unwrap();
+}
