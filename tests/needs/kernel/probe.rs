@@ -98,6 +98,6 @@ pub(super) fn says_what_can_be_read() {
     let words = "the endpoint, every 2";
     expect(
         &text,
-        &["Sources: ok\n  CPUUtilization     ", words, "; the kernel (cgroup file), every 1s, "],
+        &["Sources: ok\n  CPUUtilization     ", words, "; the kernel (cgroup file, every 1s) "],
     );
 }
