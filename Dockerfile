@@ -17,7 +17,7 @@ RUN build/notices /out/THIRD-PARTY.txt && gzip -9n /out/THIRD-PARTY.txt
 
 FROM scratch
 LABEL org.opencontainers.image.title="ESP" \
-      org.opencontainers.image.description="ECS Stats Plotter: a sidecar that makes Amazon ECS services scale in seconds" \
+      org.opencontainers.image.description="ECS Stats Plotter: a sidecar that publishes the metrics of ECS containers to CloudWatch every second" \
       org.opencontainers.image.licenses="MIT"
 COPY --from=build /out/ /
 # Nobody in particular. ESP opens no port and writes no file.
