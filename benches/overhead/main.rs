@@ -59,7 +59,7 @@ const KERNEL_FLOOR: &str = "--kernel-floor";
 const WARM_UP: Duration = Duration::from_secs(22);
 /// Between two readings: one request to CloudWatch.
 const SLICE: Duration = Duration::from_secs(10);
-/// The quick outage fills the store in this time.
+/// The quick outage fills the buffer in this time.
 const QUICK_OUTAGE: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]

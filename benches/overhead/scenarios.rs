@@ -89,7 +89,7 @@ pub(crate) struct Backlog {
 }
 
 /// An outage from the start, and its end. A quick one makes about 130 samples a
-/// second into a store for 7,800: the default settings make 7,200 in an hour.
+/// second into a buffer for 7,800: the default settings make 7,200 in an hour.
 pub(crate) fn backlog(esp: &Path, outage: Duration, is_quick: bool) -> Outcome<Backlog> {
     let mut endpoints = Endpoints::start(1, if is_quick { QUICK_INTERVAL_MS } else { 0 }, 0)?;
     endpoints.set_outage(true)?;

@@ -18,7 +18,7 @@ impl Publisher {
     pub fn on_outcome(&mut self, outcome: Outcome, now: Now) {
         *outcome.counter(&mut self.figures) += 1;
         if matches!(outcome, Outcome::Accepted | Outcome::ConnectionLost | Outcome::NoAnswer) {
-            self.figures.sent_again += self.store.uncertain_in_flight();
+            self.figures.sent_again += self.buffer.uncertain_in_flight();
         }
         let was_silent = self.is_silent;
         self.is_silent = match outcome {
@@ -37,17 +37,17 @@ impl Publisher {
         let pause = match outcome {
             Outcome::Accepted => {
                 let is_backlog = was_silent
-                    || self.store.in_flight_len() >= self.samples_per_request
-                    || self.store.has_suspects();
-                self.figures.published += self.store.in_flight_len() as u64;
+                    || self.buffer.in_flight_len() >= self.samples_per_request
+                    || self.buffer.has_suspects();
+                self.figures.published += self.buffer.in_flight_len() as u64;
                 self.figures.newest_published =
-                    self.figures.newest_published.max(self.store.newest_in_flight());
-                self.store.forget();
+                    self.figures.newest_published.max(self.buffer.newest_in_flight());
+                self.buffer.forget();
                 self.backoff.reset();
-                (is_backlog && self.store.waiting() > 0).then_some(BACKLOG_PAUSE)
+                (is_backlog && self.buffer.waiting() > 0).then_some(BACKLOG_PAUSE)
             }
             Outcome::Invalid => {
-                if let Some(sample) = self.store.halve() {
+                if let Some(sample) = self.buffer.halve() {
                     self.figures.dropped_refused += 1;
                     self.name(sample, "CloudWatch refused it");
                 }
@@ -78,7 +78,7 @@ impl Publisher {
     /// What was under way is sent again later, but for the samples that have been
     /// sent as often as they may.
     fn put_back(&mut self, outcome: Outcome, now: Now) {
-        let samples = self.store.put_back(outcome);
+        let samples = self.buffer.put_back(outcome);
         self.figures.ambiguous += samples;
         self.given_up.unsaid += samples;
         if samples > 0 && self.given_up.reminder.is_due(now.instant) {

@@ -3,24 +3,24 @@
 //!
 //! `schedule` decides when a request goes out, `adaptive` whether one goes out before,
 //! `consequence` what follows from how it ended, `backoff` how long to wait after a failure,
-//! `sends` how often a sample is sent at most, and `store` which samples are sent next and
+//! `sends` how often a sample is sent at most, and `buffer` which samples are sent next and
 //! which are dropped when the buffer is full.
 
 pub mod adaptive;
 mod backoff;
+mod buffer;
 mod consequence;
 mod outcome;
 mod schedule;
 mod sends;
-mod store;
 
 use std::time::{Duration, Instant};
 
 use self::{
     adaptive::{Adaptive, Rule},
     backoff::Backoff,
+    buffer::Buffer,
     schedule::Schedule,
-    store::Store,
 };
 pub use self::{
     outcome::{OUTCOMES, Outcome},
@@ -36,10 +36,10 @@ use crate::{
     time::{Now, reminder::Reminder},
 };
 
-/// What a sample takes in the store, bytes.
+/// What a sample takes in the buffer, bytes.
 pub const SAMPLE_BYTES: usize = size_of::<Sample>();
 
-/// What the store may take at most, bytes.
+/// What the buffer may take at most, bytes.
 pub const STORE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The ceilings of the first wait after a failure and of the longest. A second is
@@ -59,7 +59,7 @@ pub enum Action {
 /// Something to tell the operator.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PublisherEvent {
-    /// The store is full, or has room again.
+    /// The buffer is full, or has room again.
     Dropping(Dropping),
     /// Samples were sent as often as they may be, without an answer.
     GivenUp {
@@ -91,7 +91,7 @@ pub struct Publisher {
     schedule: Schedule,
     /// `None`: only the schedule says when.
     adaptive: Option<Adaptive>,
-    store: Store,
+    buffer: Buffer,
     backoff: Backoff,
     samples_per_request: usize,
     /// The last request that was sent met silence. Until CloudWatch answers, a
@@ -114,7 +114,7 @@ impl Publisher {
             interval,
             schedule: Schedule::new(interval),
             adaptive: None,
-            store: Store::new(capacity),
+            buffer: Buffer::new(capacity),
             backoff: Backoff::new(RETRY_FIRST, RETRY_MAX, seed),
             samples_per_request: limits::DATUMS_PER_REQUEST,
             is_silent: false,
@@ -165,7 +165,7 @@ impl Publisher {
             self.name(sample, refusal.reason());
             return false;
         }
-        self.store.push(sample);
+        self.buffer.push(sample);
         self.note_dropping();
         self.ask_for_extra(&sample, now.instant);
         self.schedule.on_arrival()
@@ -191,7 +191,7 @@ impl Publisher {
     /// [`Publisher::push`] said so, and after each outcome; not while a request
     /// is under way.
     pub fn poll(&mut self, now: Now) -> Action {
-        let next_at = self.schedule.next(now, self.store.waiting() > 0);
+        let next_at = self.schedule.next(now, self.buffer.waiting() > 0);
         if now.instant < next_at {
             return Action::WaitUntil(next_at);
         }
@@ -219,16 +219,16 @@ impl Publisher {
     }
 
     fn take(&mut self, max: usize, now: Now) -> Option<Vec<Sample>> {
-        while self.store.take(max, self.schedule.is_fresh_due() || self.is_silent) {
+        while self.buffer.take(max, self.schedule.is_fresh_due() || self.is_silent) {
             // What waited may be too old by now, or the host's clock was set.
-            let (count, one) = self.store.sort_out(|read| limits::is_timely(read, now.wall));
+            let (count, one) = self.buffer.sort_out(|read| limits::is_timely(read, now.wall));
             self.figures.dropped_time += count;
             if let Some(sample) = one {
                 self.name(sample, Refusal::Time.reason());
             }
-            if self.store.in_flight_len() > 0 {
+            if self.buffer.in_flight_len() > 0 {
                 self.schedule.on_sent(now);
-                return Some(self.store.in_flight().collect());
+                return Some(self.buffer.in_flight().collect());
             }
         }
         None
@@ -243,21 +243,21 @@ impl Publisher {
     /// Samples that wait, or are under way.
     #[must_use]
     pub fn backlog(&self) -> usize {
-        self.store.len()
+        self.buffer.len()
     }
 
     /// Those of the backlog that CloudWatch may have: they are under way, or were
     /// sent and got no answer.
     #[must_use]
     pub fn unconfirmed(&self) -> usize {
-        self.store.unconfirmed()
+        self.buffer.unconfirmed()
     }
 
     /// Its part of ESP's own figures.
     #[must_use]
     pub fn figures(&self) -> OwnFigures {
         OwnFigures {
-            dropped_full: self.store.dropped(),
+            dropped_full: self.buffer.dropped(),
             backlog: self.backlog() as u64,
             unconfirmed: self.unconfirmed() as u64,
             ..self.figures
@@ -270,7 +270,7 @@ impl Publisher {
     }
 
     fn note_dropping(&mut self) {
-        let change = self.spell.note(self.store.dropped(), self.store.has_room());
+        let change = self.spell.note(self.buffer.dropped(), self.buffer.has_room());
         self.events.extend(change.map(PublisherEvent::Dropping));
     }
 

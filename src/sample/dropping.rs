@@ -1,6 +1,6 @@
 //! When dropped samples are logged: when a spell of dropping begins, when it
 //! ends, and one sample of each metric that is dropped for its own sake. The
-//! publisher's store and the lines on stdout both follow these rules; when they
+//! publisher's buffer and the lines on stdout both follow these rules; when they
 //! drop a sample is their own decision.
 
 use crate::sample::metric::Measured;

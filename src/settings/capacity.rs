@@ -1,4 +1,4 @@
-//! How many samples come in a time, and how many the store has room for. Pure
+//! How many samples come in a time, and how many the buffer has room for. Pure
 //! arithmetic: `Settings::buffer_samples` and the checks use it.
 
 use std::time::Duration;
@@ -16,12 +16,12 @@ use crate::{
 /// ECS allows in a task definition.
 const CONTAINERS_ASSUMED: usize = 10;
 
-/// The store's room beyond `BUFFER`: while a request is under way, its samples keep
+/// The buffer's room beyond `BUFFER`: while a request is under way, its samples keep
 /// their places. It covers a request that gets no answer, the pause after it and the
 /// next request, so that a `BUFFER` as long as `PUBLISH_INTERVAL` loses nothing.
 const REQUEST_ALLOWANCE: Duration = Duration::from_mins(1);
 
-/// Samples that fit into the store, whatever `BUFFER` is.
+/// Samples that fit into the buffer, whatever `BUFFER` is.
 pub(super) const STORE_SAMPLES_MAX: usize = STORE_BYTES_MAX / SAMPLE_BYTES;
 
 /// How many samples the settings bring at most.
@@ -64,12 +64,12 @@ impl Load {
         polled.saturating_add(parts(Duration::from_mins(1)).saturating_mul(self.own_per_minute))
     }
 
-    /// What a store for `time` must hold while a request is under way.
+    /// What a buffer for `time` must hold while a request is under way.
     pub(super) fn samples_kept_for(self, time: Duration) -> usize {
         self.samples_in(time.saturating_add(REQUEST_ALLOWANCE))
     }
 
-    /// The longest time, in whole seconds, for which the largest store suffices.
+    /// The longest time, in whole seconds, for which the largest buffer suffices.
     pub(super) fn longest_kept(self) -> Duration {
         let fits = |seconds: &u64| {
             self.samples_kept_for(Duration::from_secs(*seconds)) <= STORE_SAMPLES_MAX

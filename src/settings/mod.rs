@@ -148,8 +148,8 @@ impl Settings {
         self.is_adaptive.then_some(Rule::CHOSEN)
     }
 
-    /// How many samples the store has room for: those of `BUFFER` and of a request
-    /// under way, within the bytes that the store may take. None if nothing is sent
+    /// How many samples the buffer has room for: those of `BUFFER` and of a request
+    /// under way, within the bytes that the buffer may take. None if nothing is sent
     /// to CloudWatch.
     #[must_use]
     pub fn buffer_samples(&self) -> usize {
@@ -240,7 +240,7 @@ impl Settings {
             },
         );
         intervals.check(reader, buffer, outputs);
-        together::store(reader, load, intervals.publish, buffer, outputs);
+        together::buffer(reader, load, intervals.publish, buffer, outputs);
         together::requests(reader, load, dimensions.as_ref(), outputs);
         together::dimensions(reader, dimensions.as_ref(), metrics, self_metrics, outputs);
         let health_max_age =

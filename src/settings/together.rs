@@ -83,8 +83,8 @@ fn at_least(variable: &Variable, value: Duration) -> String {
     format!("at least {}, which is {}", variable.name, format_duration(value))
 }
 
-/// The bytes of the store suffice for the samples between two requests.
-pub(super) fn store(
+/// The bytes of the buffer suffice for the samples between two requests.
+pub(super) fn buffer(
     reader: &mut Reader<'_, impl Lookup + ?Sized>,
     load: Option<Load>,
     publish: Option<Duration>,

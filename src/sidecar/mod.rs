@@ -1,5 +1,5 @@
 //! The sidecar itself: its tasks on one thread. What they share is in `shared`.
-//! Sampling puts samples into the publisher's store and into the lines for stdout;
+//! Sampling puts samples into the publisher's buffer and into the lines for stdout;
 //! publishing and writing take them out. When something is due is decided by state
 //! machines elsewhere, which are told the time; the clock and the sockets are in
 //! `world`.

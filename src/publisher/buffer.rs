@@ -14,7 +14,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// A sample in the store, with how often it may still be sent: a byte that a
+/// A sample in the buffer, with how often it may still be sent: a byte that a
 /// [`Sample`] has to spare.
 #[derive(Clone, Copy, Debug)]
 struct Kept {
@@ -50,9 +50,9 @@ enum TakenFrom {
     Suspects,
 }
 
-/// The store. A full one loses its oldest samples, and counts them.
+/// The buffer. A full one loses its oldest samples, and counts them.
 #[derive(Debug)]
-pub(super) struct Store {
+pub(super) struct Buffer {
     /// Oldest first.
     pending: VecDeque<Kept>,
     /// How many may wait. What is under way comes on top, or a request with all that
@@ -67,8 +67,8 @@ pub(super) struct Store {
     dropped: u64,
 }
 
-impl Store {
-    /// A store of at most `capacity` samples that wait, which take 24 bytes each and
+impl Buffer {
+    /// A buffer of at most `capacity` samples that wait, which take 24 bytes each and
     /// are set aside at once, with the fullest request.
     pub(super) fn new(capacity: usize) -> Self {
         Self {
@@ -248,7 +248,7 @@ impl Store {
         self.len() <= self.capacity - self.capacity.div_ceil(10)
     }
 
-    /// Samples that were lost because the store was full, since the start.
+    /// Samples that were lost because the buffer was full, since the start.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped
     }
