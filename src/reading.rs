@@ -1,5 +1,6 @@
-//! What every source of counters gives: which moment, which counters. A source (the
-//! task metadata endpoint) makes readings, the sampler takes them, and neither knows
+//! What every source of counters gives: which moment, which counters. The task
+//! metadata endpoint and the kernel are sources: `sidecar::endpoint_source` and
+//! `sidecar::kernel_source` hand their readings to the sampler, and neither side knows
 //! more of the other. No differences, no percentages: those are the sampler's.
 
 mod block_io;

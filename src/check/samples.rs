@@ -14,7 +14,7 @@ use crate::{
     sample::dimension::ResolvedDimensions,
     sampler::{Selection, Unseen, watching::Watching},
     sidecar::{
-        polling::PollError,
+        endpoint_source::PollError,
         world::{Timer as _, World},
     },
     time::ticker::Ticker,

@@ -1,5 +1,5 @@
 //! Where the values of each metric come from, how often they are new, and what a better
-//! source waits for or lacks: in the words of `sidecar::metric_source`.
+//! source waits for or lacks: in the words of `sidecar::source_words`.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
     sample::metric::Metric,
     settings::SourceChoice,
     sidecar::{
-        metric_source::{MetricSource, Origin, source_of},
+        source_words::{MetricSource, Origin, source_of},
         world::World,
     },
 };

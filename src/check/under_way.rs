@@ -15,7 +15,7 @@ use crate::{
     secrets::peer_text,
     settings::Settings,
     sidecar::{
-        polling::{PollError, Poller},
+        endpoint_source::{PollError, Poller},
         world::World,
     },
 };

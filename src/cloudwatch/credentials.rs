@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use aws_sdk_cloudwatch::config::{Credentials, ProvideCredentials as _, SharedCredentialsProvider};
 
-use super::{no_credentials::NoCredentials, sources::Sources};
+use super::{credential_sources::Sources, no_credentials::NoCredentials};
 
 /// Where the credentials come from.
 #[derive(Clone, Debug, PartialEq, Eq)]

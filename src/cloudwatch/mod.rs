@@ -12,6 +12,7 @@ mod cbor;
 mod clock;
 mod connection;
 mod connector;
+mod credential_sources;
 mod credentials;
 mod errors;
 mod exchange;
@@ -24,7 +25,6 @@ mod proxies;
 mod route;
 mod setup;
 mod sleep;
-mod sources;
 mod subject;
 mod trust;
 mod way;
@@ -54,8 +54,8 @@ pub use self::{
 };
 use self::{
     clock::{ClockOffset, clock_ahead_seconds},
+    credential_sources::Sources,
     exchange::{Answer, Exchange},
-    sources::Sources,
     subject::Subject,
 };
 use crate::{
@@ -102,7 +102,7 @@ impl CloudWatch {
         let with = |http_client| Means { http_client, ..means.clone() };
         let chain = with(sources.client(means.http_client.clone())).credentials(service);
         let credentials = sources.provider(chain);
-        let means = with(sources::watched(means.http_client.clone()));
+        let means = with(credential_sources::watched(means.http_client.clone()));
         Self {
             client: means.client(service, credentials.clone(), exchange.clone()),
             credentials,

@@ -21,7 +21,7 @@ use crate::{
     output::stdio::LineQueue,
     sample::{
         dimension::ResolvedDimensions,
-        dropping::{Dropping, DroppingSpell, NamedMetrics},
+        drop_notices::{Dropping, DroppingSpell, NamedMetrics},
         limits::Refusal,
         metric::{Measured, Sample},
         own_figures::{OwnFigures, OwnMetric},

@@ -28,7 +28,7 @@ pub use self::{
 };
 use crate::{
     sample::{
-        dropping::{Dropping, DroppingSpell, NamedMetrics},
+        drop_notices::{Dropping, DroppingSpell, NamedMetrics},
         limits::{self, Refusal},
         metric::Sample,
         own_figures::OwnFigures,

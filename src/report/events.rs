@@ -6,7 +6,7 @@ use tracing::{error, info, warn};
 use crate::{
     output::LineEvent,
     publisher::{Outcome, PublisherEvent},
-    sample::{dropping::Dropping, metric::Sample},
+    sample::{drop_notices::Dropping, metric::Sample},
     sampler::{Event, warm_up::WarmUpEvent},
     secrets::peer_text,
 };

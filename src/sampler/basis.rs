@@ -33,6 +33,11 @@ pub enum CpuBasis {
     },
 }
 
+/// `cores` in percent of one CPU, which is what 100 % of `CPUUsage` is.
+pub(super) fn percent_of_one_cpu(cores: f64) -> f64 {
+    100.0 * cores
+}
+
 impl CpuBasis {
     /// The first that there is, in the order in which they bind: the task's
     /// limit, the container's reservation, the host. `None` where the platform

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    basis::{CpuBasis, Limits, MemoryBasis},
+    basis::{CpuBasis, Limits, MemoryBasis, percent_of_one_cpu},
     block_io::BlockIoGrowth,
     clock::ClockStep,
     cpu::{Cpu, CpuOutcome, Source},
@@ -298,7 +298,7 @@ impl Container {
                 if let Some(basis) = self.cpu_basis(poll.limits) {
                     self.give(Metric::CpuUtilization, read, basis.percent(cores), poll);
                 }
-                self.give(Metric::CpuUsage, read, 100.0 * cores, poll);
+                self.give(Metric::CpuUsage, read, percent_of_one_cpu(cores), poll);
             }
             CpuOutcome::Fell => {
                 poll.figures.resets += 1;

@@ -1,4 +1,4 @@
-//! Whether a container's reading is new: the one place where a repeated reading is
+//! Whether a container's reading is new: the sampler's one place where a repeated reading is
 //! recognised, a late one, one across a step of the clock, one that a sum of the task had
 //! already, and a container that fell silent or stopped. What a new reading comes to is
 //! decided elsewhere.

@@ -6,15 +6,15 @@
 
 pub(crate) mod connecting;
 pub(crate) mod destination;
+pub(crate) mod endpoint_source;
 pub(crate) mod kernel_source;
 mod listening;
-pub(crate) mod metric_source;
 pub(crate) mod pace;
-pub(crate) mod polling;
 mod publishing;
 mod sampling;
 mod shared;
 mod shutdown;
+pub(crate) mod source_words;
 mod task_source;
 mod tasks;
 pub mod world;

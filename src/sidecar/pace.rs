@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{kernel_source::KernelSource, polling::Poller, world::World};
+use super::{endpoint_source::Poller, kernel_source::KernelSource, world::World};
 use crate::sampler::{asking::Asking, watching::Watching};
 
 /// The next moments.

@@ -12,9 +12,9 @@ use smol::{channel::Receiver, future::FutureExt as _, stream::StreamExt as _};
 
 use super::{
     destination::{self, Destination},
+    endpoint_source::{PollError, Poller},
     kernel_source::KernelSource,
     pace::Pace,
-    polling::{PollError, Poller},
     shared::Shared,
     world::{Timer as _, World},
 };

@@ -14,9 +14,9 @@ use super::{
 use crate::{
     settings::Settings,
     sidecar::{
-        metric_source::source_of,
+        endpoint_source::Poller,
         pace::Pace,
-        polling::Poller,
+        source_words::source_of,
         world::{Timer as _, World},
     },
 };

@@ -63,7 +63,7 @@ fn no_room_uses_itself_through_others() {
 #[test]
 fn no_file_uses_itself_through_others() {
     let graph = files().graph();
-    assert!(graph["sidecar/polling"].contains("sampler"), "the files are found: {graph:?}");
+    assert!(graph["sidecar/endpoint_source"].contains("sampler"), "the files are found: {graph:?}");
     for file in graph.keys() {
         assert_eq!(circle(&graph, file), None, "each of them uses the next one");
     }

@@ -1,5 +1,5 @@
-//! One poll of the endpoint: what is asked for, how long an answer is waited for,
-//! and what the sampler makes of it. When to poll is decided in `sampler::asking`, and
+//! How the endpoint's readings reach the sampler: one poll, what is asked for, and how
+//! long an answer is waited for. When to poll is decided in `sampler::asking`, and
 //! in `check`.
 
 use std::time::{Duration, Instant};
