@@ -43,6 +43,16 @@ pub(crate) enum Event {
     AllStart,
 }
 
+/// Which tasks read the kernel; the others, on Fargate, have the endpoint's sample each 10 s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kernel {
+    All,
+    Half,
+    /// Of the tasks that turn hot, all, and no other; or the other way round.
+    Hot,
+    Calm,
+}
+
 /// A service.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fleet {
@@ -50,9 +60,9 @@ pub(crate) struct Fleet {
     pub(crate) event: Event,
     /// So many of a hundred requests are throttled whatever the account asks.
     pub(crate) throttled_percent: u8,
-    /// Of the tasks on Fargate, so many of a hundred read the kernel; the others have the
-    /// endpoint's sample each 10 s.
-    pub(crate) kernel_percent: u8,
+    pub(crate) kernel: Kernel,
+    /// During a deployment, whether one of the tasks that stay turns hot as well.
+    pub(crate) is_one_hot: bool,
     pub(crate) interval_s: f64,
     /// `WARMUP`.
     pub(crate) warm_up: Duration,
@@ -153,7 +163,8 @@ impl Fleet {
                 // During a deployment the first half of the old ones is replaced.
                 let is_new = number >= self.tasks || self.event == Event::AllStart;
                 let is_replaced = is_deployment && number < new;
-                let is_hot = matches!(self.event, Event::TurnHot(hot) if number < hot);
+                let is_last = self.is_one_hot && number + 1 == self.tasks;
+                let is_hot = is_last || matches!(self.event, Event::TurnHot(hot) if number < hot);
                 let begins_s = if is_new { AT_S + dice.f64() } else { dice.f64() };
                 let length_s = AT_S as u64 + WATCHED_S + 2;
                 let load = if is_new && is_deployment {
@@ -163,11 +174,15 @@ impl Fleet {
                     let step = Step { before: (CALM, CALM), after: (after, after), noise: NOISE };
                     Load::step_at(step, AT_S, length_s, dice)
                 };
-                let kind = if dice.u8(..100) < self.kernel_percent {
-                    Kind::Kernel
-                } else {
-                    Kind::Endpoint10
+                // The dice fall whether they are asked for or not: the rows share their luck.
+                let is_lucky = dice.u8(..100) < 50;
+                let reads_kernel = match self.kernel {
+                    Kernel::All => true,
+                    Kernel::Half => is_lucky,
+                    Kernel::Hot => is_hot,
+                    Kernel::Calm => !is_hot,
                 };
+                let kind = if reads_kernel { Kind::Kernel } else { Kind::Endpoint10 };
                 let offset_s = match self.offset {
                     Offset::At(seconds) => seconds,
                     Offset::Within(most) => between((0.0, most), dice),

@@ -7,7 +7,7 @@ use esp::publisher::adaptive::Rule;
 use crate::{
     arguments::Arguments,
     assumptions::ACCOUNT_REQUESTS_PER_S,
-    fleet::{Above, Event, Fleet},
+    fleet::{Above, Event, Fleet, Kernel},
     race::Offset,
     stats::Latencies,
 };
@@ -22,7 +22,8 @@ fn fixed(tasks: u64, event: Event) -> Fleet {
         tasks,
         event,
         throttled_percent: 0,
-        kernel_percent: 100,
+        kernel: Kernel::All,
+        is_one_hot: false,
         interval_s: 10.0,
         warm_up: Duration::ZERO,
         offset,
@@ -65,14 +66,32 @@ fn rows(tasks: u64) -> Vec<Row> {
     if tasks == 100 {
         let unlucky = Fleet { throttled_percent: 5, ..adaptive(tasks, all) };
         rows.push(("the same, 5 % of requests throttled", "adaptive", unlucky));
-        let mixed = Fleet { kernel_percent: 50, ..adaptive(tasks, third) };
+        let mixed = Fleet { kernel: Kernel::Half, ..adaptive(tasks, third) };
         rows.push(("a third turns hot, half without the kernel", "adaptive", mixed));
+    }
+    if tasks == 10 || tasks == 100 {
+        for (words, kernel) in [
+            ("one turns hot, half without the kernel", Kernel::Half),
+            ("one turns hot, the only one with the kernel", Kernel::Hot),
+            ("one turns hot, the only one without the kernel", Kernel::Calm),
+        ] {
+            rows.push((words, "adaptive", Fleet { kernel, ..adaptive(tasks, one) }));
+        }
     }
     if (10..3000).contains(&tasks) {
         rows.extend(both("half is replaced, and starts up", Event::Deployment));
         let warm_up = Duration::from_secs(30);
         let held_back = Fleet { warm_up, ..adaptive(tasks, Event::Deployment) };
         rows.push(("", "adaptive, `WARMUP=30s`", held_back));
+        let uneven = Fleet {
+            kernel: Kernel::Half,
+            is_one_hot: true,
+            throttled_percent: 5,
+            ..adaptive(tasks, Event::Deployment)
+        };
+        let words = "the same, one hot, half without the kernel, 5 % throttled";
+        rows.push((words, "adaptive", uneven));
+        rows.push(("", "adaptive, `WARMUP=30s`", Fleet { warm_up, ..uneven }));
     }
     if tasks >= 1000 {
         rows.push(("all start at once", "adaptive", adaptive(tasks, Event::AllStart)));
