@@ -87,6 +87,9 @@ def models(out):
         ("policy-in", "application-autoscaling", "PutScalingPolicy"),
         ("alarm-out", "cloudwatch", "PutMetricAlarm"),
         ("alarm-in", "cloudwatch", "PutMetricAlarm"),
+        ("policy-hot", "application-autoscaling", "PutScalingPolicy"),
+        ("alarm-hot-maximum", "cloudwatch", "PutMetricAlarm"),
+        ("alarm-hot-p90", "cloudwatch", "PutMetricAlarm"),
     ):
         check = request_check(service, operation)
         check(example(f"scaling/{name}.json"))

@@ -84,7 +84,19 @@ export interface EspScalingProps {
   readonly namespace: string;
   readonly minCapacity?: number;
   readonly maxCapacity?: number;
+  /**
+   * A second alarm, which adds one task at most every five minutes: 'maximum' if one
+   * task is hot, 'p90' if a tenth of the tasks is.
+   */
+  readonly hotTaskAlarm?: 'maximum' | 'p90';
 }
+
+/** What both policies on the average have. */
+const byPercent = {
+  adjustmentType: 'PercentChangeInCapacity',
+  minAdjustmentMagnitude: 1,
+  metricAggregationType: 'Average',
+};
 
 /** Scales out within seconds, and in after minutes. */
 export class EspScaling extends Construct {
@@ -104,6 +116,7 @@ export class EspScaling extends Construct {
     target.node.addDependency(props.service);
 
     const out = this.policy('Out', `${props.serviceName}-out`, target, {
+      ...byPercent,
       // What a new task takes to serve, and 20 s more. The default of 300 would be slow.
       cooldown: 90,
       stepAdjustments: [
@@ -112,17 +125,20 @@ export class EspScaling extends Construct {
       ],
     });
     const back = this.policy('In', `${props.serviceName}-in`, target, {
+      ...byPercent,
       cooldown: 300,
       stepAdjustments: [{ metricIntervalUpperBound: 0, scalingAdjustment: -10 }],
     });
 
-    const metric = new cloudwatch.Metric({
-      namespace: props.namespace,
-      metricName: 'CPUUtilization',
-      dimensionsMap: { ClusterName: props.clusterName, ServiceName: props.serviceName },
-      statistic: 'Average',
-      period: Duration.seconds(10),
-    });
+    const cpu = (statistic: string, period: number) =>
+      new cloudwatch.Metric({
+        namespace: props.namespace,
+        metricName: 'CPUUtilization',
+        dimensionsMap: { ClusterName: props.clusterName, ServiceName: props.serviceName },
+        statistic,
+        period: Duration.seconds(period),
+      });
+    const metric = cpu('Average', 10);
 
     new cloudwatch.Alarm(this, 'High', {
       alarmName: `${props.serviceName}-cpu-high`,
@@ -147,7 +163,43 @@ export class EspScaling extends Construct {
       // Never BREACHING: silence would scale in.
       treatMissingData: cloudwatch.TreatMissingData.MISSING,
     }).addAlarmAction({ bind: () => ({ alarmActionArn: back.ref }) });
+
+    if (props.hotTaskAlarm === undefined) return;
+    // An average hides one hot task. This adds one task at a time: with the steps of the
+    // policy above, a task that stays hot would drive the service to its greatest size.
+    const hot = this.policy('Hot', `${props.serviceName}-hot`, target, {
+      adjustmentType: 'ChangeInCapacity',
+      metricAggregationType: 'Maximum',
+      cooldown: 300,
+      stepAdjustments: [{ metricIntervalLowerBound: 0, scalingAdjustment: 1 }],
+    });
+    const alarm =
+      props.hotTaskAlarm === 'maximum'
+        ? {
+            alarmDescription: `a task of ${props.serviceName} is hot`,
+            metric: cpu('Maximum', 10),
+            evaluationPeriods: 7,
+            datapointsToAlarm: 6,
+            threshold: 90,
+          }
+        : {
+            alarmDescription: `a tenth of ${props.serviceName}'s tasks is hot`,
+            metric: cpu('p90', 30),
+            // Fewer than 100 samples in a period change nothing: five tasks with a sample
+            // a second.
+            evaluateLowSampleCountPercentile: 'ignore',
+            evaluationPeriods: 2,
+            datapointsToAlarm: 2,
+            threshold: 80,
+          };
+    new cloudwatch.Alarm(this, 'HotTask', {
+      ...alarm,
+      alarmName: `${props.serviceName}-cpu-hot`,
+      comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+    }).addAlarmAction({ bind: () => ({ alarmActionArn: hot.ref }) });
   }
+
   private policy(
     id: string,
     policyName: string,
@@ -159,9 +211,6 @@ export class EspScaling extends Construct {
       policyType: 'StepScaling',
       scalingTargetId: target.ref,
       stepScalingPolicyConfiguration: {
-        adjustmentType: 'PercentChangeInCapacity',
-        minAdjustmentMagnitude: 1,
-        metricAggregationType: 'Average',
         ...steps,
       },
     });

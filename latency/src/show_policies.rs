@@ -314,6 +314,11 @@ mod tests {
         assert_alarm("alarm-in", IN_THRESHOLD, ESP_IN_ALARM);
         assert_policy("policy-out", OUT);
         assert_policy("policy-in", IN);
+        let (threshold, of) = HOT_MAXIMUM_ALARM;
+        assert_alarm("alarm-hot-maximum", threshold, of);
+        let (threshold, of) = HOT_P90_ALARM;
+        assert_alarm("alarm-hot-p90", threshold, of);
+        assert_policy("policy-hot", ONE_MORE);
         let least = example("target")["MinCapacity"].as_u64();
         assert_eq!((least, least), (Some(LEAST_TASKS), Some(SERVICE_LEAST_TASKS)));
     }

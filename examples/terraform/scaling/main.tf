@@ -119,3 +119,70 @@ resource "aws_cloudwatch_metric_alarm" "in" {
     }
   }
 }
+
+# An average hides one hot task. These add one task at a time: with the steps of the
+# policy above, a task that stays hot would drive the service to its greatest size.
+resource "aws_appautoscaling_policy" "hot" {
+  count      = var.hot_task_alarm == "none" ? 0 : 1
+  depends_on = [aws_appautoscaling_target.service]
+
+  name               = "${var.service_name}-hot"
+  policy_type        = "StepScaling"
+  service_namespace  = local.scalable.service_namespace
+  resource_id        = local.scalable.resource_id
+  scalable_dimension = local.scalable.scalable_dimension
+
+  step_scaling_policy_configuration {
+    adjustment_type         = "ChangeInCapacity"
+    metric_aggregation_type = "Maximum"
+    cooldown                = 300
+
+    step_adjustment {
+      metric_interval_lower_bound = 0
+      scaling_adjustment          = 1
+    }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "hot_maximum" {
+  count = var.hot_task_alarm == "maximum" ? 1 : 0
+
+  alarm_name        = "${var.service_name}-cpu-hot"
+  alarm_description = "a task of ${var.service_name} is hot"
+
+  namespace   = var.namespace
+  metric_name = "CPUUtilization"
+  dimensions  = local.dimensions
+  statistic   = "Maximum"
+
+  period              = 10
+  evaluation_periods  = 7
+  datapoints_to_alarm = 6
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 90
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_appautoscaling_policy.hot[0].arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "hot_p90" {
+  count = var.hot_task_alarm == "p90" ? 1 : 0
+
+  alarm_name        = "${var.service_name}-cpu-hot"
+  alarm_description = "a tenth of ${var.service_name}'s tasks is hot"
+
+  namespace          = var.namespace
+  metric_name        = "CPUUtilization"
+  dimensions         = local.dimensions
+  extended_statistic = "p90"
+
+  # Fewer than 100 samples in a period change nothing: five tasks with a sample a second.
+  evaluate_low_sample_count_percentiles = "ignore"
+
+  period              = 30
+  evaluation_periods  = 2
+  datapoints_to_alarm = 2
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 80
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_appautoscaling_policy.hot[0].arn]
+}

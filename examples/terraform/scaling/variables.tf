@@ -48,6 +48,17 @@ variable "scale_in_threshold" {
   default     = 20
 }
 
+variable "hot_task_alarm" {
+  description = "A second alarm, which adds one task at most every five minutes: \"maximum\" if one task is hot, \"p90\" if a tenth of the tasks is, or \"none\"."
+  type        = string
+  default     = "none"
+
+  validation {
+    condition     = contains(["none", "maximum", "p90"], var.hot_task_alarm)
+    error_message = "hot_task_alarm must be none, maximum or p90."
+  }
+}
+
 variable "scale_out_cooldown" {
   description = "Seconds for which new tasks count as starting: what a new task takes to serve, and 20 s more until the metric shows it. AWS's default of 300 would make scaling out slow."
   type        = number

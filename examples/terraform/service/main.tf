@@ -32,6 +32,8 @@ module "scaling" {
   cluster_name = var.cluster_name
   service_name = aws_ecs_service.web.name
   namespace    = module.esp.namespace
+
+  hot_task_alarm = var.hot_task_alarm
 }
 
 module "endpoints" {

@@ -40,6 +40,12 @@ variable "esp_environment" {
   default     = {}
 }
 
+variable "hot_task_alarm" {
+  description = "A second alarm: \"maximum\", \"p90\" or \"none\"."
+  type        = string
+  default     = "none"
+}
+
 variable "endpoints" {
   description = "Interface endpoints to create in the VPC. None if the subnets have a NAT gateway or the VPC has the endpoints. [\"monitoring\"] if only CloudWatch is missing. [\"ecr.api\", \"ecr.dkr\", \"logs\", \"monitoring\"] with endpoint_route_table_ids if the subnets have no other way out."
   type        = list(string)
