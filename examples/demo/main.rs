@@ -1,7 +1,8 @@
-//! The README's first command: it shows ESP on this machine in two minutes. It starts
-//! stand-ins for the task metadata endpoint and for CloudWatch with two alarms, a process
-//! that is busy for a while, and the real sidecar. It plots what CloudWatch receives. It
-//! needs no network, no Docker and no AWS account.
+//! The README's first command: it shows ESP on this machine in two and a half minutes. It
+//! starts stand-ins for the task metadata endpoint and for CloudWatch, a process that is busy
+//! for a while, and the real sidecar. It plots what CloudWatch receives, and shows when an
+//! alarm on it fires, beside alarms on ECS's own metrics of the same load. It needs no
+//! network, no Docker and no AWS account.
 //!
 //! The sidecar and the busy process are this program too, started again.
 //!
@@ -12,6 +13,7 @@
 
 mod plot;
 mod sidecar;
+mod tracks;
 
 use std::{
     io::{IsTerminal as _, Write as _},
@@ -25,7 +27,7 @@ use async_signal::{Signal, Signals};
 use esp::settings::Settings;
 use esp_endpoints::{
     agent::{Agent, Cadence},
-    alarm::{Alarm, Comparison, State, Statistic, TreatMissingData},
+    alarm::{Alarm, Comparison},
     cloudwatch::{CloudWatch, Datum},
     containers::{Limits, Shape, Task},
     docker::{DockerAgent, DockerEngine},
@@ -34,14 +36,21 @@ use esp_endpoints::{
 };
 use sidecar::Sidecar;
 use smol::stream::StreamExt as _;
+use tracks::Track;
 
 /// Of the demo as a whole.
-const DURATION: Duration = Duration::from_mins(2);
+const DURATION: Duration = Duration::from_secs(150);
+/// When the process is busy, in seconds.
+const BUSY_S: (u64, u64) = (20, 120);
 /// The busy process: idle, then busy, then idle again (from, to, share of a CPU).
-const LOAD: [(u64, u64, f64); 3] = [(0, 25, 0.01), (25, 80, 0.4), (80, 600, 0.01)];
+const LOAD: [(u64, u64, f64); 3] =
+    [(0, BUSY_S.0, 0.01), (BUSY_S.0, BUSY_S.1, 0.22), (BUSY_S.1, 600, 0.01)];
 /// What the task may use: 100 % of `CPUUtilization`.
-const TASK_VCPU: f64 = 0.5;
-const ALARM_PERIOD: Duration = Duration::from_secs(10);
+const TASK_VCPU: f64 = 0.25;
+/// Below this a service may scale in, percent.
+const LOW: f64 = 10.0;
+/// How often an alarm of 10 s is evaluated.
+const EVALUATED_EACH: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -132,8 +141,19 @@ fn run(docker: Option<&str>) -> ExitCode {
             let _ = interrupted.send(());
         }
     });
-    watch(&cloudwatch, started, docker.is_none(), &interrupts);
+    let tracks = watch(&cloudwatch, started, docker.is_none(), &interrupts);
+    let elapsed_s = started.at.elapsed().as_secs_f64();
     let ended = sidecar.stop();
+    println!("From the load to the alarm that scales out:");
+    for bar in race(&tracks, elapsed_s, docker.is_none()) {
+        println!("  {}", bar.text);
+    }
+    if let Some(track) = tracks.iter().find(|it| it.needs_s > seconds(BUSY_S.1 - BUSY_S.0)) {
+        println!(
+            "  The last one needs {:.0} s of load, which is longer than the demo's.",
+            track.needs_s
+        );
+    }
     conclude(&cloudwatch);
     match ended {
         Ok(status) if status.success() => ExitCode::SUCCESS,
@@ -170,70 +190,57 @@ fn introduce(settings: &Settings, metadata: &str, cloudwatch: &str, docker: Opti
     println!("  CloudWatch              {cloudwatch}");
     match docker {
         Some(name) => println!("  container               {name}, on the local Docker engine"),
-        None => println!("  container               web: a process, busy from 25 s to 80 s"),
+        None => println!(
+            "  container               web: a process, busy from {} s to {} s",
+            BUSY_S.0, BUSY_S.1
+        ),
     }
     println!("  task limit              {TASK_VCPU} vCPU, which is 100 % of CPUUtilization");
     println!(
         "  esp                     samples every {:?}, publishes every {:?}",
         settings.sample_interval, settings.publish_interval
     );
-    println!("  alarms                  high: average >= 15 %; low: average < 5 %; period 10 s");
+    println!(
+        "  alarms                  out at {:.0} %; low: below {LOW:.0} % in 1 of 2 periods of 10 s",
+        tracks::THRESHOLD
+    );
+    println!("  ECS's own metrics       made of the same values");
     println!();
 }
 
-/// The alarms of the earlier ESP's README, on a period of 10 s.
-fn alarms() -> [Watched; 2] {
-    let alarm = |name: &str, comparison, threshold, treat_missing_data| Alarm {
-        name: name.to_owned(),
-        namespace: "Demo".to_owned(),
-        metric_name: "CPUUtilization".to_owned(),
-        dimensions: vec![
-            ("ClusterName".to_owned(), "demo-cluster".to_owned()),
-            ("ServiceName".to_owned(), "demo-service".to_owned()),
-        ],
-        unit: None,
-        threshold,
-        comparison,
-        statistic: Statistic::Average,
-        period_s: 10,
-        datapoints_to_alarm: 1,
-        evaluation_periods: 1,
-        treat_missing_data,
-    };
-    let high = alarm("high", Comparison::GreaterOrEqual, 15.0, TreatMissingData::NotBreaching);
-    let low = alarm("low", Comparison::LessThan, 5.0, TreatMissingData::Ignore);
-    [high, low].map(|alarm| Watched { alarm, state: State::InsufficientData })
-}
-
-struct Watched {
-    alarm: Alarm,
-    state: State,
-}
-
-/// Draws what CloudWatch has received until the time is up, and evaluates the
-/// alarms every 10 s, as CloudWatch does.
-fn watch(cloudwatch: &CloudWatch, started: Started, is_scripted: bool, interrupts: &Receiver<()>) {
-    let mut alarms = alarms();
+/// Draws what CloudWatch has received until the time is up, and evaluates the alarms as often
+/// as CloudWatch does.
+fn watch(
+    cloudwatch: &CloudWatch,
+    started: Started,
+    is_scripted: bool,
+    interrupts: &Receiver<()>,
+) -> [Track; 3] {
+    // Where the evaluations lie is left to the moment of the start.
+    let moment = started.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut tracks = Track::all(f64::from(moment.subsec_millis()) / 1000.0);
+    let low = Alarm { comparison: Comparison::LessThan, ..tracks::alarm(LOW, 10, 1, 2) };
+    let (mut was_low, mut next_low) = (None, EVALUATED_EACH);
     let mut events = Vec::new();
     let mut screen = plot::Screen::new(std::io::stdout().is_terminal());
-    let mut evaluate_at = next_period(SystemTime::now());
     let mut seen = 0;
     while started.at.elapsed() < DURATION {
-        let datums = cloudwatch.datums();
-        if SystemTime::now() >= evaluate_at {
-            evaluate_at = next_period(SystemTime::now());
-            for watched in &mut alarms {
-                let state = watched.alarm.evaluate(&datums, SystemTime::now(), watched.state);
-                if state != watched.state {
-                    let since = started.at.elapsed().as_secs_f64();
-                    events.push(describe(watched, state, since, is_scripted));
-                    watched.state = state;
-                }
+        let (datums, elapsed) = (cloudwatch.datums(), started.at.elapsed());
+        for track in &mut tracks {
+            if track.look(&datums, started.wall, elapsed) {
+                events.extend(track.alarm_s.map(|at_s| describe_track(track, at_s, is_scripted)));
+            }
+        }
+        if elapsed >= next_low {
+            next_low += EVALUATED_EACH;
+            let is_low = tracks::is_on(&low, &datums, started.wall + elapsed);
+            if was_low.replace(is_low) != Some(is_low) {
+                events.push(describe_low(is_low, elapsed.as_secs_f64(), is_scripted));
             }
         }
         let points: Vec<_> = datums.iter().map(|datum| point(datum, started)).collect();
-        let elapsed = started.at.elapsed().as_secs_f64();
-        screen.draw(&points[seen..], &points, elapsed, &events);
+        let bars = race(&tracks, elapsed.as_secs_f64(), is_scripted);
+        screen.draw(&points[seen..], &points, elapsed.as_secs_f64(), &bars, &events);
         seen = points.len();
         match interrupts.recv_timeout(Duration::from_millis(500)) {
             Err(RecvTimeoutError::Timeout) => {}
@@ -242,38 +249,58 @@ fn watch(cloudwatch: &CloudWatch, started: Started, is_scripted: bool, interrupt
     }
     println!();
     let _ = std::io::stdout().flush();
+    tracks
+}
+
+/// Each track as the plot draws it: a bar from the load's beginning to the alarm, or to now.
+fn race(tracks: &[Track], elapsed_s: f64, is_scripted: bool) -> Vec<plot::Bar> {
+    let from_s = if is_scripted { seconds(BUSY_S.0) } else { 0.0 };
+    let bar = |track: &Track| plot::Bar {
+        from_s,
+        to_s: track.alarm_s.unwrap_or(elapsed_s),
+        is_over: track.alarm_s.is_some(),
+        text: verdict(track, elapsed_s - from_s, from_s),
+    };
+    tracks.iter().filter(|_| elapsed_s > from_s).map(bar).collect()
+}
+
+/// What a track has come to: its alarm, or what is expected of it.
+fn verdict(track: &Track, since_s: f64, from_s: f64) -> String {
+    let Track { name, half_within_s, alarm_s, .. } = track;
+    // A line of the plot may not be wider than a terminal.
+    alarm_s.map_or_else(
+        || format!("{name}: none after {since_s:.0} s; model: half within {half_within_s:.0} s"),
+        |at_s| format!("{name}: ALARM after {:.1} s", at_s - from_s),
+    )
+}
+
+fn seconds(whole: u64) -> f64 {
+    u32::try_from(whole).map_or(f64::INFINITY, f64::from)
 }
 
 fn point(datum: &Datum, started: Started) -> (f64, f64) {
     (started.seconds_to(datum.timestamp_ms), datum.values.first().copied().unwrap_or(0.0))
 }
 
-/// When an alarm is evaluated: 2.5 s after the end of a period.
-fn next_period(now: SystemTime) -> SystemTime {
-    const LATENESS: Duration = Duration::from_millis(2500);
-    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(LATENESS);
-    let periods = since.as_secs() / ALARM_PERIOD.as_secs() + 1;
-    UNIX_EPOCH + ALARM_PERIOD * u32::try_from(periods).unwrap_or(u32::MAX) + LATENESS
+fn describe_track(track: &Track, at_s: f64, is_scripted: bool) -> String {
+    let since_s = at_s - seconds(BUSY_S.0);
+    let cause = if is_scripted && since_s > 0.0 {
+        format!(", {since_s:.1} s after the load began")
+    } else {
+        String::new()
+    };
+    format!("{at_s:5.1} s  {}: ALARM{cause}", track.name)
 }
 
-fn describe(watched: &Watched, state: State, since: f64, is_scripted: bool) -> String {
-    let name = &watched.alarm.name;
-    let mut text = match state {
-        State::Alarm => format!("{since:5.1} s  alarm {name}: ALARM"),
-        State::Ok => format!("{since:5.1} s  alarm {name}: OK"),
-        State::InsufficientData => format!("{since:5.1} s  alarm {name}: INSUFFICIENT_DATA"),
-    };
-    let busy_from = 25.0;
-    let idle_from = 80.0;
-    let cause = match (name.as_str(), state) {
-        ("high", State::Alarm) if since > busy_from => Some((busy_from, "the load began")),
-        ("low", State::Alarm) if since > idle_from => Some((idle_from, "the load ended")),
-        _ => None,
-    };
-    if let Some((at, what)) = cause.filter(|_| is_scripted) {
-        text = format!("{text}, {:.1} s after {what}", since - at);
+fn describe_low(is_on: bool, at_s: f64, is_scripted: bool) -> String {
+    let since_s = at_s - seconds(BUSY_S.1);
+    match is_on {
+        true if is_scripted && since_s > 0.0 => {
+            format!("{at_s:5.1} s  low: ALARM, {since_s:.1} s after the load ended")
+        }
+        true => format!("{at_s:5.1} s  low: ALARM"),
+        false => format!("{at_s:5.1} s  low: OK"),
     }
-    text
 }
 
 fn conclude(cloudwatch: &CloudWatch) {

@@ -9,9 +9,18 @@ use std::{fmt::Write as _, io::Write as _};
 const WIDTH: usize = 72;
 const HEIGHT: usize = 15;
 /// Seconds that the width stands for.
-const SECONDS: f64 = 120.0;
+const SECONDS: f64 = 150.0;
 /// The thresholds of the alarms, drawn as lines.
-const THRESHOLDS: [f64; 2] = [15.0, 5.0];
+const THRESHOLDS: [f64; 2] = [30.0, 10.0];
+
+/// A bar below the plot, on its axis, with words under it.
+pub(crate) struct Bar {
+    pub(crate) from_s: f64,
+    pub(crate) to_s: f64,
+    /// Whether it has reached its end.
+    pub(crate) is_over: bool,
+    pub(crate) text: String,
+}
 
 /// Where it is drawn.
 pub(crate) struct Screen {
@@ -33,6 +42,7 @@ impl Screen {
         new: &[(f64, f64)],
         all: &[(f64, f64)],
         elapsed: f64,
+        bars: &[Bar],
         events: &[String],
     ) {
         if !self.is_terminal {
@@ -50,7 +60,7 @@ impl Screen {
             // Up to the first line of the last drawing, and clear what follows.
             let _ = write!(text, "\x1b[{}A\x1b[J", self.drawn);
         }
-        let lines = lines(all, elapsed, events);
+        let lines = lines(all, elapsed, bars, events);
         for line in &lines {
             text.push_str(line);
             text.push('\n');
@@ -62,7 +72,7 @@ impl Screen {
 }
 
 /// The plot, its axis and the events below.
-fn lines(points: &[(f64, f64)], elapsed: f64, events: &[String]) -> Vec<String> {
+fn lines(points: &[(f64, f64)], elapsed: f64, bars: &[Bar], events: &[String]) -> Vec<String> {
     let highest = points.iter().map(|(_, value)| *value).fold(20.0, f64::max);
     let top = (highest / 20.0).ceil() * 20.0;
     let mut rows = vec![[' '; WIDTH]; HEIGHT];
@@ -85,6 +95,12 @@ fn lines(points: &[(f64, f64)], elapsed: f64, events: &[String]) -> Vec<String> 
     }
     lines.push(format!("      └{}", "─".repeat(WIDTH)));
     lines.push(format!("       0 s{:>width$}", format!("{SECONDS:.0} s"), width = WIDTH - 3));
+    for Bar { from_s, to_s, is_over, text } in bars {
+        let (from, to) = (column(*from_s), column(*to_s).max(column(*from_s)));
+        let end = if *is_over { '◆' } else { '▶' };
+        lines.push(format!("{}├{}{end}", " ".repeat(7 + from), "─".repeat(to - from)));
+        lines.push(text.clone());
+    }
     lines.extend(events.iter().cloned());
     lines
 }
