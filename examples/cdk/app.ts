@@ -80,6 +80,13 @@ const service = new ecs.FargateService(stack, 'Service', {
 // The first task needs these; the CDK itself adds only the task role.
 service.node.addDependency(task.obtainExecutionRole(), ...endpoints);
 
-new EspScaling(stack, 'EspScaling', { service, clusterName, serviceName, namespace });
+new EspScaling(stack, 'EspScaling', {
+  service,
+  clusterName,
+  serviceName,
+  namespace,
+  // None, or what `cdk deploy -c hotTaskAlarm=maximum` says.
+  hotTaskAlarm: app.node.tryGetContext('hotTaskAlarm'),
+});
 
 app.synth();

@@ -300,15 +300,25 @@ fn the_proof_runs_esp_and_judges_it_as_the_examples_do() {
 }
 
 #[test]
-#[ignore = "needs the CDK's template: .ci/examples"]
+#[ignore = "needs the CDK's templates: .ci/examples"]
 fn the_cdk_says_what_the_json_files_say() {
     let file = std::env::var_os("ESP_TEST_CDK_TEMPLATE");
     let file = file.expect("ESP_TEST_CDK_TEMPLATE names a template; .ci/examples makes it");
-    let text = std::fs::read_to_string(file).unwrap();
-    let mut deployment = of_cloudformation(&Template::from_json(&text, &[]));
-    // The CDK counts in bytes.
-    let size = &mut deployment.container["logConfiguration"]["options"]["max-buffer-size"];
-    assert_eq!(*size, "1048576b");
-    *size = json!("1m");
-    assert_eq!(deployment, Deployment::expected());
+    let file = PathBuf::from(file);
+    let name = file.file_name().unwrap();
+    // With a second alarm in a folder beside it.
+    let beside = |folder: &str| file.parent().unwrap().with_file_name(folder).join(name);
+    for (file, expected) in [
+        (file.clone(), Deployment::expected()),
+        (beside("cdk.maximum"), Deployment::expected_with("maximum")),
+        (beside("cdk.p90"), Deployment::expected_with("p90")),
+    ] {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let mut deployment = of_cloudformation(&Template::from_json(&text, &[]));
+        // The CDK counts in bytes.
+        let size = &mut deployment.container["logConfiguration"]["options"]["max-buffer-size"];
+        assert_eq!(*size, "1048576b");
+        *size = json!("1m");
+        assert_eq!(deployment, expected, "{}", file.display());
+    }
 }
