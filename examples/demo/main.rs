@@ -48,7 +48,7 @@ const LOAD: [(u64, u64, f64); 3] =
 /// What the task may use: 100 % of `CPUUtilization`.
 const TASK_VCPU: f64 = 0.25;
 /// Below this a service may scale in, percent.
-const LOW: f64 = 10.0;
+const LOW: f64 = 5.0;
 /// How often an alarm of 10 s is evaluated.
 const EVALUATED_EACH: Duration = Duration::from_secs(10);
 

@@ -11,7 +11,7 @@ const HEIGHT: usize = 15;
 /// Seconds that the width stands for.
 const SECONDS: f64 = 150.0;
 /// The thresholds of the alarms, drawn as lines.
-const THRESHOLDS: [f64; 2] = [30.0, 10.0];
+const THRESHOLDS: [f64; 2] = [15.0, 5.0];
 
 /// A bar below the plot, on its axis, with words under it.
 pub(crate) struct Bar {
