@@ -27,8 +27,8 @@ pub(crate) struct Track {
     pub(crate) name: &'static str,
     /// What the model says of it: half of the alarms come within so many seconds.
     pub(crate) half_within_s: f64,
-    /// The load has to last for about so long: its periods, all of which have to be high.
-    pub(crate) needs_s: f64,
+    /// How long the periods are together that have to be high.
+    pub(crate) looks_at_s: f64,
     /// When its alarm was on first, seconds after the start.
     pub(crate) alarm_s: Option<f64>,
     alarm: Alarm,
@@ -48,7 +48,7 @@ impl Track {
                 Self {
                     name,
                     half_within_s,
-                    needs_s: f64::from(period_s) * f64::from(m),
+                    looks_at_s: f64::from(period_s) * f64::from(m),
                     alarm_s: None,
                     alarm: alarm(THRESHOLD, period_s, usize::from(m), n),
                     native: None,
