@@ -17,6 +17,7 @@ mod credentials;
 mod errors;
 mod exchange;
 mod failure;
+mod files;
 mod heard;
 mod names;
 mod no_credentials;

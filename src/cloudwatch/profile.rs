@@ -8,7 +8,7 @@
 
 mod files;
 
-use std::env;
+use std::{env, path::Path};
 
 use aws_config::profile::{Profile, ProfileSet, load};
 use aws_runtime::env_config::property::PropertiesKey;
@@ -17,6 +17,7 @@ use aws_types::os_shim_internal::{Env, Fs};
 pub(super) use self::files::checked_files;
 use self::files::{
     ENDPOINT_URL, File, KEYS, TOKEN_FILES, hiding, is_readable, sources, unreadable, variable_of,
+    without_end,
 };
 use crate::{
     secrets,
@@ -50,7 +51,9 @@ const MAX_SOURCES: usize = 16;
 pub fn complete(mut settings: Settings) -> Result<Settings, SettingsErrors> {
     let files = [File::config(), File::credentials()];
     settings.warnings.extend(files.iter().filter_map(File::warning));
-    settings.warnings.extend(TOKEN_FILES.into_iter().filter_map(unreadable));
+    for variable in TOKEN_FILES {
+        settings.warnings.extend(unreadable(variable)?);
+    }
     let text = files.each_ref().map(|file| hiding(&file.text, |_, value| !value.is_empty()));
     let loaded = smol::block_on(load(&Fs::real(), &Env::real(), &sources(&text), None));
     let profiles = match loaded {
@@ -237,6 +240,11 @@ impl<'files> ProfileReading<'files> {
                         "Environment, EcsContainer or Ec2InstanceMetadata",
                     )
                 }
+                [_, _, Some(path)] if without_end(Path::new(path)).is_some() => (
+                    "web_identity_token_file",
+                    path,
+                    "a regular file of at most 1 MiB, with a token",
+                ),
                 [None, None, None] => {
                     let expected = "source_profile, credential_source or web_identity_token_file in the same \
                          profile";

@@ -9,6 +9,8 @@ use std::{
 use isahc::tls::TrustStore;
 use tracing::debug;
 
+use super::files;
+
 /// What is in `ca_bundle`, or else Mozilla's roots.
 pub(super) fn store(ca_bundle: Option<PathBuf>) -> TrustStore {
     ca_bundle.map_or_else(built_in, TrustStore::from_file)
@@ -37,7 +39,10 @@ fn built_in() -> TrustStore {
 ///
 /// One line that says why not.
 pub fn check_ca_bundle(path: &Path) -> Result<(), String> {
-    let text = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
+    // libcurl reads it as well, and without an end if it has none.
+    let text = files::check_end(path)
+        .and_then(|()| files::read(path))
+        .map_err(|error| format!("cannot be read: {error}"))?;
     let text = String::from_utf8_lossy(&text);
     let mut certificates = text.split("-----BEGIN CERTIFICATE-----").skip(1).peekable();
     if certificates.peek().is_none() {

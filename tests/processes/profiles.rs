@@ -18,6 +18,7 @@ use esp_endpoints::{
     metadata::MetadataEndpoint,
     sts::Sts,
 };
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::program::{Esp, SOON, agent};
 
@@ -370,4 +371,41 @@ fn file_that_is_named_and_cannot_be_read_is_said() {
             assert!(text.contains(&format!("{name}={path:?} is ignored: ")), "{text}");
         }
     }
+}
+
+#[test]
+fn a_file_without_an_end_is_a_wrong_configuration_at_once() {
+    let pipe = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("profiles-pipe");
+    let _ = fs::remove_file(&pipe);
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let long = file("long", &"x".repeat((1 << 20) + 1));
+    let began = Instant::now();
+    for variable in
+        ["AWS_CA_BUNDLE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]
+    {
+        for (path, problem) in [
+            (pipe.to_str().unwrap(), "it is not a regular file"),
+            ("/dev/zero", "it is not a regular file"),
+            ("/proc", "it is not a regular file"),
+            (&long, "it is longer than 1 MiB"),
+        ] {
+            let (code, text) = check(&[(variable, path)]);
+            assert_eq!(code, 64, "{variable}={path}: {text}");
+            assert!(text.contains(variable) && text.contains(problem), "{variable}={path}: {text}");
+        }
+    }
+    // A file of profiles that is not one is ignored with a warning, as a missing one is.
+    let (config, credentials) = (long.as_str(), "/dev/zero");
+    let key = ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE");
+    let secret = ("AWS_SECRET_ACCESS_KEY", "secret-example");
+    let files = [("AWS_CONFIG_FILE", config), ("AWS_SHARED_CREDENTIALS_FILE", credentials)];
+    let nobody = ("AWS_ENDPOINT_URL", NOBODY);
+    let (_, text) = check(&[files[0], files[1], key, secret, nobody]);
+    for (variable, path) in files {
+        assert!(text.contains(&format!("{variable}={path:?} is ignored")), "{variable}: {text}");
+    }
+    // A pipe without a writer is an empty file.
+    let (code, text) = check(&[("AWS_CONFIG_FILE", pipe.to_str().unwrap()), key, secret, nobody]);
+    assert_ne!(code, 64, "{text}");
+    assert!(began.elapsed() < 14 * SOON, "{:?}", began.elapsed());
 }

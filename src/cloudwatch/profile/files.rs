@@ -1,8 +1,7 @@
 //! The shared files with profiles: where they are, and their text as the SDK may read it.
 
 use std::{
-    env, fs,
-    io::{self, Read as _},
+    env, io,
     path::{Path, PathBuf},
 };
 
@@ -10,8 +9,11 @@ use aws_config::profile::load;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_types::os_shim_internal::{Env, Fs};
 
-use crate::settings::{
-    SettingsError, SettingsWarning, Variable, sdk::SDK_VARIABLES, url::is_endpoint_url,
+use crate::{
+    cloudwatch::files,
+    settings::{
+        SettingsError, SettingsWarning, Variable, sdk::SDK_VARIABLES, url::is_endpoint_url,
+    },
 };
 
 /// The key of an address, which the SDK's own clients read as well.
@@ -26,9 +28,6 @@ pub(super) const KEYS: [(&str, &str); 3] = [
 
 /// What the SDK does not know, before a key that it shall not see.
 const HIDDEN: &str = "esp_hidden_";
-
-/// The longest file that is read.
-const MAX_BYTES: u64 = 1 << 20;
 
 /// The variables that name files with tokens. What is in them may change.
 pub(super) const TOKEN_FILES: [&str; 2] =
@@ -75,7 +74,7 @@ impl File {
             Some(path) => path.strip_prefix("~").map_or(path.clone(), |rest| home().join(rest)),
             None => home().join(".aws").join(default),
         };
-        let (text, problem) = match read(&path).map(String::from_utf8) {
+        let (text, problem) = match files::read(&path).map(String::from_utf8) {
             Ok(Ok(text)) => (text, None),
             Ok(Err(_)) => (String::new(), Some("it is not UTF-8 text".to_owned())),
             Err(error) => (String::new(), Some(error.to_string())),
@@ -108,25 +107,35 @@ pub(super) fn is_readable(file: &File) -> bool {
     smol::block_on(load(&Fs::real(), &Env::real(), &files, None)).is_ok()
 }
 
-/// That the file in this variable cannot be read, if that is so.
-pub(super) fn unreadable(variable: &str) -> Option<SettingsWarning> {
-    let path = env::var_os(variable).filter(|path| !path.is_empty())?;
-    let error = fs::File::open(&path).err()?;
-    let path = path.to_string_lossy();
-    Some(SettingsWarning::new(
-        format!("the file in {variable}={path:?} cannot be read: {error}"),
-        format!("correct {variable}, or leave it out"),
-    ))
+/// Why the SDK would not come to an end with this file, which is there.
+pub(super) fn without_end(path: &Path) -> Option<io::Error> {
+    files::check_end(path).err().filter(|error| error.raw_os_error().is_none())
 }
 
-/// The bytes of a file of a sensible length.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut file = fs::File::open(path)?.take(MAX_BYTES + 1);
-    if file.read_to_end(&mut bytes)? as u64 > MAX_BYTES {
-        return Err(io::Error::other("it is longer than 1 MiB"));
+/// That the file in this variable cannot be read, if that is so. It may come later, so
+/// that is a warning.
+///
+/// # Errors
+///
+/// It is there, and it is a directory, a pipe, a device or a very long file: the SDK would
+/// read it without an end.
+pub(super) fn unreadable(variable: &str) -> Result<Option<SettingsWarning>, SettingsError> {
+    let Some(path) = env::var_os(variable).filter(|path| !path.is_empty()) else {
+        return Ok(None);
+    };
+    if let Some(error) = without_end(Path::new(&path)) {
+        return Err(SettingsError::Invalid {
+            name: variable.to_owned(),
+            value: path.to_string_lossy().into_owned(),
+            expected: format!("a file with a token, but {error}"),
+        });
     }
-    Ok(bytes)
+    let Err(error) = files::check_end(Path::new(&path)) else { return Ok(None) };
+    let path = path.to_string_lossy();
+    Ok(Some(SettingsWarning::new(
+        format!("the file in {variable}={path:?} cannot be read: {error}"),
+        format!("correct {variable}, or leave it out"),
+    )))
 }
 
 /// What the SDK reads instead of the files: the text of each.

@@ -110,6 +110,7 @@ fn role_has_somebody_who_signs_for_it() {
         ("source_profile = base", None),
         ("credential_source = ecscontainer", None),
         ("web_identity_token_file = /token", None),
+        ("web_identity_token_file = /dev/zero", Some("web_identity_token_file=\"/dev/zero\"")),
         ("source_profile = nobody", Some("source_profile=\"nobody\"")),
         ("credential_source = Lambda", Some("credential_source=\"Lambda\"")),
         ("", Some("role_arn=\"arn:x\"")),
