@@ -47,6 +47,18 @@ pub(crate) fn answer_of(command: &mut Command) -> (i32, String) {
     (output.status.code().unwrap(), text.trim_end().to_owned())
 }
 
+/// What a sidecar answers that has the CPU for it: on a machine that is busy with other
+/// work an answer may take longer than the second that `esp health` waits.
+pub(crate) fn answered_health(uri: &str) -> (i32, String) {
+    let start = Instant::now();
+    loop {
+        let (code, line) = health(uri);
+        if !line.contains("esp has not answered within 1 s") || start.elapsed() > SOON {
+            return (code, line);
+        }
+    }
+}
+
 pub(crate) fn health(uri: &str) -> (i32, String) {
     answer_of(&mut health_command(uri))
 }

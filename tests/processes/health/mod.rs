@@ -19,7 +19,9 @@ use esp_endpoints::{
 use rustix::pipe::fcntl_getpipe_size;
 
 use crate::program::{Esp, SOON, agent};
-use asking::{address, every_answer_arrives_beside_callers, health, wait_for_health};
+use asking::{
+    address, answered_health, every_answer_arrives_beside_callers, health, wait_for_health,
+};
 
 fn endpoint() -> MetadataEndpoint {
     MetadataEndpoint::start(agent(Shape::Ec2CgroupV1, Cadence::STREAMING, |_| {}))
@@ -33,7 +35,7 @@ fn a_sidecar_that_samples_is_healthy_and_one_that_has_ended_is_not() {
     let (status, log) = esp.stop("TERM");
     assert_eq!(status.code(), Some(0));
     assert!(log.lines.iter().all(|line| line["level"] == "INFO"), "{}", log.text);
-    let (code, line) = health(&metadata.uri());
+    let (code, line) = answered_health(&metadata.uri());
     assert_eq!(code, 1);
     assert!(line.starts_with("unhealthy: no answer: esp is not running"), "{line}");
 }
@@ -56,8 +58,8 @@ fn each_sidecar_answers_for_itself() {
     wait_for_health(&one.uri(), "healthy: ", SOON);
     wait_for_health(&other.uri(), "healthy: ", SOON);
     first.stop("TERM");
-    assert_eq!(health(&one.uri()).0, 1);
-    assert_eq!(health(&other.uri()).0, 0);
+    assert_eq!(answered_health(&one.uri()).0, 1);
+    assert_eq!(answered_health(&other.uri()).0, 0);
     second.stop("TERM");
 }
 
@@ -70,7 +72,7 @@ fn an_endpoint_that_is_silent_for_a_minute_makes_it_unhealthy_and_not_before() {
     let esp = Esp::start(&metadata, &cloudwatch, &[("SAMPLE_INTERVAL", "200ms")]);
     wait_for_health(&metadata.uri(), "healthy: ", SOON);
     std::thread::sleep(Duration::from_secs(50).saturating_sub(start.elapsed()));
-    let (code, line) = health(&metadata.uri());
+    let (code, line) = answered_health(&metadata.uri());
     assert_eq!(code, 0, "after {:?}: {line}", start.elapsed());
     let begin = "unhealthy: the task metadata endpoint has not answered for ";
     let line = wait_for_health(&metadata.uri(), begin, Duration::from_secs(40));
@@ -95,7 +97,7 @@ fn an_outage_of_cloudwatch_counts_only_where_publishing_is_required() {
     assert!(line.contains("HEALTH_MAX_AGE is 3 s"), "{line}");
     wait_for_health(&other.uri(), "healthy: ", SOON);
     std::thread::sleep(Duration::from_secs(4));
-    let (code, line) = health(&other.uri());
+    let (code, line) = answered_health(&other.uri());
     assert_eq!(code, 0, "{line}");
     cloudwatch.always(None);
     // The wait after a failure may be as long as 30 s.
@@ -141,7 +143,7 @@ fn whoever_connects_and_hangs_holds_nothing_up_and_leaks_nothing() {
     for _ in 0..5 {
         hanging.push(UnixStream::connect_addr(&address(&metadata.uri())).unwrap());
     }
-    let (code, line) = health(&metadata.uri());
+    let (code, line) = answered_health(&metadata.uri());
     assert_eq!(code, 0, "{line}");
     assert!(files() <= before + 1, "{} files after {before}", files());
     // Nor does one who talks, or goes at once.
