@@ -54,8 +54,14 @@ impl Command {
                 is_there("fuzz/Cargo.toml");
             }
             // What the machine has, or gets.
-            ["rustup" | "mkdir", ..] | ["cargo", "install", ..] => {}
-            ["docker", "build", ..] => is_there("Dockerfile"),
+            ["rustup" | "mkdir", ..] | ["cargo", "install", ..] | ["docker", "push", _] => {}
+            ["docker", "build", ..] => {
+                is_there("Dockerfile");
+                // The build has no `.git`, so nobody else tells it the commit.
+                let commit = self.after("--build-arg").expect("a build argument");
+                assert_eq!(commit, "ESP_COMMIT=$(git rev-parse HEAD)", "{words:?}");
+                assert!(text("Dockerfile").contains("ARG ESP_COMMIT"));
+            }
             ["docker", "exec", "-it", _, program, ..] => {
                 let entry = format!("ENTRYPOINT [\"{program}\"]");
                 assert!(text("Dockerfile").contains(&entry), "{words:?}");
@@ -103,7 +109,7 @@ impl Command {
 }
 
 /// The commands of a block for a shell. It knows quotes, `\` at the end of a line,
-/// comments, and `NAME=$(COMMAND)`.
+/// comments, and `$(COMMAND)`: in `NAME=$(COMMAND)` it is the command, later a part of a word.
 pub(super) fn commands(block: &str) -> Vec<Command> {
     let (mut all, mut words, mut word) = (Vec::new(), Vec::new(), None::<String>);
     let mut quote = None;
@@ -118,6 +124,16 @@ pub(super) fn commands(block: &str) -> Vec<Command> {
                 word.get_or_insert_default();
             }
             '#' if word.is_none() => while characters.next_if(|it| *it != '\n').is_some() {},
+            '$' if characters.peek() == Some(&'(') && !words.is_empty() => {
+                let word = word.get_or_insert_default();
+                word.push(character);
+                for inner in characters.by_ref() {
+                    word.push(inner);
+                    if inner == ')' {
+                        break;
+                    }
+                }
+            }
             // What is in the brackets is the command.
             '$' if characters.peek() == Some(&'(') => {
                 characters.next();
@@ -141,9 +157,10 @@ pub(super) fn commands(block: &str) -> Vec<Command> {
 #[test]
 fn a_block_is_split_into_commands() {
     let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-    let block = "A=b esp check \\\n  --json # why\nx=$(aws s 'a\n b' \"\")\n";
-    let [esp, aws] = &commands(block)[..] else { panic!() };
+    let block = "A=b esp check \\\n  --json # why\nx=$(aws s 'a\n b' \"\")\nd C=$(g h) -t e .\n";
+    let [esp, aws, docker] = &commands(block)[..] else { panic!() };
     assert_eq!(esp.environment, [("A".to_owned(), "b".to_owned())]);
     assert_eq!(esp.words, words(&["esp", "check", "--json"]));
     assert_eq!(aws.words, words(&["aws", "s", "a\n b", ""]));
+    assert_eq!(docker.words, words(&["d", "C=$(g h)", "-t", "e", "."]));
 }

@@ -39,7 +39,9 @@ fn text(path: &str) -> String {
 
 /// The documents, by their paths in the repository.
 fn documents() -> Vec<String> {
-    let mut all = vec!["examples/README.md".to_owned(), "fuzz/README.md".to_owned()];
+    let mut all = ["examples/README.md", "examples/proof/README.md", "fuzz/README.md"]
+        .map(str::to_owned)
+        .to_vec();
     for folder in ["", "docs/"] {
         let entries = std::fs::read_dir(in_repository(folder)).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
