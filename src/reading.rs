@@ -111,8 +111,6 @@ pub struct TaskReading {
     pub read: Timestamp,
     /// CPU time, ns: the sum of the containers' counters, estimated.
     pub total_ns: u64,
-    /// Of so many containers.
-    pub containers: usize,
     /// No difference to an earlier one of these may be made.
     pub is_base: bool,
 }

@@ -41,7 +41,8 @@ impl Sampler {
     }
 
     /// Takes in what all containers have used together. While it comes, it is
-    /// `TaskCPUUtilization`, and the sum of the containers is not.
+    /// `TaskCPUUtilization`, and the sum of the containers is not. The first is only where
+    /// the next one begins.
     pub fn on_task_reading(&mut self, reading: TaskReading, now: Now, samples: &mut Vec<Sample>) {
         let Self { containers, limits, wanted, figures, .. } = self;
         let mut none = Vec::new();
@@ -51,9 +52,9 @@ impl Sampler {
         }
     }
 
-    /// What the last of these readings said may be wrong.
-    pub fn forget_task_readings(&mut self) {
-        self.sums.forget();
+    /// No more of these readings come for now: the next sum that is of later time counts.
+    pub const fn end_task_readings(&mut self) {
+        self.sums.end_estimates();
     }
 
     /// Takes in the counters of the network that all containers share, `None` if the

@@ -25,28 +25,14 @@ pub(super) struct Sums {
     /// A warning that the sums wait has been given.
     is_waiting: bool,
     reminder: Reminder,
-    /// What all had used together when the last value was published, or was to be.
-    last: Option<Together>,
-    /// That is an estimate: a part of the next sum has been published.
-    is_estimated: bool,
+    /// The last estimate of what all have used together, and when it came, while they come.
+    estimate: Option<(CpuCounter, Instant)>,
+    /// What was used until then has been published from estimates.
+    covered_until: Option<Timestamp>,
 }
 
-/// What all containers had used together.
-#[derive(Clone, Copy, Debug)]
-struct Together {
-    /// Of a sum, at the mean of its readings' times.
-    counter: CpuCounter,
-    containers: usize,
-    /// When it came.
-    at: Instant,
-}
-
-/// Values that are further apart are not compared: no interval is as long.
+/// Estimates that are further apart are not compared: no interval is as long.
 const APART_MAX: Duration = Duration::from_secs(90);
-/// Nor a sum and an estimate that are nearer, ns: neither is exact to the moment.
-const JOIN_MIN_NS: u64 = 500_000_000;
-/// More than all CPUs times this is no load, but another set of containers.
-const CPUS_TOLERANCE: f64 = 1.1;
 
 impl Sums {
     /// Whether any of them is wanted.
@@ -108,25 +94,26 @@ impl Sums {
         seen
     }
 
-    /// CPUs that all of them used since the last value. If that was an estimate, it begins
-    /// with it; a sum that is from before it waits for the next.
+    /// CPUs that all of them used since the last sum. `None` while estimates come, and of
+    /// time of which an estimate has been published.
+    ///
+    /// A sum and an estimate are never subtracted from each other. Each container of a sum
+    /// was read at a time of its own, seconds apart, so that nobody can say of which moment
+    /// it is: a second that is off makes an idle task look busy.
     fn cores(&mut self, containers: &[Container], now: Instant) -> Option<f64> {
-        let counted = || containers.iter().filter(|container| is_renewed(container));
-        let together = together(counted(), now);
-        if !self.is_estimated {
-            self.last = together;
-            return cores(counted());
-        }
-        let last = self.last.filter(|last| now.saturating_duration_since(last.at) <= APART_MAX);
-        let Some((last, together)) = last.zip(together).filter(|(last, now)| last.is_of(now))
-        else {
-            // Of this time, or of a part of it, an estimate has been published.
-            (self.last, self.is_estimated) = (together, false);
+        if self.estimate.is_some_and(|(_, at)| now.saturating_duration_since(at) <= APART_MAX) {
             return None;
-        };
-        let cores = last.cores_until(together, containers)?;
-        (self.last, self.is_estimated) = (Some(together), false);
-        Some(cores)
+        }
+        self.estimate = None;
+        let counted = || containers.iter().filter(|container| is_renewed(container));
+        if let Some(covered_until) = self.covered_until {
+            let mut begins = counted().filter_map(|container| Some(container.last_sum.cpu?.read));
+            if begins.any(|read| read < covered_until) {
+                return None;
+            }
+            self.covered_until = None;
+        }
+        cores(counted())
     }
 
     /// Takes in what all containers have used together. Says whether that makes a value.
@@ -138,32 +125,23 @@ impl Sums {
     ) -> bool {
         let at = poll.now.instant;
         let counter = CpuCounter { read: reading.read, total_ns: reading.total_ns };
-        let now = Together { counter, containers: reading.containers, at };
-        let last = self.last.filter(|last| at.saturating_duration_since(last.at) <= APART_MAX);
-        let cores = match last {
-            Some(last) if self.is_estimated && !reading.is_base => {
-                cpu::cores(last.counter, counter)
-            }
-            Some(last) if !self.is_estimated && last.is_of(&now) => {
-                let cores = last.cores_until(now, containers);
-                if cores.is_none() {
-                    // The next one is later.
-                    return false;
-                }
-                cores
-            }
-            _ => None,
-        };
-        self.last = Some(now);
-        self.is_estimated = true;
+        let last = self.estimate.replace((counter, at)).filter(|(_, last_at)| {
+            !reading.is_base && at.saturating_duration_since(*last_at) <= APART_MAX
+        });
+        let cores = last.and_then(|(last, _)| cpu::cores(last, counter));
         let Some((cores, vcpu)) = cores.zip(vcpu(containers, poll.limits)) else { return false };
+        self.covered_until = Some(reading.read);
         poll.give(Metric::TaskCpuUtilization, None, reading.read, 100.0 * cores / vcpu)
     }
 
-    /// What the last estimate said may be wrong, or the clock was set: no difference begins
-    /// with it.
-    pub(super) fn forget(&mut self) {
-        self.last = None;
+    /// No more estimates come for now.
+    pub(super) const fn end_estimates(&mut self) {
+        self.estimate = None;
+    }
+
+    /// The clock was set: nothing is compared with a time from before.
+    pub(super) const fn forget(&mut self) {
+        (self.estimate, self.covered_until) = (None, None);
     }
 
     /// Warns, once a container has been silent for longer than it may be.
@@ -214,37 +192,6 @@ fn is_renewed(container: &Container) -> bool {
     !container.fresh.is_stopped()
         && container.cpu.is_settled()
         && !container.last_sum.has_cpu(container.cpu.accounted())
-}
-
-/// What these have used together.
-fn together<'a>(all: impl Iterator<Item = &'a Container>, at: Instant) -> Option<Together> {
-    let (mut containers, mut total_ns, mut read_ns) = (0_usize, 0_u64, 0_u128);
-    for container in all {
-        let now = container.cpu.accounted()?;
-        containers += 1;
-        total_ns = total_ns.saturating_add(now.total_ns);
-        read_ns += u128::from(now.read.unix_ns());
-    }
-    let read_ns = u64::try_from(read_ns.checked_div(containers as u128)?).ok()?;
-    let counter = CpuCounter { read: Timestamp::from_unix_ns(read_ns), total_ns };
-    Some(Together { counter, containers, at })
-}
-
-impl Together {
-    /// Whether both are of as many containers.
-    const fn is_of(&self, other: &Self) -> bool {
-        self.containers == other.containers
-    }
-
-    /// CPUs in use from this to `later`, of which one is a sum and the other an estimate.
-    /// `None` while that cannot be told: it is not later, or the estimate is ahead.
-    fn cores_until(self, later: Self, containers: &[Container]) -> Option<f64> {
-        let elapsed_ns = later.counter.read.ns_since(self.counter.read)?;
-        let cores = cpu::cores(self.counter, later.counter)?;
-        let cpus = containers.iter().filter_map(|container| container.cpu.online_cpus).max();
-        let most = cpus.map_or(f64::INFINITY, |cpus| CPUS_TOLERANCE * f64::from(cpus));
-        (elapsed_ns >= JOIN_MIN_NS && cores <= most).then_some(cores)
-    }
 }
 
 /// CPUs that all of them used since the last sum; `None` if one of them was not in it,

@@ -227,8 +227,8 @@ impl<K: KernelCounters> KernelSource<K> {
                 && let Some(machine) = kernel.read_machine()
             {
                 let from = task.on_machine(machine, now);
-                if from.is_whole_wrong {
-                    into.forget_task_readings();
+                if from.is_whole_over {
+                    into.end_task_readings();
                 }
                 if let Some(reading) = from.whole {
                     into.on_task_reading(reading, now, samples);
@@ -243,6 +243,8 @@ impl<K: KernelCounters> KernelSource<K> {
                 if let Some(reading) = reading {
                     into.on_kernel(|visit| visit(docker_id, reading), now, samples, events);
                 }
+            } else if self.task.is_none() {
+                into.end_task_readings();
             }
             into.on_kernel_network(kernel.read_network(), now, samples);
             self.has_to_end = false;

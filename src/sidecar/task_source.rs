@@ -105,8 +105,8 @@ pub(super) struct Wanted<'a> {
 pub(super) struct FromMachine {
     /// Of the whole task.
     pub(super) whole: Option<TaskReading>,
-    /// The last estimates of the whole task may be wrong.
-    pub(super) is_whole_wrong: bool,
+    /// There are none of it any more, or none yet.
+    pub(super) is_whole_over: bool,
     /// Of the container: the value that was read of the machine, and its counter.
     pub(super) container: Option<(KernelValue, u64)>,
     /// There are none of it any more; and whether the last ones may be wrong.
@@ -222,13 +222,12 @@ impl TaskSource {
         let value = self.busy.on_machine(machine, now);
         let mut from = FromMachine::default();
         if let Some(whole) = &mut self.whole {
-            let (handed, event, is_wrong) = whole.on_machine(value);
-            from.is_whole_wrong = is_wrong;
+            let (handed, event, _) = whole.on_machine(value);
+            from.is_whole_over = !whole.estimate.is_proven();
             self.events.extend(event.map(|event| (Whose::Task, event)));
-            let containers = whole.estimate.containers();
             let reading = |read, cpu: CpuReading, is_base| {
                 let total_ns = cpu.total_usage_ns;
-                Some(TaskReading { read, total_ns, containers, is_base })
+                Some(TaskReading { read, total_ns, is_base })
             };
             from.whole = match handed {
                 Handed::Nothing => None,
