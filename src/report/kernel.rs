@@ -107,8 +107,8 @@ pub fn proof(said: &ContainerEvent) {
             was_used = was_proven,
             needed,
             "the kernel's CPU counter of this container does not agree with the endpoint's. ESP \
-             uses the endpoint's until it has agreed as often as needed says. Values published \
-             since the endpoint's last new value may be wrong"
+             uses the endpoint's until it has agreed as many times as the field `needed` says. \
+             Values published since the endpoint's last new value may be wrong"
         ),
         ProofEvent::WithoutEndpoint { since, left } => warn!(
             container,

@@ -43,7 +43,7 @@ const PROXY_URL: Kind = Kind::Text {
 const NO_PROXY_HOSTS: Kind = Kind::Text {
     expected: || {
         "names of hosts and domains, addresses and networks (10.0.0.0/8), separated by commas, \
-         or only *; without ports and other wildcards"
+         or * alone. Ports and other wildcards are not accepted"
             .to_owned()
     },
     accepts: is_no_proxy,

@@ -174,8 +174,8 @@ pub const SAMPLE_INTERVAL: Variable = Variable {
         also: "at most PUBLISH_INTERVAL",
     },
     example: "1s",
-    help: "The shortest time between two requests to the endpoint, with one exception in ten. \
-           ESP asks when a container's next sample is due. Until it knows when that is, it \
+    help: "The shortest time between two requests to the endpoint. At most one request in ten \
+           comes sooner. ESP asks when a container's next sample is due. Until it knows when that is, it \
            asks at this interval.",
 };
 
