@@ -42,8 +42,8 @@ const PROXY_URL: Kind = Kind::Text {
 
 const NO_PROXY_HOSTS: Kind = Kind::Text {
     expected: || {
-        "names of hosts and domains, addresses and networks (10.0.0.0/8), separated by commas, \
-         or * alone. Ports and other wildcards are not accepted"
+        "names of hosts and domains, addresses and networks (10.0.0.0/8), without ports and \
+         wildcards, separated by commas; or * alone"
             .to_owned()
     },
     accepts: is_no_proxy,
