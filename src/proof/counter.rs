@@ -168,7 +168,12 @@ impl CounterProof {
     /// A value that was read from the kernel. Values come in the order of their times.
     pub fn on_kernel(&mut self, value: KernelValue, now: Instant) -> ProofOutcome {
         let Some(tier) = self.tier else { return ProofOutcome::default() };
-        match self.history.push(value) {
+        let is_first = self.history.last().is_none();
+        let pushed = self.history.push(value);
+        if tier == Tier::CgroupFile && (is_first || pushed == Pushed::Fell) {
+            self.handing.on_read_anew(value.total_ns);
+        }
+        match pushed {
             Pushed::Next => {}
             Pushed::NotLater => return ProofOutcome::default(),
             Pushed::Fell => {

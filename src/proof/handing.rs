@@ -49,9 +49,18 @@ impl Handing {
         self.floor_ns
     }
 
-    /// The container was restarted: its counter falls.
+    /// The container was restarted: its counter falls. What follows is of another run, so it
+    /// need not be apart from what was handed on of the one before.
     pub(super) fn on_restart(&mut self) {
-        self.floor_ns = 0;
+        *self = Self::default();
+    }
+
+    /// The container's own counter is read anew, and has so much. If that is less than what was
+    /// handed on, the container was restarted, whether or not the endpoint will show a fall.
+    pub(super) fn on_read_anew(&mut self, total_ns: u64) {
+        if self.last.is_some_and(|last| total_ns < last.total_ns) {
+            self.distrust();
+        }
     }
 
     pub(super) fn on_clock_step(&mut self) {

@@ -1,7 +1,10 @@
 //! Joins: whichever source is handed on, and however often that changes, no CPU time is
 //! counted twice or lost.
 
-use super::world::{Happening, Load, MS, Run, SECOND, Truth, Ways};
+use super::{
+    Play, handed_ms, proven,
+    world::{Happening, Load, MS, Run, SECOND, Truth, Ways},
+};
 use crate::{proof::*, reading::Tier};
 
 #[test]
@@ -55,4 +58,43 @@ fn over_each_change_of_the_source_the_sum_is_the_endpoints_own() {
         }
     }
     assert!(changes.iter().all(|count| *count > 500), "{changes:?}");
+}
+
+#[test]
+fn over_a_restart_that_the_endpoint_shows_nothing_is_joined() {
+    let mut play = proven(Tier::CgroupFile, 40_000);
+    assert!(matches!(play.kernel(40_400, 120_200).handed, Handed::Counter { .. }));
+    // The file is gone with the container, and the new one is not found yet.
+    play.proof.on_kernel_lost();
+    for (read_ms, total_ms) in [(40_800, 200), (41_800, 1200)] {
+        let outcome = play.endpoint(read_ms, total_ms, read_ms + 100);
+        assert_eq!(handed_ms(outcome.handed), Some((read_ms, total_ms)));
+    }
+}
+
+#[test]
+fn over_a_restart_that_only_the_kernel_shows_nothing_is_joined() {
+    // The new run soon has more than the endpoint said last of the one before.
+    for is_found_anew in [true, false] {
+        let mut play = Play::new(Tier::CgroupFile);
+        for ms in (400..30_000_u64).step_by(10) {
+            let total_ms = 1 + ms / 20;
+            if ms % 1000 == 400 || ms % 10_000 == 7970 || ms % 10_000 == 8030 {
+                play.kernel(ms, total_ms);
+            }
+            if ms % 10_000 == 8100 {
+                play.endpoint(ms - 100, 1 + (ms - 100) / 20, ms);
+            }
+        }
+        assert!(play.proof.is_proven());
+        assert_eq!(handed_ms(play.kernel(30_400, 1521).handed), Some((30_400, 1521)));
+        if is_found_anew {
+            play.proof.on_kernel_lost();
+            play.proof.on_kernel_found(Tier::CgroupFile);
+        }
+        assert_eq!(play.kernel(31_400, 900).handed, Handed::Nothing);
+        let outcome = play.endpoint(38_000, 7000, 38_100);
+        assert_eq!(handed_ms(outcome.handed), Some((38_000, 7000)));
+        assert!(matches!(outcome.handed, Handed::Base { .. }), "{is_found_anew}");
+    }
 }
