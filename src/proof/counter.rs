@@ -200,6 +200,10 @@ impl CounterProof {
             event = event.or(said);
             if told != Told::Pending && self.woken.is_some_and(|(woken, _)| woken == read) {
                 self.woken = None;
+                if self.belief == Belief::Silent {
+                    let handed = self.after_silence(told, read, cpu, now);
+                    return ProofOutcome { handed, event };
+                }
                 woken = Some(self.wake(told, read, cpu, now));
             }
         }
@@ -234,10 +238,6 @@ impl CounterProof {
             self.cadence = now.instant.saturating_duration_since(before).min(CADENCE_MAX);
         }
         let was_proven = self.belief == Belief::Proven;
-        if self.belief == Belief::Silent {
-            self.begin_again();
-            self.belief = Belief::Unproven;
-        }
         let before = self.said;
         let is_later = before.is_none_or(|(before, _)| read > before);
         let has_fallen =
@@ -246,8 +246,10 @@ impl CounterProof {
             // The container was restarted. The kernel's values may be of either run.
             self.begin_again();
             self.handing.on_restart();
+            self.end_silence();
         }
         let is_dated = self.is_dated(read, now.wall);
+        let was_silent = self.belief == Belief::Silent;
         if is_later {
             // Of an unknown side of a step, any stamp may still follow.
             let stamp = if is_dated { read } else { Timestamp::from_unix_ns(0) };
@@ -274,6 +276,10 @@ impl CounterProof {
         if (was_proven && self.belief == Belief::Proven) || self.is_estimated {
             return ProofOutcome { handed: Handed::Nothing, event };
         }
+        if was_silent {
+            let handed = self.after_silence(told, read, cpu, now.instant);
+            return ProofOutcome { handed, event };
+        }
         if can_tell && self.handing.is_from_rest(cpu) {
             // Over a short time growth is not compared otherwise.
             let around = self.history.bracket(read, TOLERANCE_NS);
@@ -284,20 +290,6 @@ impl CounterProof {
         }
         let is_dated = self.undated_until.is_none();
         ProofOutcome { handed: self.handing.endpoint(read, cpu, is_dated, now.instant), event }
-    }
-
-    /// The endpoint says that a container has worked since it was at rest. If the kernel does
-    /// not agree, what was handed on may have been wrong; if it cannot say yet, that waits.
-    fn wake(&mut self, told: Told, read: Timestamp, cpu: CpuReading, now: Instant) -> Handed {
-        self.is_at_rest = false;
-        match told {
-            Told::Agreed => self.handing.endpoint(read, cpu, true, now),
-            Told::Pending => {
-                self.woken = Some((read, cpu));
-                Handed::Nothing
-            }
-            Told::Nothing | Told::Refuted => self.handing.on_refutation(read, cpu),
-        }
     }
 
     /// An estimate of the counter from elsewhere, at the moment of `value`: that is handed on,
@@ -388,8 +380,11 @@ impl CounterProof {
         self.is_at_rest = false;
         self.woken = None;
         self.is_warned = false;
-        if self.belief == Belief::Proven {
-            self.belief = Belief::Unproven;
+        match self.belief {
+            Belief::Proven => self.belief = Belief::Unproven,
+            // Nothing is left with which what was handed on could be compared.
+            Belief::Silent => self.handing.distrust(),
+            Belief::Unproven | Belief::Refuted => {}
         }
     }
 }

@@ -132,8 +132,10 @@ fn exact_values_go_on_for_ten_minutes_without_the_endpoint_and_estimates_for_one
             _ => panic!("{tier:?} {events:?}"),
         }
         // The endpoint's next one joins: no CPU time is lost.
-        let ms = (proven_s + 710) * 1000;
+        let ms = (proven_s + 699) * 1000 + 500;
         let outcome = play.endpoint(ms - 100, 100_000 + (ms - 100) / 2, ms);
+        assert_eq!(outcome.handed, Handed::Nothing, "the kernel's next value is waited for");
+        let outcome = play.kernel(ms + 900, 100_450 + ms / 2);
         assert_eq!(handed_ms(outcome.handed), Some((ms - 100, 100_000 + (ms - 100) / 2)));
         assert!(matches!(outcome.handed, Handed::Counter { .. }));
         assert_eq!(play.proof.state(), ProofState::Unproven { agreed: 0, needed: 3 });

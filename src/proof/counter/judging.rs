@@ -8,7 +8,7 @@ use crate::{
     proof::{
         AGREEMENTS_NEEDED, AGREEMENTS_NEEDED_AGAIN, SILENCE_MAX_OF_ESTIMATES,
         estimate::Estimate,
-        event::ProofEvent,
+        event::{Handed, ProofEvent},
         exact::{ReadingVerdict, Run, TOLERANCE_NS},
         history::KernelValue,
         rest::Rest,
@@ -97,7 +97,7 @@ impl CounterProof {
             }
             ReadingVerdict::Disagrees { least_ns, most_ns } => {
                 let was_refuted = self.belief == Belief::Refuted;
-                let was_proven = self.is_believed();
+                let was_proven = self.is_believed() || self.belief == Belief::Silent;
                 self.exact = Run::default();
                 self.estimate = Estimate::default();
                 self.rest = Rest::default();
@@ -133,5 +133,56 @@ impl CounterProof {
         }
         self.belief = Belief::Proven;
         Some(ProofEvent::Proven { tier, agreed: self.agreed(tier) })
+    }
+
+    /// The first thing that the endpoint says after a silence. What was handed on in the silence
+    /// was compared with nothing, so it is compared before it is joined.
+    pub(super) fn after_silence(
+        &mut self,
+        told: Told,
+        read: Timestamp,
+        cpu: CpuReading,
+        now: Instant,
+    ) -> Handed {
+        match told {
+            Told::Pending => {
+                self.woken = Some((read, cpu));
+                return Handed::Nothing;
+            }
+            Told::Agreed => {}
+            Told::Nothing | Told::Refuted => self.handing.distrust(),
+        }
+        let handed = self.handing.endpoint(read, cpu, self.undated_until.is_none(), now);
+        if handed != Handed::Nothing {
+            self.end_silence();
+        }
+        handed
+    }
+
+    pub(super) fn end_silence(&mut self) {
+        if self.belief == Belief::Silent {
+            self.belief = Belief::Unproven;
+            self.begin_again();
+        }
+    }
+
+    /// The endpoint says that a container has worked since it was at rest. If the kernel does
+    /// not agree, what was handed on may have been wrong; if it cannot say yet, that waits.
+    pub(super) fn wake(
+        &mut self,
+        told: Told,
+        read: Timestamp,
+        cpu: CpuReading,
+        now: Instant,
+    ) -> Handed {
+        self.is_at_rest = false;
+        match told {
+            Told::Agreed => self.handing.endpoint(read, cpu, true, now),
+            Told::Pending => {
+                self.woken = Some((read, cpu));
+                Handed::Nothing
+            }
+            Told::Nothing | Told::Refuted => self.handing.on_refutation(read, cpu),
+        }
     }
 }

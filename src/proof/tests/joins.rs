@@ -98,3 +98,39 @@ fn over_a_restart_that_only_the_kernel_shows_nothing_is_joined() {
         assert!(matches!(outcome.handed, Handed::Base { .. }), "{is_found_anew}");
     }
 }
+
+#[test]
+fn what_went_wrong_in_a_silence_is_no_value() {
+    for tier in [Tier::CgroupFile, Tier::Processes] {
+        for is_read_before in [true, false] {
+            let mut play = proven(tier, 100_000);
+            assert!(play.proof.is_proven());
+            // From now on the kernel's counter is behind.
+            let (from_ms, until_ms) =
+                (100_000, if tier == Tier::CgroupFile { 710_000 } else { 170_000 });
+            let told = |ms: u64| 150_000 + (ms - from_ms) / 20 * 9;
+            let truth = |ms: u64| 100_000 + ms / 2;
+            for ms in (from_ms + 400..until_ms).step_by(1000) {
+                play.kernel(ms, told(ms));
+            }
+            assert_eq!(play.proof.state(), ProofState::Silent);
+            // The kernel's next value comes before the endpoint's reading, or after it.
+            let read_ms = if is_read_before { until_ms - 1000 } else { until_ms };
+            let mut outcomes = vec![play.endpoint(read_ms, truth(read_ms), until_ms + 100)];
+            if !is_read_before {
+                outcomes.push(play.kernel(until_ms + 400, told(until_ms + 400)));
+            }
+            let handed: Vec<_> =
+                outcomes.iter().map(|it| it.handed).filter(|it| *it != Handed::Nothing).collect();
+            let [Handed::Base { read, cpu }] = handed[..] else {
+                panic!("{tier:?} {is_read_before} {outcomes:?}")
+            };
+            assert_eq!((read, cpu.total_usage_ns), (Play::at(read_ms), truth(read_ms) * MS));
+            let is_told = |it: &ProofOutcome| {
+                matches!(it.event, Some(ProofEvent::Refuted { was_proven: true, .. }))
+            };
+            assert!(outcomes.iter().any(is_told), "{tier:?} {outcomes:?}");
+            assert!(matches!(play.proof.state(), ProofState::Refuted { .. }));
+        }
+    }
+}
