@@ -1,5 +1,6 @@
-//! What the model takes for granted, each with where it comes from. Nothing here was
-//! fitted to a result: what the model says otherwise than AWS is printed as a difference.
+//! Most of what the model takes for granted, each with where it comes from; the loads of the
+//! tables are beside what plays them. Nothing here was fitted to a result: what the model says
+//! otherwise than AWS is printed as a difference.
 
 /// How often the ECS agent on EC2 renews a container's stats, in seconds. Source: streams of
 /// Docker's stats renew each 1.002 to 1.05 s.
@@ -22,8 +23,8 @@ pub(crate) const ASK_EVERY_S: f64 = 1.0;
 pub(crate) const REQUEST_S: (f64, f64) = (0.02, 0.08);
 
 /// From there until an alarm's evaluation sees the datum, in seconds, evenly distributed;
-/// `--delay` sets another. An assumption: AWS says "a few seconds" at most and publishes no
-/// figures. It is CloudWatch's own, so the ideal publisher waits for it too.
+/// `--delay` sets another. An assumption: AWS publishes no figures. It is CloudWatch's own, so the
+/// ideal publisher waits for it too, unless it is instant.
 pub(crate) const INGEST_S: (f64, f64) = (0.3, 1.5);
 
 /// From the end of a period until the native metric has left ECS for CloudWatch, in seconds,
@@ -103,18 +104,24 @@ pub(crate) const NOISY: (f64, f64) = (12.0, 15.0);
 pub(crate) const ONE_STEP: (f64, f64) = (10.0, 100.0);
 
 /// How long a task has run before its load steps, in seconds: enough for the cadence to be
-/// known and for the adaptive rule to know its noise.
+/// known and for the adaptive rule to know its noise. An assumption: most tasks are older.
 pub(crate) const WARM_UP_S: f64 = 130.0;
 
 /// For how long a new task uses all the CPU that it may, seconds. An assumption: a runtime
 /// that loads its classes and fills its caches.
 pub(crate) const START_UP_S: f64 = 25.0;
 
-/// What a thousand requests cost in USD, in us-east-1; and the hours of a month.
+/// For how long ESP uses the endpoint's values on Fargate before it trusts the kernel, seconds: the
+/// least that three agreements take there. Source: ESP's own rule (docs/sources.md).
+pub(crate) const KERNEL_PROOF_S: f64 = 30.0;
+
+/// What a thousand requests cost in USD, in us-east-1; and the hours of a month. Source: AWS's list
+/// of CloudWatch's prices, which has requests by the thousand, and counts a month as 730 hours.
 pub(crate) const USD_PER_1000_REQUESTS: f64 = 0.01;
 pub(crate) const HOURS_PER_MONTH: f64 = 730.0;
 
-/// Requests a second that CloudWatch takes from an account in a Region.
+/// Requests a second that CloudWatch takes from an account in a Region. Source: AWS's list of
+/// CloudWatch's quotas, the default of `PutMetricData`.
 pub(crate) const ACCOUNT_REQUESTS_PER_S: f64 = 500.0;
 
 /// An alarm on a percentile p may leave its state as it is while a period has fewer samples than

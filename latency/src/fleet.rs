@@ -5,14 +5,14 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use crate::{
     alarm::{Datum, Window, p90},
-    assumptions::{ACCOUNT_REQUESTS_PER_S, START_UP_S},
+    assumptions::{ACCOUNT_REQUESTS_PER_S, KERNEL_PROOF_S, START_UP_S},
     cloudwatch::CloudWatch,
     dice::between,
     load::{Load, Step},
     moment::{Clock, SECOND_NS, ns, seconds},
     race::{Offset, esp_alarm, latency},
     sidecar::{Player, Publishing, Task},
-    source::Kind,
+    source::{Kind, Source},
     stats::Latencies,
 };
 
@@ -26,8 +26,8 @@ const COMPARED_S: u64 = 40;
 /// At so many phases the alarm is evaluated.
 const PHASES: u32 = 50;
 
-const CALM: f64 = 30.0;
-const HOT: f64 = 100.0;
+pub(crate) const CALM: f64 = 30.0;
+pub(crate) const HOT: f64 = 100.0;
 /// How far single seconds scatter.
 const NOISE: (f64, f64) = (2.0, 4.0);
 
@@ -41,12 +41,18 @@ pub(crate) enum Event {
     Deployment,
     /// All tasks start within a second, after an outage.
     AllStart,
+    /// The same, and use all the CPU that they may for a while.
+    AllStartUp,
 }
 
-/// Which tasks read the kernel; the others, on Fargate, have the endpoint's sample each 10 s.
+/// Which tasks read the kernel; the others, on Fargate, have the endpoint's sample each 10 s. If
+/// some of them do, this is Fargate, and a new task that reads the kernel has to prove it first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kernel {
+    /// All, and a new one from its first second on: as good as the endpoint on EC2.
     All,
+    /// All, on Fargate.
+    Proven,
     Half,
     /// Of the tasks that turn hot, all, and no other; or the other way round.
     Hot,
@@ -161,13 +167,15 @@ impl Fleet {
         (0..self.tasks + new)
             .map(|number| {
                 // During a deployment the first half of the old ones is replaced.
-                let is_new = number >= self.tasks || self.event == Event::AllStart;
+                let all_start = matches!(self.event, Event::AllStart | Event::AllStartUp);
+                let is_new = number >= self.tasks || all_start;
+                let starts_up = is_new && self.event != Event::AllStart;
                 let is_replaced = is_deployment && number < new;
                 let is_last = self.is_one_hot && number + 1 == self.tasks;
                 let is_hot = is_last || matches!(self.event, Event::TurnHot(hot) if number < hot);
                 let begins_s = if is_new { AT_S + dice.f64() } else { dice.f64() };
                 let length_s = AT_S as u64 + WATCHED_S + 2;
-                let load = if is_new && is_deployment {
+                let load = if starts_up {
                     Load::start_up(CALM, begins_s, START_UP_S, NOISE, length_s, dice)
                 } else {
                     let after = if is_hot { HOT } else { CALM };
@@ -177,12 +185,11 @@ impl Fleet {
                 // The dice fall whether they are asked for or not: the rows share their luck.
                 let is_lucky = dice.u8(..100) < 50;
                 let reads_kernel = match self.kernel {
-                    Kernel::All => true,
+                    Kernel::All | Kernel::Proven => true,
                     Kernel::Half => is_lucky,
                     Kernel::Hot => is_hot,
                     Kernel::Calm => !is_hot,
                 };
-                let kind = if reads_kernel { Kind::Kernel } else { Kind::Endpoint10 };
                 let offset_s = match self.offset {
                     Offset::At(seconds) => seconds,
                     Offset::Within(most) => between((0.0, most), dice),
@@ -191,12 +198,16 @@ impl Fleet {
                 let publishing =
                     Publishing { interval_s: self.interval_s, offset_s, rule: self.rule };
                 let begins_ns = ns(begins_s);
-                let task = Task {
-                    source: kind.source(dice.f64()),
-                    publishing,
-                    asked_from_ns: begins_ns,
-                    warm_up: self.warm_up,
+                let phase = dice.f64();
+                let source = if !reads_kernel {
+                    Kind::Endpoint10.source(phase)
+                } else if is_new && self.kernel != Kernel::All {
+                    Source::proving(phase, begins_ns + ns(KERNEL_PROOF_S))
+                } else {
+                    Kind::Kernel.source(phase)
                 };
+                let task =
+                    Task { source, publishing, asked_from_ns: begins_ns, warm_up: self.warm_up };
                 let cloudwatch = CloudWatch { seed: dice.u64(..), ingest_s };
                 let ends_ns = if is_replaced { ns(AT_S + 60.0) } else { u64::MAX };
                 Member { load, player: Player::new(task, cloudwatch, clock), begins_ns, ends_ns }
@@ -276,5 +287,68 @@ impl Statistics {
         let average = values.iter().sum::<f64>() / values.len() as f64;
         let maximum = values.iter().copied().max_by(f64::total_cmp)?;
         Some(Self { maximum, p90: p90(values)?, average })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use esp::publisher::adaptive::Rule;
+
+    use super::*;
+    use crate::{assumptions::INGEST_S, esp_defaults};
+
+    /// How many times a calm task a hot one counts at most: docs/scaling.md says 2 to 2.4.
+    const HOT_WEIGHT_MOST: f64 = 2.5;
+
+    /// How far the average is too high if a share of the tasks rises, and counts so many times.
+    fn too_high(share: f64, weight: f64) -> f64 {
+        (HOT - CALM) * share * (1.0 - share) * (weight - 1.0) / (1.0 + share * (weight - 1.0))
+    }
+
+    fn fleet(tasks: u64, event: Event) -> Fleet {
+        let interval_s = esp_defaults::interval_s();
+        Fleet {
+            tasks,
+            event,
+            throttled_percent: 0,
+            kernel: Kernel::All,
+            is_one_hot: false,
+            interval_s,
+            warm_up: Duration::ZERO,
+            offset: Offset::Within(interval_s),
+            rule: Some(Rule::CHOSEN),
+        }
+    }
+
+    #[test]
+    fn hot_tasks_count_more_than_calm_ones_but_not_by_more_than_is_said() {
+        for (tasks, repeats) in [(100, 3), (1000, 1)] {
+            let hot = u64::div_ceil(tasks, 3);
+            let share = hot as f64 / tasks as f64;
+            let looks = (0..repeats).map(|repeat| {
+                fleet(tasks, Event::TurnHot(hot)).look(1 + repeat, INGEST_S).average.most
+            });
+            let most = looks.fold(0.0, f64::max);
+            let bounds = [1.9, HOT_WEIGHT_MOST].map(|weight| too_high(share, weight));
+            assert!((bounds[0]..=bounds[1]).contains(&most), "{tasks}: {most}, {bounds:?}");
+        }
+    }
+
+    #[test]
+    fn a_new_task_on_fargate_has_few_samples_until_the_kernel_is_trusted() {
+        let requests = |kernel| {
+            let fleet = Fleet { kernel, ..fleet(10, Event::AllStartUp) };
+            let (mut dice, clock) = (fastrand::Rng::with_seed(1), Clock::new());
+            let mut members = fleet.members(INGEST_S, clock, &mut dice);
+            fleet.play(&mut members, ns(AT_S + 60.0), &mut dice);
+            let data = members.into_iter().flat_map(|member| member.player.finish().data);
+            let proven_s = (AT_S + KERNEL_PROOF_S) as u64;
+            let (early, late): (Vec<_>, Vec<_>) = data.partition(|datum| datum.second <= proven_s);
+            (early.len(), late.len())
+        };
+        let (early, late) = requests(Kernel::Proven);
+        let (at_once, later) = requests(Kernel::All);
+        assert!(early < 40 && at_once > 250, "{early}, {at_once}");
+        assert!(late > 150 && later > 150, "{late}, {later}");
     }
 }

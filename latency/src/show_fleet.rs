@@ -6,8 +6,9 @@ use esp::publisher::adaptive::Rule;
 
 use crate::{
     arguments::Arguments,
-    assumptions::ACCOUNT_REQUESTS_PER_S,
-    fleet::{Above, Event, Fleet, Kernel},
+    assumptions::{ACCOUNT_REQUESTS_PER_S, KERNEL_PROOF_S},
+    esp_defaults,
+    fleet::{Above, CALM, Event, Fleet, HOT, Kernel},
     race::Offset,
     stats::Latencies,
 };
@@ -15,16 +16,21 @@ use crate::{
 /// A row: what happens, how requests go out, the service.
 type Row = (&'static str, &'static str, Fleet);
 
+/// `WARMUP` in the rows that have one, and `PUBLISH_INTERVAL` in those that have a longer one.
+const WARM_UP: Duration = Duration::from_secs(30);
+const RARELY_S: f64 = 30.0;
+
 /// Spread over the whole interval, as ESP does it.
 fn fixed(tasks: u64, event: Event) -> Fleet {
-    let offset = Offset::Within(10.0);
+    let interval_s = esp_defaults::interval_s();
+    let offset = Offset::Within(interval_s);
     Fleet {
         tasks,
         event,
         throttled_percent: 0,
         kernel: Kernel::All,
         is_one_hot: false,
-        interval_s: 10.0,
+        interval_s,
         warm_up: Duration::ZERO,
         offset,
         rule: None,
@@ -47,12 +53,19 @@ fn rows(tasks: u64) -> Vec<Row> {
         rows.extend(both("it turns hot", all));
         return rows;
     }
+    if tasks == 5000 || tasks == 6000 {
+        rows.push(("all start at once", "adaptive", adaptive(tasks, Event::AllStart)));
+        return rows;
+    }
     if tasks >= 10_000 {
         let rarely =
-            |fleet: Fleet| Fleet { interval_s: 30.0, offset: Offset::Within(30.0), ..fleet };
+            |fleet| Fleet { interval_s: RARELY_S, offset: Offset::Within(RARELY_S), ..fleet };
         rows.extend(both("all turn hot", all));
         rows.push(("", "fixed, each 30 s", rarely(fixed(tasks, all))));
         rows.push(("", "adaptive, each 30 s", rarely(adaptive(tasks, all))));
+        let start = adaptive(tasks, Event::AllStart);
+        rows.push(("all start at once", "adaptive", start));
+        rows.push(("", "adaptive, each 30 s", rarely(start)));
         return rows;
     }
     if tasks < 1000 {
@@ -78,11 +91,16 @@ fn rows(tasks: u64) -> Vec<Row> {
             rows.push((words, "adaptive", Fleet { kernel, ..adaptive(tasks, one) }));
         }
     }
-    if (10..3000).contains(&tasks) {
+    if (3..3000).contains(&tasks) {
         rows.extend(both("half is replaced, and starts up", Event::Deployment));
-        let warm_up = Duration::from_secs(30);
-        let held_back = Fleet { warm_up, ..adaptive(tasks, Event::Deployment) };
-        rows.push(("", "adaptive, `WARMUP=30s`", held_back));
+        let warm_up = WARM_UP;
+        let deployed = adaptive(tasks, Event::Deployment);
+        rows.push(("", "adaptive, `WARMUP=30s`", Fleet { warm_up, ..deployed }));
+        let proven = Fleet { kernel: Kernel::Proven, ..deployed };
+        rows.push(("the same, on Fargate with the kernel", "adaptive", proven));
+        rows.push(("", "adaptive, `WARMUP=30s`", Fleet { warm_up, ..proven }));
+    }
+    if (10..3000).contains(&tasks) {
         let uneven = Fleet {
             kernel: Kernel::Half,
             is_one_hot: true,
@@ -91,7 +109,12 @@ fn rows(tasks: u64) -> Vec<Row> {
         };
         let words = "the same, one hot, half without the kernel, 5 % throttled";
         rows.push((words, "adaptive", uneven));
-        rows.push(("", "adaptive, `WARMUP=30s`", Fleet { warm_up, ..uneven }));
+        rows.push(("", "adaptive, `WARMUP=30s`", Fleet { warm_up: WARM_UP, ..uneven }));
+    }
+    if tasks == 10 || tasks == 100 {
+        let start = adaptive(tasks, Event::AllStartUp);
+        rows.push(("all are new, and start up", "adaptive", start));
+        rows.push(("", "adaptive, `WARMUP=30s`", Fleet { warm_up: WARM_UP, ..start }));
     }
     if tasks >= 1000 {
         rows.push(("all start at once", "adaptive", adaptive(tasks, Event::AllStart)));
@@ -104,19 +127,22 @@ fn rows(tasks: u64) -> Vec<Row> {
 pub(crate) fn show(arguments: Arguments) {
     println!(
         "| tasks | what happens | publishing | average: most above the truth, mean distance | p90 | \
-         maximum | alarm | p50 | p99 | requests in a second, most | throttled |"
+         maximum | alarm | p50 | p99 | requests in a second, most | throttled, most |"
     );
     println!("|--:|---|---|--:|--:|--:|--:|--:|--:|--:|--:|");
-    for tasks in [1, 3, 10, 100, 1000, 3000, 10_000] {
+    for tasks in [1, 3, 10, 100, 1000, 3000, 5000, 6000, 10_000] {
         for (place, row) in rows(tasks).into_iter().enumerate() {
             let tasks = if place == 0 { tasks.to_string() } else { String::new() };
             show_row(arguments, &tasks, row);
         }
     }
     println!(
-        "\nCalm tasks use 30 %, hot ones 100 %; the alarm is that of the examples, on the average, at \
-         60 %, at fifty phases\nof its evaluation. An account may ask {ACCOUNT_REQUESTS_PER_S:.0} times a \
-         second in a Region."
+        "\nCalm tasks use {CALM:.0} %, hot ones {HOT:.0} %; the alarm is that of the examples, on the \
+         average, at 60 %, at fifty phases\nof its evaluation. An account may ask \
+         {ACCOUNT_REQUESTS_PER_S:.0} times a second in a Region. A new task has a sample each \
+         second from its\nfirst on, as on EC2; on Fargate, and where some tasks are without the \
+         kernel, one each 10 s for its first {KERNEL_PROOF_S:.0} s.\nThrottled, most: in the \
+         repeat with the most."
     );
 }
 

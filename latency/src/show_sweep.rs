@@ -1,5 +1,6 @@
 //! When requests go out, swept: the interval, the offset, how far the tasks are spread, and a
-//! request just before an evaluation, which nobody outside CloudWatch can time.
+//! request just before an evaluation, which nobody outside CloudWatch can time (the task's only request of
+//! the interval, moved there; not one more).
 
 use esp::publisher::adaptive::Rule;
 
@@ -23,7 +24,7 @@ pub(crate) fn show(arguments: Arguments) {
             esp(interval_s, Offset::Within(interval_s), None),
         ));
     }
-    for offset_s in [0.0, 1.0, 2.0, 3.0, 5.0] {
+    for offset_s in [0.0, 1.0, 2.0, 3.0, 4.0, 5.0] {
         rows.push((
             format!("each 10 s, {offset_s} s after its multiples"),
             esp(10.0, Offset::At(offset_s), None),
@@ -35,7 +36,10 @@ pub(crate) fn show(arguments: Arguments) {
     ));
     for by_s in [1.0, 2.0, 3.0] {
         let offset = Offset::BeforeEvaluation(by_s);
-        rows.push((format!("each 10 s, {by_s} s before an evaluation"), esp(10.0, offset, None)));
+        rows.push((
+            format!("each 10 s, its only request {by_s} s before an evaluation"),
+            esp(10.0, offset, None),
+        ));
     }
     let adaptive = Some(Rule::CHOSEN);
     for interval_s in [5.0, 10.0, 20.0, 30.0, 60.0] {

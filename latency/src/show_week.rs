@@ -7,7 +7,7 @@ use crate::{
     esp_defaults,
     show_race::ADDED_MOST_S,
     source::Kind,
-    week::{PROFILES, Seen, Week, usd_a_month},
+    week::{PROFILES, Seen, Week, common, usd_a_month},
 };
 
 const DAYS: u64 = 7;
@@ -17,6 +17,15 @@ const COST_MOST: f64 = 1.15;
 
 /// Plays each week with requests at a fixed interval and with the rule.
 pub(crate) fn show(arguments: Arguments) {
+    println!(
+        "| load | bursts a day | deployments a day | busy seconds an hour | a job each minute, \
+         points | wave over minutes, points | scatter of single seconds, points |"
+    );
+    println!("|---|--:|--:|--:|--:|--:|--:|");
+    for profile in &PROFILES {
+        println!("{}", profile.row());
+    }
+    println!("\n{}\n", common());
     println!(
         "| load | publishing | requests | USD a task-month | p50 | p99 | above the ideal | false \
          alarms a day |"

@@ -196,7 +196,7 @@ impl Player {
             Ok(())
         };
         let Ok(()) = self.sampler.on_readings(read, answered, &mut self.samples, &mut self.events);
-        self.plan(answered.instant);
+        self.plan(answered.instant, at_ns);
         self.publisher.set_cadence(self.sampler.cadence());
         let mut is_changed = false;
         for sample in self.samples.drain(..).filter(|sample| self.warm_up.admits(sample)) {
@@ -208,10 +208,10 @@ impl Player {
 
     /// When the source is asked next: the endpoint when it has something new, by the
     /// sampler's own rule, and the kernel at fixed distances.
-    fn plan(&mut self, answered: Instant) {
-        let rhythms = match self.source {
+    fn plan(&mut self, answered: Instant, at_ns: u64) {
+        let rhythms = match self.source.now(at_ns) {
             Source::Endpoint { .. } => self.sampler.rhythms(),
-            Source::Kernel => None,
+            Source::Kernel | Source::Proving { .. } => None,
         };
         self.asking.plan(answered, rhythms);
     }

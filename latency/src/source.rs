@@ -16,6 +16,8 @@ pub(crate) enum Source {
     Endpoint { each_ns: u64, phase_ns: u64 },
     /// The counter when it is asked for.
     Kernel,
+    /// As a new task has it on Fargate: the endpoint until the kernel is trusted.
+    Proving { each_ns: u64, phase_ns: u64, until_ns: u64 },
 }
 
 /// Which source, its phase left to the dice.
@@ -42,10 +44,26 @@ impl Kind {
 }
 
 impl Source {
+    /// The endpoint on Fargate, and from then on the kernel.
+    pub(crate) fn proving(phase: f64, until_ns: u64) -> Self {
+        let (each_ns, phase_ns) = (ns(ENDPOINT_SLOW_S), ns(ENDPOINT_SLOW_S * phase));
+        Self::Proving { each_ns, phase_ns, until_ns }
+    }
+
+    /// What it is at this moment: the endpoint or the kernel.
+    pub(crate) fn now(self, at_ns: u64) -> Self {
+        match self {
+            Self::Proving { until_ns, .. } if at_ns >= until_ns => Self::Kernel,
+            Self::Proving { each_ns, phase_ns, .. } => Self::Endpoint { each_ns, phase_ns },
+            other => other,
+        }
+    }
+
     /// What the source says when it is asked at this moment; nothing before its first sample.
     pub(crate) fn ask(self, load: &Load, at_ns: u64) -> Entry {
         let read_ns = match self {
             Self::Kernel => Some(at_ns),
+            Self::Proving { .. } => return self.now(at_ns).ask(load, at_ns),
             Self::Endpoint { each_ns, phase_ns } => {
                 at_ns.checked_sub(phase_ns).map(|since| at_ns - since % each_ns)
             }

@@ -7,7 +7,7 @@ use esp::publisher::adaptive::Rule;
 
 use crate::{
     alarm::{Alarm, Datum, State, Window},
-    assumptions::{HOURS_PER_MONTH, USD_PER_1000_REQUESTS},
+    assumptions::{HOURS_PER_MONTH, START_UP_S, USD_PER_1000_REQUESTS},
     cloudwatch::CloudWatch,
     dice::{between, of_place, scattered},
     esp_defaults,
@@ -46,6 +46,17 @@ pub(crate) struct Profile {
 
 const DAY: (f64, f64) = (12.0, 35.0);
 const LULL_S: (f64, f64) = (5.0, 60.0);
+/// How long a burst lasts, and how high it is.
+const BURST_S: (f64, f64) = (60.0, 300.0);
+const BURST_PERCENT: (f64, f64) = (70.0, 100.0);
+/// How much higher a busy second is, points.
+const SPIKE: (f64, f64) = (20.0, 60.0);
+/// How long the job at each full minute takes.
+const JOB_S: u64 = 3;
+/// For so long after a burst an alarm is waited for.
+const PATIENCE_S: u64 = 60;
+/// Where the requests of the task lie in the interval.
+const OFFSET_S: f64 = 1.0;
 
 /// A load that is noisy, and for which there are enough tasks: an alarm that scales out has
 /// nothing to say. One task; an average over n of them is quieter by the root of n.
@@ -147,6 +158,25 @@ pub(crate) const PROFILES: [Profile; 7] = [
     },
 ];
 
+impl Profile {
+    /// The columns of a row: what there is a day, an hour, and each second.
+    pub(crate) fn row(&self) -> String {
+        let Self { name, bursts, deployments, spikes_an_hour, job, wave, noise, .. } = self;
+        let row = [bursts, deployments, spikes_an_hour, job, wave, noise].map(f64::to_string);
+        format!("| {name} | {} |", row.join(" | "))
+    }
+}
+
+/// What all of [`PROFILES`] have in common.
+pub(crate) fn common() -> String {
+    format!(
+        "All: {} % at midnight and {} % at noon, and no lulls. A burst goes to {}-{} % for {}-{} s. \
+         A deployment\nis {START_UP_S} s at 100 %. A busy second is {}-{} points higher. The job \
+         takes {JOB_S} s.",
+        DAY.0, DAY.1, BURST_PERCENT.0, BURST_PERCENT.1, BURST_S.0, BURST_S.1, SPIKE.0, SPIKE.1
+    )
+}
+
 /// A week, and when its bursts begin, in seconds.
 #[derive(Debug)]
 pub(crate) struct Week {
@@ -174,20 +204,21 @@ impl Week {
             wave += -wave / 200.0 + profile.wave * (2.0_f64 / 200.0).sqrt() * scattered(&mut dice);
             *it += wave;
             if dice.f64() < profile.spikes_an_hour / 3600.0 {
-                *it += between((20.0, 60.0), &mut dice);
+                *it += between(SPIKE, &mut dice);
             }
-            if second % 60 < 3 {
+            if second as u64 % 60 < JOB_S {
                 *it += profile.job;
             }
         }
         let (mut bursts_s, mut busy_s) = (Vec::new(), Vec::new());
-        for (a_day, lasts_s, is_burst) in
-            [(profile.bursts, (60.0, 300.0), true), (profile.deployments, (25.0, 25.0), false)]
-        {
+        for (a_day, lasts_s, is_burst) in [
+            (profile.bursts, BURST_S, true),
+            (profile.deployments, (START_UP_S, START_UP_S), false),
+        ] {
             for _ in 0..(a_day * days as f64) as u64 {
                 let begins_s = between((600.0, length_s as f64 - 600.0), &mut dice);
                 let ends_s = begins_s + between(lasts_s, &mut dice);
-                let high = if is_burst { between((70.0, 100.0), &mut dice) } else { 100.0 };
+                let high = if is_burst { between(BURST_PERCENT, &mut dice) } else { 100.0 };
                 for second in begins_s as u64..=ends_s as u64 {
                     let share = (second as f64 + 1.0 - begins_s)
                         .min(ends_s - second as f64)
@@ -232,7 +263,7 @@ impl Week {
         seed: u64,
         ingest_s: (f64, f64),
     ) -> Played {
-        let (published, phase) = self.publish(kind, rule, 1.0, seed, ingest_s);
+        let (published, phase) = self.publish(kind, rule, OFFSET_S, seed, ingest_s);
         let (cloudwatch, until_ns) = (CloudWatch { seed, ingest_s }, self.ends_ns());
         let ideal =
             rivals::ideal(Kind::Endpoint.source(phase), &self.load, &cloudwatch, true, until_ns);
@@ -262,7 +293,7 @@ impl Week {
         let mut dice = fastrand::Rng::with_seed(seed);
         let phase = dice.f64();
         let asked_from_ns = ns(dice.f64());
-        let publishing = Publishing { interval_s: 10.0, offset_s, rule };
+        let publishing = Publishing { interval_s: esp_defaults::interval_s(), offset_s, rule };
         let task =
             Task { source: kind.source(phase), publishing, asked_from_ns, warm_up: Duration::ZERO };
         (sidecar::play(task, &self.load, cloudwatch, clock, self.ends_ns()), phase)
@@ -293,7 +324,7 @@ impl Week {
             let evaluation = (f64::from(phase) + 0.5) / f64::from(PHASES);
             for begins_s in &self.bursts_s {
                 let from_ns = ns(*begins_s);
-                let patience_ns = from_ns + 60 * SECOND_NS;
+                let patience_ns = from_ns + PATIENCE_S * SECOND_NS;
                 let alarm = esp_alarm();
                 let at = latency(data, alarm, Window::Sliding, evaluation, from_ns, patience_ns);
                 seen.latencies.add(at);

@@ -23,7 +23,7 @@ const JITTER: Duration = Duration::from_millis(300);
 /// are for one a second.
 const VALUES_APART_NS: u64 = 800_000_000;
 
-/// The figures of the rule. `docs/scaling.md` shows what others come to.
+/// The figures of the rule. `docs/scaling.md` shows what they cost and gain.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rule {
     /// So many values are averaged: a step shows among more than one second's scatter.

@@ -210,8 +210,8 @@ pub const PUBLISH: Variable = Variable {
     example: "fixed",
     help: "When ESP sends requests. adaptive: every PUBLISH_INTERVAL, and about every 2s for \
            some seconds after a percentage has left its recent range, so that an alarm sees a \
-           change sooner. A load that changes often causes up to 15% more requests. fixed: \
-           only every PUBLISH_INTERVAL.",
+           change sooner. A load that changes often causes up to 15% more requests, and 10 \
+           after each start. fixed: only every PUBLISH_INTERVAL.",
 };
 
 /// Until when a new container's samples are held back.
