@@ -50,9 +50,47 @@ pub fn is_injected(name: &str, kind: Option<&str>) -> bool {
         || PREFIXES.iter().any(has_suffix)
 }
 
+/// Whether it is one of those that only hold namespaces and wait: what it uses of CPU is
+/// nothing. By its type, or by the names of the pause containers.
+///
+/// ```
+/// use esp::endpoint::injected::is_pause;
+///
+/// assert!(is_pause("aws-fargate-pause", Some("NORMAL")));
+/// assert!(!is_pause("ecs-service-connect-6vBLKr", None));
+/// ```
+#[must_use]
+pub fn is_pause(name: &str, kind: Option<&str>) -> bool {
+    let is_type = |pause: &&str| kind.is_some_and(|kind| kind.eq_ignore_ascii_case(pause));
+    ["CNI_PAUSE", "NAMESPACE_PAUSE"].iter().any(is_type)
+        || NAMES.contains(&name)
+        || name.strip_prefix(AGENT_PREFIX).is_some_and(|rest| rest.starts_with("~pause"))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_injected;
+    use super::{is_injected, is_pause};
+
+    #[test]
+    fn only_pause_containers_are_pause_containers() {
+        for (name, kind, expected) in [
+            ("aws-fargate-pause", None, true),
+            ("aws-fargate-pause", Some("NORMAL"), true),
+            ("~internal~ecs~pause", None, true),
+            ("~internal~ecs~pause~0af3", Some("NORMAL"), true),
+            ("x", Some("CNI_PAUSE"), true),
+            ("x", Some("namespace_pause"), true),
+            ("x", Some("EMPTY_HOST_VOLUME"), false),
+            ("x", Some("MANAGED_DAEMON"), false),
+            ("~internal~ecs-emptyvolume-source", None, false),
+            ("ecs-service-connect-6vBLKr", None, false),
+            ("aws-guardduty-agent-k3fX9q", Some("NORMAL"), false),
+            ("aws-fargate-pause-2", None, false),
+            ("web", None, false),
+        ] {
+            assert_eq!(is_pause(name, kind), expected, "{name} {kind:?}");
+        }
+    }
 
     #[test]
     fn type_other_than_normal_is_injected() {

@@ -11,7 +11,7 @@ use std::{fmt, net::Ipv4Addr};
 pub use self::bad_field::BadField;
 use super::{
     arn::{EcsArn, ResourceType, short_name},
-    injected::is_injected,
+    injected::{is_injected, is_pause},
 };
 use crate::time::Timestamp;
 
@@ -338,6 +338,12 @@ impl TaskContainer {
     #[must_use]
     pub fn is_injected(&self) -> bool {
         is_injected(self.name().unwrap_or_default(), self.kind.as_deref())
+    }
+
+    /// Whether it only holds namespaces and waits; [`is_pause`] says how that is told.
+    #[must_use]
+    pub fn is_pause(&self) -> bool {
+        is_pause(self.name().unwrap_or_default(), self.kind.as_deref())
     }
 
     /// The container's own reservation in CPU units, if it has a real one.

@@ -65,6 +65,14 @@ impl EndpointUri {
         &self.path
     }
 
+    /// The last part of the path, which may be the Docker id of the container that asks. On
+    /// today's Fargate it is; the agent of EC2, and Fargate of 2020, have a UUID of another
+    /// kind there. So it is an id only if the task document has a container with it.
+    #[must_use]
+    pub fn own_id(&self) -> Option<&str> {
+        self.path.rsplit('/').next().filter(|id| !id.is_empty())
+    }
+
     /// Host and port as the URI has them: the `Host` header.
     #[must_use]
     pub fn authority(&self) -> &str {
@@ -114,6 +122,8 @@ mod tests {
             let uri = EndpointUri::parse(text).unwrap_or_else(|| panic!("{text}"));
             assert_eq!((uri.host(), uri.port(), uri.path()), (host, port, path), "{text}");
             assert_eq!(uri.to_string(), text.trim_end_matches('/'));
+            let own_id = path.strip_prefix('/').and_then(|path| path.split('/').next_back());
+            assert_eq!(uri.own_id(), own_id, "{text}");
         }
     }
 

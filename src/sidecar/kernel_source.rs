@@ -3,12 +3,11 @@
 //! `kernel`, what is believed is decided in `proof`.
 
 use std::{
-    hash::{DefaultHasher, Hash, Hasher},
     net::Ipv4Addr,
     time::{Duration, Instant},
 };
 
-use super::task_source::{BusyTime, TaskSource, Wanted, Whose, only_container};
+use super::task_source::{BusyTime, TaskSource, Wanted, Whose, only_container, running};
 use crate::{
     endpoint::task::{NetworkMode, TaskContainer, TaskDocument},
     kernel::{Finding, KernelCounters, KernelReading, NoInterface, NoProcesses, Survey},
@@ -32,6 +31,8 @@ pub(crate) struct KernelSource<K> {
     pub(super) proofs: Proofs,
     clock: HostClock,
     wanted: MetricSet,
+    /// ESP's own Docker id, if the endpoint's address has it.
+    own_id: Option<String>,
     /// Of the task document that was looked at last: which containers run.
     looked_at: Option<u64>,
     /// When that was.
@@ -66,7 +67,10 @@ impl<K: KernelCounters> KernelSource<K> {
     /// `None` if the kernel is not to be looked at: then it is not opened either.
     pub(crate) fn new(open: impl FnOnce() -> K, settings: &Settings) -> Option<Self> {
         let is_used = settings.source != SourceChoice::Endpoint;
-        is_used.then(|| Self::of(open(), settings.metrics))
+        is_used.then(|| {
+            let own_id = settings.endpoint.own_id().map(str::to_owned);
+            Self { own_id, ..Self::of(open(), settings.metrics) }
+        })
     }
 
     fn of(kernel: K, wanted: MetricSet) -> Self {
@@ -75,6 +79,7 @@ impl<K: KernelCounters> KernelSource<K> {
             proofs: Proofs::default(),
             clock: HostClock::default(),
             wanted,
+            own_id: None,
             looked_at: None,
             last_look: None,
             interface: None,
@@ -99,12 +104,7 @@ impl<K: KernelCounters> KernelSource<K> {
                     || container.name().is_some_and(|name| measured.iter().any(|it| it == name)))
         };
         let wanted = || task.containers().iter().filter(is_wanted);
-        let mut hasher = DefaultHasher::new();
-        for container in wanted() {
-            (container.docker_id(), container.known_status()).hash(&mut hasher);
-            container.network_mode().hash(&mut hasher);
-        }
-        let looks_at = Some(hasher.finish());
+        let looks_at = Some(running(task));
         // What was not found may be there by now: a program takes on its user after its
         // start, and processes end.
         let is_found = |it: Finding<'_>| it.file.is_ok();
@@ -148,7 +148,8 @@ impl<K: KernelCounters> KernelSource<K> {
         let estimated = before.as_ref().and_then(TaskSource::container).map(str::to_owned);
         let has_cpu = self.wanted.has(Metric::CpuUtilization) || self.wanted.has(Metric::CpuUsage);
         let is_own = |docker_id: &str| {
-            self.kernel.findings().any(|it| it.is_own && it.docker_id == docker_id)
+            self.own_id.as_deref() == Some(docker_id)
+                || self.kernel.findings().any(|it| it.is_own && it.docker_id == docker_id)
         };
         let wanted = Wanted {
             is_whole: self.wanted.has(Metric::TaskCpuUtilization),
@@ -253,8 +254,12 @@ impl<K: KernelCounters> KernelSource<K> {
 
     /// An entry of the endpoint on its way to the sampler.
     pub(crate) fn on_entry(&mut self, docker_id: &str, entry: Entry, now: Now) -> Entry {
-        if let Some(task) = &mut self.task {
-            task.on_entry(docker_id, &entry);
+        if let Some((only, was_used)) =
+            self.task.as_mut().and_then(|task| task.on_entry(docker_id, &entry))
+        {
+            self.proofs.on_estimate_over(&only, was_used);
+            // The next task document is looked at, even if it is the last one again.
+            self.looked_at = None;
         }
         if let (Some(machine), Entry::Reading(reading)) = (&mut self.comparison, &entry)
             && let Some(cpu) = reading.cpu

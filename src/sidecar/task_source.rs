@@ -4,7 +4,10 @@
 //! endpoint's readings through the estimate to the sampler. What is believed of it is
 //! decided in `proof`.
 
-use std::time::{Duration, Instant};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    time::{Duration, Instant},
+};
 
 use crate::{
     endpoint::task::{TaskContainer, TaskDocument},
@@ -66,6 +69,10 @@ pub(super) struct TaskSource {
     whole: Option<Estimated>,
     /// Of the only container beside ESP, with its Docker id.
     only: Option<(String, Estimated)>,
+    /// By the last task document: the ids of those that may run.
+    may_run: Vec<String>,
+    /// The ids of those that have ended, each with the `read` of its last stats.
+    stopped: Vec<(String, Option<Timestamp>)>,
     busy: BusyTime,
     events: Vec<(Whose, TaskEvent)>,
 }
@@ -177,6 +184,8 @@ impl TaskSource {
             limit_cpus,
             whole: None,
             only: None,
+            may_run: Vec::new(),
+            stopped: Vec::new(),
             busy: BusyTime::new(now),
             events: Vec::new(),
         };
@@ -188,6 +197,12 @@ impl TaskSource {
     pub(super) fn on_task(&mut self, task: &TaskDocument, wanted: Wanted<'_>) -> bool {
         let limit_cpus = self.limit_cpus;
         let all = listed(task);
+        let ids = |is_wanted: fn(&TaskContainer) -> bool| {
+            let wanted = task.containers().iter().filter(move |it| is_wanted(it));
+            wanted.filter_map(|it| it.docker_id().map(str::to_owned))
+        };
+        self.may_run = ids(may_run).collect();
+        self.stopped = ids(|it| !may_run(it)).map(|docker_id| (docker_id, None)).collect();
         if wanted.is_whole {
             let new = || Estimated::new(limit_cpus, Vec::new());
             self.whole.get_or_insert_with(new).set_listed(all);
@@ -210,11 +225,27 @@ impl TaskSource {
         self.whole.iter_mut().chain(self.only.iter_mut().map(|(_, only)| only))
     }
 
-    /// What the endpoint says of a container.
-    pub(super) fn on_entry(&mut self, docker_id: &str, entry: &Entry) {
-        let Entry::Reading(reading) = entry else { return };
-        let Some(cpu) = reading.cpu else { return };
-        self.estimates().for_each(|it| it.on_reading(docker_id, reading.read, cpu.total_usage_ns));
+    /// What the endpoint says of a container. If that is one of which the task document
+    /// does not know that it runs, no container is alone with ESP until the next document:
+    /// gives the one that was, and whether its last estimates may be wrong.
+    pub(super) fn on_entry(&mut self, docker_id: &str, entry: &Entry) -> Option<(String, bool)> {
+        let Entry::Reading(reading) = entry else { return None };
+        if let Some(cpu) = reading.cpu {
+            let total_ns = cpu.total_usage_ns;
+            self.estimates().for_each(|it| it.on_reading(docker_id, reading.read, total_ns));
+        }
+        let ended = if self.is_unknown(docker_id, reading.read) { self.only.take() } else { None };
+        ended.map(|(docker_id, only)| (docker_id, only.estimate.is_proven()))
+    }
+
+    /// Whether these stats are of a container that runs, but not by the task document.
+    fn is_unknown(&mut self, docker_id: &str, read: Timestamp) -> bool {
+        if self.may_run.iter().any(|it| it == docker_id) {
+            return false;
+        }
+        // The endpoint gives the last stats of one that has stopped again and again.
+        let stopped = self.stopped.iter_mut().find(|(it, _)| it == docker_id);
+        stopped.is_none_or(|(_, last)| *last.get_or_insert(read) < read)
     }
 
     /// What the machine has been idle. Gives what is to be taken.
@@ -277,23 +308,49 @@ impl TaskSource {
 }
 
 /// The only container of the task definition beside ESP, if it is measured: its Docker id.
-/// `is_own` says whose is ESP's own, as far as that can be told. ESP is one of those that
-/// run, so of two it is the one that is not measured.
+/// `is_own` says whose is ESP's own; if nobody can tell, no container is known to be the
+/// other.
+///
+/// What it does not use must be steady. So there is none beside a sidecar that AWS injects,
+/// which works as the application does: Service Connect's proxy, the agent of `GuardDuty`. A pause
+/// container only waits.
 pub(super) fn only_container<'a>(
     task: &'a TaskDocument,
     measured: &[String],
     is_own: impl Fn(&str) -> bool,
 ) -> Option<&'a str> {
-    let is_ordinary = |it: &&TaskContainer| !it.is_injected() && !it.is_stopped();
-    let ordinary = || task.containers().iter().filter(is_ordinary);
-    let is_measured =
-        |it: &&TaskContainer| it.name().is_some_and(|name| measured.iter().any(|of| of == name));
-    let mut of_measured = ordinary()
-        .filter(is_measured)
-        .filter_map(TaskContainer::docker_id)
-        .filter(|docker_id| !is_own(docker_id));
-    let only = of_measured.next().filter(|_| of_measured.next().is_none())?;
-    (ordinary().count() == 2).then_some(only)
+    let is_own = |it: &&TaskContainer| it.docker_id().is_some_and(&is_own);
+    let mut all = task.containers().iter().filter(|it| may_run(it) && !it.is_pause());
+    let both = (all.next()?, all.next()?);
+    let (None, false) = (all.next(), both.0.is_injected() || both.1.is_injected()) else {
+        return None;
+    };
+    let only = match (is_own(&both.0), is_own(&both.1)) {
+        (false, true) => both.0,
+        (true, false) => both.1,
+        _ => return None,
+    };
+    let is_measured = only.name().is_some_and(|name| measured.iter().any(|of| of == name));
+    only.docker_id().filter(|_| is_measured && !only.is_stopped())
+}
+
+/// Whether a container may use CPU until the next task document: one that has ended may be
+/// started again under a restart policy.
+fn may_run(container: &TaskContainer) -> bool {
+    !container.is_stopped() || container.lists_restart_count()
+}
+
+/// A hash of which containers may run, measured or not: what is known of one depends on
+/// what runs beside it. Their order does not count, which is random on EC2.
+pub(super) fn running(task: &TaskDocument) -> u64 {
+    let hash = |container: &TaskContainer| {
+        let mut hasher = DefaultHasher::new();
+        (container.docker_id(), container.name(), container.known_status()).hash(&mut hasher);
+        (container.network_mode(), container.is_injected()).hash(&mut hasher);
+        hasher.finish()
+    };
+    let all = task.containers().iter().filter(|it| may_run(it));
+    all.map(hash).fold(0, u64::wrapping_add)
 }
 
 /// The ids of the containers that have not stopped.

@@ -4,6 +4,7 @@
 //! or nothing after the next renewal.
 
 mod made;
+mod only;
 
 use std::{cell::Cell, collections::BTreeSet, net::Ipv4Addr, rc::Rc, time::Duration};
 

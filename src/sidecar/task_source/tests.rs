@@ -101,11 +101,13 @@ fn only_a_container_that_is_alone_with_esp_is_estimated_by_itself() {
         only.map(str::to_owned)
     };
     assert_eq!(only(TASK, &["web"], "e1").as_deref(), Some("w1"));
-    // Whose ESP is cannot always be told.
-    assert_eq!(only(TASK, &["web"], "").as_deref(), Some("w1"));
     assert_eq!(only(TASK, &["web", "esp"], "e1").as_deref(), Some("w1"));
-    assert_eq!(only(TASK, &["web", "esp"], ""), None);
     assert_eq!(only(TASK, &["esp"], "e1"), None);
+    // If nobody can tell which one ESP is, the other may be the one that is measured.
+    for measured in [&["web"][..], &["esp"], &["web", "esp"]] {
+        assert_eq!(only(TASK, measured, ""), None, "{measured:?}");
+        assert_eq!(only(TASK, measured, "5e1f0c9a"), None, "{measured:?}");
+    }
     let more = |status: &str, name: &str| {
         let other = format!(
             r#"{{"DockerId": "l1", "Name": "{name}", "KnownStatus": "{status}"}}, {{"DockerId": "e1""#
@@ -114,6 +116,11 @@ fn only_a_container_that_is_alone_with_esp_is_estimated_by_itself() {
     };
     assert_eq!(only(&more("RUNNING", "logs"), &["web"], "e1"), None);
     assert_eq!(only(&more("STOPPED", "init"), &["web"], "e1").as_deref(), Some("w1"));
-    let injected = more("RUNNING", "aws-fargate-pause");
-    assert_eq!(only(&injected, &["web"], "e1").as_deref(), Some("w1"));
+    assert_eq!(only(&more("RUNNING", "aws-fargate-pause"), &["web"], "e1").as_deref(), Some("w1"));
+    // The platform's part is one constant: a sidecar that works is no part of it.
+    for name in ["ecs-service-connect-6vBLKr", "aws-guardduty-agent-k3fX9q", "~internal~ecs-x"] {
+        assert_eq!(only(&more("RUNNING", name), &["web"], "e1"), None, "{name}");
+        assert_eq!(only(&more("PULLED", name), &["web"], "e1"), None, "{name}");
+        assert_eq!(only(&more("STOPPED", name), &["web"], "e1").as_deref(), Some("w1"), "{name}");
+    }
 }
