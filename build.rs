@@ -35,6 +35,8 @@ fn commit_of(root: &Path) -> Option<String> {
         Err(_) => dot_git,
     };
     let head = read(&git.join("HEAD"))?;
+    // Each commit is added to it, also one that makes a file for a branch that had none.
+    watch(&git.join("logs/HEAD"));
     let Some(name) = head.strip_prefix("ref:").map(str::trim) else { return Some(head) };
     // Branches are kept once for all work trees.
     let common = match fs::read_to_string(git.join("commondir")) {
@@ -50,6 +52,14 @@ fn commit_of(root: &Path) -> Option<String> {
 
 /// A file's text, and Cargo runs this again when it changes.
 fn read(file: &Path) -> Option<String> {
-    println!("cargo::rerun-if-changed={}", file.display());
+    watch(file);
     Some(fs::read_to_string(file).ok()?.trim().to_owned())
+}
+
+/// Cargo runs this again when the file changes. Not if it is not there: Cargo would take
+/// that for a change, each time, and compile everything again with each command.
+fn watch(file: &Path) {
+    if file.exists() {
+        println!("cargo::rerun-if-changed={}", file.display());
+    }
 }
