@@ -10,6 +10,7 @@ use std::{
 };
 
 use esp_endpoints::{counters::Counters as _, process::ProcessCounters};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::Outcome;
@@ -92,8 +93,7 @@ impl Program {
 
     /// Ends it with SIGTERM and gives the lines of its log that are JSON.
     pub(crate) fn stop(mut self) -> Outcome<Vec<Value>> {
-        let pid = self.child.id().to_string();
-        Command::new("kill").args(["-s", "TERM", &pid]).status()?;
+        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
         let asked = Instant::now();
         while self.child.try_wait()?.is_none() {
             if asked.elapsed() > END_TIMEOUT {

@@ -1,7 +1,7 @@
 //! Recorded trees: files as other kernels write them, of processes that are there.
 
 use std::{
-    fs,
+    fs, io,
     path::PathBuf,
     process::{self, Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -50,9 +50,11 @@ impl Tree {
         self.write("proc/loadavg", &format!("0.00 0.01 0.05 2/77 {}\n", self.last_pid));
     }
 
-    /// A process that sleeps, in the cgroup at `path`.
+    /// A process that waits, in the cgroup at `path`.
     fn process(&mut self, path: &str) -> u32 {
-        let child = Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().unwrap();
+        let mut this = Command::new(std::env::current_exe().unwrap());
+        this.args(["--exact", "kernel::linux::tests::waits", "--ignored", "--test-threads=1"]);
+        let child = this.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let pid = child.id();
         self.children.push(child);
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
@@ -77,6 +79,13 @@ impl Drop for Tree {
         }
         let _ = fs::remove_dir_all(&self.root);
     }
+}
+
+#[test]
+#[ignore = "not a test: the process that each of the others starts"]
+fn waits() {
+    // Ends with the process that started it, whatever becomes of that.
+    let _ = io::stdin().read_line(&mut String::new());
 }
 
 /// How many processes each container has, by what is found.
