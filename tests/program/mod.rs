@@ -7,9 +7,13 @@ pub(crate) mod ledger;
 pub(crate) mod run;
 
 use std::{
+    collections::HashMap,
     ffi::OsString,
     io::Read as _,
-    process::{Child, Command, ExitStatus, Stdio},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::mpsc::{RecvTimeoutError, channel},
+    thread,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -26,18 +30,68 @@ use rustix::process::{Pid, Signal, kill_process};
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// In this it ends after a signal, when nothing keeps it: less than `SHUTDOWN_GRACE`,
-/// which is 5 s. What a busy machine adds is known, see [`waited_for_cpu`].
+/// which is 5 s. What a busy machine adds is known, see [`CpuWait`].
 pub(crate) const AT_ONCE: Duration = Duration::from_secs(4);
 
-/// How long the threads of a process have been ready and had no CPU, as the kernel counts
-/// it, in all; zero where it does not say. What a busy machine delays is in it.
-pub(crate) fn waited_for_cpu(pid: u32) -> Duration {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
-    let of_task = |task: std::io::Result<std::fs::DirEntry>| {
-        let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+/// How long the threads of a program and of this process, which has the stand-ins, have
+/// been ready and had no CPU, as the kernel counts it; zero where it does not say. What a
+/// busy machine delays is in it. Threads that end between two looks are counted up to the
+/// first.
+pub(crate) struct CpuWait {
+    processes: [u32; 2],
+    threads: HashMap<PathBuf, Duration>,
+    total: Duration,
+}
+
+impl CpuWait {
+    /// From when the threads that are there now started.
+    pub(crate) fn since_start(child: u32) -> Self {
+        let processes = [child, std::process::id()];
+        let mut wait = Self { processes, threads: HashMap::new(), total: Duration::ZERO };
+        wait.look();
+        wait
+    }
+
+    /// From now on.
+    pub(crate) fn from_now(child: u32) -> Self {
+        Self { total: Duration::ZERO, ..Self::since_start(child) }
+    }
+
+    /// How long it is by now.
+    pub(crate) fn look(&mut self) -> Duration {
+        for process in self.processes {
+            let tasks = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten();
+            for path in tasks.flatten().map(|task| task.path()) {
+                let Some(now) = Self::of_thread(&path) else { continue };
+                let last = self.threads.insert(path, now).unwrap_or_default();
+                self.total += now.saturating_sub(last);
+            }
+        }
+        self.total
+    }
+
+    fn of_thread(path: &Path) -> Option<Duration> {
+        let text = std::fs::read_to_string(path.join("schedstat")).ok()?;
         text.split_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
-    };
-    tasks.filter_map(of_task).sum()
+    }
+}
+
+/// What the command wrote at its end, and how long it and the stand-ins waited for a CPU.
+pub(crate) fn output_of(command: &mut Command) -> (Output, Duration) {
+    let child = command.spawn().unwrap();
+    let mut wait = CpuWait::from_now(child.id());
+    let (ended, end) = channel::<()>();
+    thread::scope(|scope| {
+        let waited = scope.spawn(move || {
+            while end.recv_timeout(Duration::from_millis(50)) == Err(RecvTimeoutError::Timeout) {
+                wait.look();
+            }
+            wait.look()
+        });
+        let output = child.wait_with_output().unwrap();
+        drop(ended);
+        (output, waited.join().unwrap())
+    })
 }
 
 /// The built program, or another way to run it: `.ci/arm64` has one for another
@@ -140,18 +194,17 @@ impl Esp {
         text
     }
 
-    /// Waits for at most that long, and for as long as it waits for a CPU meanwhile. Gives
-    /// also how long it did that since its start.
+    /// Waits for at most that long, and for as long as it or a stand-in waits for a CPU
+    /// meanwhile. Gives also how long they did that since they started.
     fn wait_for_end(&mut self, most: Duration) -> (ExitStatus, Duration) {
         let asked = Instant::now();
-        let before = waited_for_cpu(self.child.id());
-        let mut waited = before;
+        let mut wait = CpuWait::since_start(self.child.id());
+        let before = wait.look();
         loop {
+            let waited = wait.look();
             if let Some(status) = self.child.try_wait().unwrap() {
                 return (status, waited);
             }
-            // Threads that have ended are not in it any more.
-            waited = waited.max(waited_for_cpu(self.child.id()));
             let added = waited.saturating_sub(before);
             assert!(asked.elapsed() < most + added, "still there after {most:?} and {added:?}");
             std::thread::sleep(Duration::from_millis(10));
@@ -169,7 +222,7 @@ impl Drop for Esp {
 /// The log, an object a line.
 pub(crate) struct Log {
     pub(crate) text: String,
-    /// How long the process has waited for a CPU.
+    /// How long the process, and this one with the stand-ins, have waited for a CPU.
     pub(crate) waited: Duration,
     pub(crate) lines: Vec<serde_json::Value>,
 }

@@ -73,7 +73,9 @@ fn an_endpoint_that_is_silent_for_a_minute_makes_it_unhealthy_and_not_before() {
     wait_for_health(&metadata.uri(), "healthy: ", SOON);
     std::thread::sleep(Duration::from_secs(50).saturating_sub(start.elapsed()));
     let (code, line) = answered_health(&metadata.uri());
-    assert_eq!(code, 0, "after {:?}: {line}", start.elapsed());
+    // Later than that it may be either: it started after this.
+    let asked = start.elapsed();
+    assert!(code == 0 || asked >= Duration::from_mins(1), "after {asked:?}: {line}");
     let begin = "unhealthy: the task metadata endpoint has not answered for ";
     let line = wait_for_health(&metadata.uri(), begin, Duration::from_secs(40));
     assert!(line.contains(" s (limit 60 s)"), "{line}");
@@ -97,8 +99,8 @@ fn an_outage_of_cloudwatch_counts_only_where_publishing_is_required() {
     assert!(line.contains("HEALTH_MAX_AGE is 3 s"), "{line}");
     wait_for_health(&other.uri(), "healthy: ", SOON);
     std::thread::sleep(Duration::from_secs(4));
-    let (code, line) = answered_health(&other.uri());
-    assert_eq!(code, 0, "{line}");
+    // Waited for: without a CPU for 3 s it is rightly unhealthy. The outage goes on.
+    wait_for_health(&other.uri(), "healthy: ", SOON);
     cloudwatch.always(None);
     // The wait after a failure may be as long as 30 s.
     wait_for_health(&metadata.uri(), "healthy: ", 3 * SOON);
