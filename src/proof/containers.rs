@@ -150,10 +150,10 @@ impl Proofs {
         Some(Reading { read, cpu, is_cpu_base, memory: None, network: None, block_io: None })
     }
 
-    /// There are no such estimates any more. `was_wrong` says that the last ones may be.
-    pub fn on_estimate_over(&mut self, docker_id: &str, was_wrong: bool) {
+    /// There are no such estimates any more. The last ones may be wrong.
+    pub fn on_estimate_over(&mut self, docker_id: &str) {
         if let Some(position) = position_of(&self.containers, docker_id) {
-            self.containers[position].proof.on_estimate_over(was_wrong);
+            self.containers[position].proof.on_estimate_over();
         }
     }
 

@@ -306,10 +306,10 @@ impl CounterProof {
         self.handing.kernel(Tier::Processes, value, cpu, now)
     }
 
-    /// The endpoint's readings are handed on again. If the estimate was `wrong`, no
-    /// difference begins with it.
-    pub(super) fn on_estimate_over(&mut self, was_wrong: bool) {
-        if std::mem::take(&mut self.is_estimated) && was_wrong {
+    /// The endpoint's readings are handed on again. However the estimate ended, what was handed
+    /// on since the last comparison was compared with nothing: no difference begins with it.
+    pub(super) fn on_estimate_over(&mut self) {
+        if std::mem::take(&mut self.is_estimated) {
             self.handing.distrust();
         }
     }

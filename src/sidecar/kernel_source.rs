@@ -166,7 +166,7 @@ impl<K: KernelCounters> KernelSource<K> {
             new.as_ref().and_then(TaskSource::container) == Some(docker_id.as_str())
         };
         if let Some(docker_id) = estimated.filter(|it| !is_still(it)) {
-            self.proofs.on_estimate_over(&docker_id, false);
+            self.proofs.on_estimate_over(&docker_id);
         }
         new
     }
@@ -235,8 +235,8 @@ impl<K: KernelCounters> KernelSource<K> {
                     into.on_task_reading(reading, now, samples);
                 }
                 let docker_id = task.container().unwrap_or_default();
-                if let Some(was_wrong) = from.is_container_over {
-                    self.proofs.on_estimate_over(docker_id, was_wrong);
+                if from.is_container_over {
+                    self.proofs.on_estimate_over(docker_id);
                 }
                 let reading = from.container.and_then(|(value, total_ns)| {
                     self.proofs.on_estimate(docker_id, value, total_ns, now)
@@ -254,10 +254,8 @@ impl<K: KernelCounters> KernelSource<K> {
 
     /// An entry of the endpoint on its way to the sampler.
     pub(crate) fn on_entry(&mut self, docker_id: &str, entry: Entry, now: Now) -> Entry {
-        if let Some((only, was_used)) =
-            self.task.as_mut().and_then(|task| task.on_entry(docker_id, &entry))
-        {
-            self.proofs.on_estimate_over(&only, was_used);
+        if let Some(only) = self.task.as_mut().and_then(|task| task.on_entry(docker_id, &entry)) {
+            self.proofs.on_estimate_over(&only);
             // The next task document is looked at, even if it is the last one again.
             self.looked_at = None;
         }

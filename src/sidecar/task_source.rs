@@ -94,8 +94,6 @@ struct Estimated {
     containers: Vec<(String, Timestamp)>,
     /// Those that may have data: nothing else counts.
     listed: Vec<String>,
-    /// It was used when the machine was read last.
-    was_used: bool,
 }
 
 /// What of the task is to be estimated.
@@ -116,25 +114,14 @@ pub(super) struct FromMachine {
     pub(super) is_whole_over: bool,
     /// Of the container: the value that was read of the machine, and its counter.
     pub(super) container: Option<(KernelValue, u64)>,
-    /// There are none of it any more; and whether the last ones may be wrong.
-    pub(super) is_container_over: Option<bool>,
+    /// There are none of it any more, or none yet.
+    pub(super) is_container_over: bool,
 }
 
 impl Estimated {
     fn new(limit_cpus: f64, listed: Vec<String>) -> Self {
         let estimate = TaskEstimate::new(limit_cpus, 0);
-        Self { estimate, containers: Vec::new(), listed, was_used: false }
-    }
-
-    /// The machine's busy time. Gives what is handed on, what there is to tell, and whether
-    /// what was handed on before may be wrong: the estimate ends otherwise than for want of
-    /// readings.
-    fn on_machine(&mut self, value: KernelValue) -> (Handed, Option<TaskEvent>, bool) {
-        let (handed, event) = self.estimate.on_machine(value);
-        let is_used = self.estimate.is_proven();
-        let was_used = std::mem::replace(&mut self.was_used, is_used);
-        let is_wrong = was_used && !is_used && !matches!(event, Some(TaskEvent::GivenUp { .. }));
-        (handed, event, is_wrong)
+        Self { estimate, containers: Vec::new(), listed }
     }
 
     fn set_listed(&mut self, listed: Vec<String>) {
@@ -227,15 +214,15 @@ impl TaskSource {
 
     /// What the endpoint says of a container. If that is one of which the task document
     /// does not know that it runs, no container is alone with ESP until the next document:
-    /// gives the one that was, and whether its last estimates may be wrong.
-    pub(super) fn on_entry(&mut self, docker_id: &str, entry: &Entry) -> Option<(String, bool)> {
+    /// gives the one that was.
+    pub(super) fn on_entry(&mut self, docker_id: &str, entry: &Entry) -> Option<String> {
         let Entry::Reading(reading) = entry else { return None };
         if let Some(cpu) = reading.cpu {
             let total_ns = cpu.total_usage_ns;
             self.estimates().for_each(|it| it.on_reading(docker_id, reading.read, total_ns));
         }
         let ended = if self.is_unknown(docker_id, reading.read) { self.only.take() } else { None };
-        ended.map(|(docker_id, only)| (docker_id, only.estimate.is_proven()))
+        ended.map(|(docker_id, _)| docker_id)
     }
 
     /// Whether these stats are of a container that runs, but not by the task document.
@@ -253,7 +240,7 @@ impl TaskSource {
         let value = self.busy.on_machine(machine, now);
         let mut from = FromMachine::default();
         if let Some(whole) = &mut self.whole {
-            let (handed, event, _) = whole.on_machine(value);
+            let (handed, event) = whole.estimate.on_machine(value);
             from.is_whole_over = !whole.estimate.is_proven();
             self.events.extend(event.map(|event| (Whose::Task, event)));
             let reading = |read, cpu: CpuReading, is_base| {
@@ -267,14 +254,11 @@ impl TaskSource {
             };
         }
         if let Some((docker_id, only)) = &mut self.only {
-            let (handed, event, is_wrong) = only.on_machine(value);
+            let (handed, event) = only.estimate.on_machine(value);
             self.events.extend(event.map(|event| (Whose::Container(docker_id.clone()), event)));
-            match handed {
-                Handed::Counter { cpu, .. } | Handed::Base { cpu, .. } => {
-                    from.container = Some((value, cpu.total_usage_ns));
-                }
-                Handed::Nothing if only.estimate.is_proven() => {}
-                Handed::Nothing => from.is_container_over = Some(is_wrong),
+            from.is_container_over = !only.estimate.is_proven();
+            if let Handed::Counter { cpu, .. } | Handed::Base { cpu, .. } = handed {
+                from.container = Some((value, cpu.total_usage_ns));
             }
         }
         from

@@ -146,6 +146,28 @@ fn what_is_contradicted_is_counted_and_told_with_the_containers_name() {
 }
 
 #[test]
+fn an_estimate_that_went_wrong_and_is_given_up_leaves_the_endpoints_own_values() {
+    // The agent hangs for a minute, and the application spins meanwhile: the estimate takes
+    // what the agent's host does for the container's.
+    let mut bench = Bench::new();
+    bench.endpoint("a1", 10_000, 10_100, total_ns(10_000));
+    for ms in (11_000..72_000).step_by(1000) {
+        let now = bench.now(ms);
+        let value = KernelValue { from: now.wall, to: now.wall, total_ns: ms * MS };
+        let ahead_ns = total_ns(10_000) + (ms - 10_000) * MS;
+        assert!(bench.proofs.on_estimate("a1", value, ahead_ns, now).is_some());
+    }
+    bench.proofs.on_estimate_over("a1");
+    for (read_ms, is_base) in [(72_500, true), (82_500, false), (92_500, false)] {
+        let entry = bench.endpoint("a1", read_ms, read_ms + 100, total_ns(read_ms));
+        let Entry::Reading(Reading { cpu: Some(cpu), is_cpu_base, .. }) = entry else {
+            panic!("{entry:?}");
+        };
+        assert_eq!((cpu.total_usage_ns, is_cpu_base), (total_ns(read_ms), is_base));
+    }
+}
+
+#[test]
 fn a_container_that_stays_keeps_its_proof_and_a_replaced_one_begins() {
     let mut bench = Bench::new();
     bench.run(10_000, 40_000);
