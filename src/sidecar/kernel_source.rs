@@ -14,7 +14,7 @@ use crate::{
     proof::{
         Comparison, ContainerEvent, ContainerValue, KernelValue, ProofState, Proofs, TaskEvent,
     },
-    reading::Entry,
+    reading::{Entry, Reading},
     sample::{Metric, MetricSet, OwnFigures, Sample},
     sampler::{Event, Sampler, clock::HostClock, parts_of},
     settings::{Settings, SourceChoice},
@@ -204,12 +204,16 @@ impl<K: KernelCounters> KernelSource<K> {
         self.note_clock(now);
         let Self { kernel, proofs, .. } = self;
         let with_memory = parts_of(self.wanted).memory && is_tick;
-        let read = |visit: &mut dyn FnMut(&str, crate::reading::Reading)| {
+        let read = |visit: &mut dyn FnMut(&str, Reading)| {
             proofs.begin_round();
             kernel.read(with_memory, &mut |docker_id, reading| {
-                let handed = proofs.on_kernel(docker_id, value(reading, now), now);
-                // In between only what takes back what was said is handed on.
-                if let Some(handed) = handed.filter(|it| is_tick || it.is_cpu_base) {
+                let value = value(reading, now);
+                let handed = proofs.on_kernel(docker_id, value, now);
+                // In between only what takes back what was said is handed on, and a reading of
+                // the endpoint that waited for this value.
+                let is_for_now =
+                    |it: &Reading| is_tick || it.is_cpu_base || it.read < value.cpu.from;
+                if let Some(handed) = handed.filter(is_for_now) {
                     visit(docker_id, handed);
                 }
             });

@@ -264,6 +264,67 @@ fn nothing_of_a_kernel_that_begins_to_lie_is_published_after_the_next_renewal() 
 }
 
 #[test]
+fn a_reading_of_the_endpoint_that_waited_for_the_kernel_is_not_lost_between_two_ticks() {
+    let start = Instant::now();
+    let truth = Rc::new(Truth::new(&mut Dice(7)));
+    let now_cell = Rc::new(Cell::new((0, start)));
+    let kernel = Made {
+        truth: Rc::clone(&truth),
+        now: Rc::clone(&now_cell),
+        tier: Tier::CgroupFile,
+        lie: Lie::Nothing,
+        lies_from_ms: 0,
+        gone_ms: 0..0,
+    };
+    let wanted: MetricSet = [Metric::CpuUsage].into_iter().collect();
+    let mut source = KernelSource::of(kernel, wanted);
+    let mut sampler = Sampler::new(Selection::All, wanted);
+    let at = |ms: u64| Now {
+        instant: start + Duration::from_millis(ms),
+        wall: Timestamp::from_unix_ns(START_NS + ms * MS),
+    };
+    let task = TaskDocument::parse(&mut TASK.as_bytes().to_vec()).unwrap();
+    let (mut out, mut events) = (Vec::new(), Vec::new());
+    sampler.on_task(&task, at(0), &mut out, &mut events);
+    source.on_task(&task, sampler.names(), at(0));
+    // The endpoint renews each 2 s, and is then silent until the kernel is given up.
+    let (silent_ms, back_ms) = (60_000, 670_200);
+    let is_said = |stamp_ms: u64| {
+        (stamp_ms > 0 && stamp_ms < silent_ms && stamp_ms % 2000 == 200) || stamp_ms == back_ms
+    };
+    for ms in (5..back_ms + 100).step_by(5) {
+        let is_tick = ms % 1000 == 0;
+        now_cell.set((ms, at(ms).instant));
+        if is_tick || is_said(ms + 45) || is_said(ms.saturating_sub(50)) {
+            source.read(at(ms), &mut sampler, &mut out, &mut events, is_tick);
+        }
+        let stamp_ms = ms.saturating_sub(10);
+        if is_said(stamp_ms) {
+            let total_usage_ns = truth.total_ns(stamp_ms);
+            let reading = Reading {
+                read: at(stamp_ms).wall,
+                cpu: Some(CpuReading { total_usage_ns, online_cpus: None }),
+                is_cpu_base: false,
+                memory: None,
+                network: None,
+                block_io: None,
+            };
+            let entry = source.on_entry("w1", Entry::Reading(reading), at(ms));
+            let visit = |visit: &mut dyn FnMut(&str, Entry)| {
+                visit("w1", entry);
+                Ok::<(), ()>(())
+            };
+            sampler.on_readings(visit, at(ms), &mut out, &mut events).unwrap();
+        }
+    }
+    let [.., before, last] = &out[..] else { panic!("{out:?}") };
+    let ms_of = |sample: &Sample| (sample.read.unix_ns() - START_NS) / MS;
+    assert!((650_000..660_000).contains(&ms_of(before)), "{before:?}");
+    assert_eq!(ms_of(last), back_ms);
+    assert!((last.value - truth.percent(ms_of(before), back_ms)).abs() < 1e-6, "{last:?}");
+}
+
+#[test]
 fn with_source_endpoint_the_kernel_is_not_even_opened() {
     let settings = |source| {
         let table = [
