@@ -50,6 +50,9 @@ pub struct Proofs {
     /// By Docker id.
     containers: Vec<Proven>,
     round: u64,
+    /// A container has put the clocks to the test, since the clock was set and since the last
+    /// disagreement. It may have ended since.
+    are_clocks_proven: bool,
     events: Vec<ContainerEvent>,
     refuted: u64,
 }
@@ -79,6 +82,7 @@ impl Proofs {
 
     /// The clock was set by `by_ns` and says `wall`.
     pub fn on_clock_step(&mut self, wall: Timestamp, by_ns: i64) {
+        self.are_clocks_proven = false;
         for container in &mut self.containers {
             container.proof.on_clock_step(wall, by_ns);
         }
@@ -104,7 +108,7 @@ impl Proofs {
         value: ContainerValue,
         now: Now,
     ) -> Option<Reading> {
-        let Self { containers, events, refuted, round, .. } = self;
+        let Self { containers, events, refuted, round, are_clocks_proven, .. } = self;
         let position = position_of(containers, docker_id)?;
         let container = &mut containers[position];
         container.read_in = *round;
@@ -120,6 +124,7 @@ impl Proofs {
         }
         container.has_memory |= value.memory.is_some();
         let outcome = container.proof.on_kernel(value.cpu, now.instant);
+        *are_clocks_proven &= !is_refutation(outcome.event);
         note(&container.name, outcome.event, events, refuted);
         let (read, cpu, is_cpu_base) = match outcome.handed {
             Handed::Nothing => return None,
@@ -159,10 +164,10 @@ impl Proofs {
 
     /// A round is over: who was not in it cannot be read any more.
     pub fn end_round(&mut self, now: Now) {
-        let Self { containers, events, refuted, round, .. } = self;
-        let are_clocks_proven = containers.iter().any(|it| it.proof.has_proven_clocks());
+        let Self { containers, events, refuted, round, are_clocks_proven, .. } = self;
+        *are_clocks_proven |= containers.iter().any(|it| it.proof.has_proven_clocks());
         for container in containers {
-            container.proof.set_clocks_proven(are_clocks_proven);
+            container.proof.set_clocks_proven(*are_clocks_proven);
             if container.read_in == *round {
                 continue;
             }
@@ -181,7 +186,7 @@ impl Proofs {
     /// Takes in the endpoint's entry of a container, and gives what the sampler is to take
     /// of it: without the CPU counter while the kernel's counts.
     pub fn on_endpoint(&mut self, docker_id: &str, entry: Entry, now: Now) -> Entry {
-        let Self { containers, events, refuted, .. } = self;
+        let Self { containers, events, refuted, are_clocks_proven, .. } = self;
         let Entry::Reading(reading) = entry else { return entry };
         let (Some(position), Some(cpu)) = (position_of(containers, docker_id), reading.cpu) else {
             return entry;
@@ -192,6 +197,7 @@ impl Proofs {
         }
         container.said = Some(reading.read);
         let outcome = container.proof.on_endpoint(reading.read, cpu, now);
+        *are_clocks_proven &= !is_refutation(outcome.event);
         note(&container.name, outcome.event, events, refuted);
         let (cpu, is_cpu_base) = match outcome.handed {
             Handed::Nothing => (None, false),
@@ -250,6 +256,10 @@ fn position_of(containers: &[Proven], docker_id: &str) -> Option<usize> {
     containers.binary_search_by(|container| container.docker_id.as_str().cmp(docker_id)).ok()
 }
 
+const fn is_refutation(event: Option<ProofEvent>) -> bool {
+    matches!(event, Some(ProofEvent::Refuted { .. }))
+}
+
 fn note(
     container: &str,
     event: Option<ProofEvent>,
@@ -257,6 +267,6 @@ fn note(
     refuted: &mut u64,
 ) {
     let Some(event) = event else { return };
-    *refuted += u64::from(matches!(event, ProofEvent::Refuted { .. }));
+    *refuted += u64::from(is_refutation(Some(event)));
     events.push(ContainerEvent { container: container.to_owned(), event });
 }

@@ -27,6 +27,8 @@ struct Play {
     /// From then on it works, at half a CPU, for so long.
     wakes_ms: u64,
     works_ms: u64,
+    /// The busy container beside it ends then.
+    busy_until_ms: u64,
 }
 
 impl Play {
@@ -53,7 +55,7 @@ impl Play {
                 for (id, tier, total_ns) in
                     [("b1", Tier::CgroupFile, busy(ms)), ("r1", self.tier, kernel(self, ms))]
                 {
-                    if id == "b1" && !is_clock_proven {
+                    if id == "b1" && (!is_clock_proven || ms > self.busy_until_ms) {
                         continue;
                     }
                     let cpu = KernelValue { from: now.wall, to: now.wall, total_ns };
@@ -96,7 +98,7 @@ impl Play {
 }
 
 fn rests(tier: Tier) -> Play {
-    Play { tier, period_ms: 10_000, wakes_ms: u64::MAX, works_ms: 0 }
+    Play { tier, period_ms: 10_000, wakes_ms: u64::MAX, works_ms: 0, busy_until_ms: u64::MAX }
 }
 
 /// An honest kernel; the sum over processes begins elsewhere.
@@ -130,11 +132,23 @@ fn without_a_clock_that_is_proven_nothing_is() {
 }
 
 #[test]
+fn the_clocks_stay_proven_when_the_container_that_proved_them_ends() {
+    for tier in [Tier::CgroupFile, Tier::Processes] {
+        for busy_until_ms in [100_000, 150_000] {
+            let (given, _) = Play { busy_until_ms, ..rests(tier) }.play(true, honest);
+            let after = given.iter().filter(|given| given.2 && given.0 > busy_until_ms).count();
+            let left_s = (UNTIL_MS - busy_until_ms) / 1000;
+            assert!(after as u64 >= left_s - 1, "{tier:?}: {after} of {left_s}");
+        }
+    }
+}
+
+#[test]
 fn one_that_works_again_joins_exactly_and_is_proven_then() {
     for tier in [Tier::CgroupFile, Tier::Processes] {
         for period_ms in [2000, 10_000] {
             for wakes_ms in (100_000..110_000).step_by(370) {
-                let play = Play { tier, period_ms, wakes_ms, works_ms: u64::MAX };
+                let play = Play { period_ms, wakes_ms, works_ms: u64::MAX, ..rests(tier) };
                 let (given, events) = play.play(true, honest);
                 assert!(
                     given.iter().any(|given| given.2 && given.0 < wakes_ms),
@@ -250,7 +264,7 @@ fn of_a_lie_about_a_container_at_rest_nothing_is_handed_on_after_the_next_renewa
     for lie in LIES {
         for period_ms in [2000, 10_000] {
             let Lie { what, tier, wakes_ms, works_ms, .. } = lie;
-            let play = Play { tier, period_ms, wakes_ms, works_ms };
+            let play = Play { period_ms, wakes_ms, works_ms, ..rests(tier) };
             let (given, events) = play.play(true, lie.says);
             let kernel: Vec<_> = given.iter().filter(|given| given.2).collect();
             if !lie.is_same_at_rest {
