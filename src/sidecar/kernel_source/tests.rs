@@ -5,6 +5,7 @@
 
 mod made;
 mod only;
+mod sums;
 
 use std::{cell::Cell, collections::BTreeSet, net::Ipv4Addr, rc::Rc, time::Duration};
 
@@ -12,7 +13,7 @@ use self::made::{Dice, Lie, Made, Truth};
 use super::*;
 use crate::{
     kernel::{Kernel, MachineReading, NoFile},
-    reading::{CpuReading, NetworkReading, Reading, Tier},
+    reading::{CpuReading, MemoryReading, NetworkReading, Reading, Tier},
     sampler::Selection,
 };
 
