@@ -216,7 +216,7 @@ class Tests(unittest.TestCase):
         rows = {line[:60].strip(): line[60:].split() for line in said.splitlines()}
         self.assertEqual(rows["ESP, the kernel, 1 of 2 periods of 10 s"][:4], ["9.3", "11.9", "14.5", "0"])
         self.assertEqual(rows["ESP, the kernel, 1 of 1 period of 10 s"], ["8.0", "9.5", "11.0", "0", "12.4"])
-        of_20 = rows["ECS at 20 s, 1 of 2 periods: a step alarm of one's own"]
+        of_20 = rows["ECS at 20 s, 1 of 2 periods: your own step alarm"]
         self.assertEqual(of_20[:4], ["40.0", "40.0", "40.0", "1"])
         of_60 = rows["ECS, 3 of 3 periods of 1 minute: as target tracking has it"]
         self.assertEqual(of_60[:4], ["–", "–", "–", "2"])
@@ -328,7 +328,7 @@ class Tests(unittest.TestCase):
         for row, suffix in (
             ("ESP, kernel, with an endpoint of 10 s", "esp"),
             ("ESP, endpoint of 10 s", "esp-endpoint"),
-            ("ECS at 20 s, a step alarm of one's own", "ecs-20s-step"),
+            ("ECS at 20 s, your own step alarm", "ecs-20s-step"),
             ("ECS at 20 s, target tracking", "ecs-20s-tracking"),
             ("ECS at 1 minute, target tracking", "ecs-60s-tracking"),
         ):

@@ -35,7 +35,7 @@ ALARMS = [
     ("esp-1-of-1", "ESP, the kernel, 1 of 1 period of 10 s", 12.4),
     ("esp-2-of-3", "ESP, the kernel, 2 of 3 periods of 10 s", 22.0),
     ("esp-endpoint", "ESP, SOURCE=endpoint, 1 of 2 periods of 10 s", 17.1),
-    ("ecs-20s-step", "ECS at 20 s, 1 of 2 periods: a step alarm of one's own", 38.0),
+    ("ecs-20s-step", "ECS at 20 s, 1 of 2 periods: your own step alarm", 38.0),
     ("ecs-20s-tracking", "ECS at 20 s, 3 of 3 periods: as target tracking has it", 78.0),
     ("ecs-60s-tracking", "ECS, 3 of 3 periods of 1 minute: as target tracking has it", 226.7),
 ]

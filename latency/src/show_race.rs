@@ -28,7 +28,7 @@ fn rows() -> Vec<Row> {
         ("ESP, endpoint of 10 s", "esp_endpoint10", esp(Kind::Endpoint10)),
         ("ESP with PUBLISH=fixed, endpoint of 1 s", "esp_fixed", esp_with(Kind::Endpoint, None)),
         ("ESP with PUBLISH=fixed, kernel", "esp_kernel_fixed", esp_with(Kind::Kernel, None)),
-        ("ECS at 20 s, a step alarm of one's own", "ecs_20s_step", ECS_20_STEP),
+        ("ECS at 20 s, your own step alarm", "ecs_20s_step", ECS_20_STEP),
         ("ECS at 20 s, target tracking", "ecs_20s", ECS_20_TRACKING),
         ("ECS at 1 minute, target tracking", "ecs_60s", ECS_60_TRACKING),
     ]
@@ -114,9 +114,9 @@ fn compare_with_aws(rows: &[Row], results: &[race::Result]) {
         );
     }
     println!(
-        "The difference is not tuned away. AWS's benchmark has what this model leaves out: a load \
-         that ramps up\nor a target that it hardly exceeds, and the time that ECS takes to make a \
-         metric of what agents send.\nNeither is published.\n"
+        "We did not adjust the model to AWS's figures. AWS measured with a load that ramps up, or \
+         that hardly exceeds\nthe target, and its times include how long ECS takes to make a metric. \
+         AWS published neither.\n"
     );
 }
 
@@ -127,7 +127,7 @@ fn compare_with_goals(rows: &[Row], results: &[race::Result]) {
     };
     let (ideal_half, ideal_most) = quantiles("ideal");
     let verdict = |is_met| if is_met { "reached" } else { "MISSED" };
-    println!("To reach, with sliding windows, in the last table:");
+    println!("Goals, for sliding windows, in the last table:");
     for (name, words) in [("esp", "the endpoint of 1 s"), ("esp_kernel", "the kernel")] {
         let (half, most) = quantiles(name);
         let (half, most) = (half - ideal_half, most - ideal_most);
@@ -149,7 +149,7 @@ fn compare_with_goals(rows: &[Row], results: &[race::Result]) {
     );
     let step = quantiles("ecs_20s_step");
     println!(
-        "  A step alarm of one's own on the 20-second metrics, which needs no sidecar: {:.0} s at \
+        "  Your own step alarm on the 20-second metrics, which needs no sidecar: {:.0} s at \
          the median,\n  {:.0} s at the 99th percentile: {:.1} times ESP's median, and half of what \
          target tracking takes.",
         step.0,

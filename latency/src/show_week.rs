@@ -53,7 +53,7 @@ pub(crate) fn show(arguments: Arguments) {
     }
     println!(
         "\nOne task for a week; the alarm is 1 of 2 periods of 10 s with sliding windows, evaluated \
-         at ten phases.\nThe interval is {} s. To reach with the rule: at most {COST_MOST} times the \
+         at ten moments.\nThe interval is {} s. Goal of adaptive publishing: at most {COST_MOST} times the \
          requests, and {} and {} s\nabove the ideal at the median and at the 99th percentile: {}.",
         esp_defaults::interval_s(),
         ADDED_MOST_S.0,

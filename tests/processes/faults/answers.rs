@@ -169,13 +169,14 @@ fn a_sample_that_is_refused_costs_only_itself() {
         message: "The value is not valid".into(),
     };
     let cloudwatch = CloudWatch::start();
-    // What the first request holds is refused, down to one sample of it.
+    // What the first request holds is refused, down to one sample of it: three refusals do
+    // for up to four samples, and a busy machine makes it one or two more than two.
     cloudwatch.script(vec![refused(), refused(), refused()]);
-    let run = Run::start(cloudwatch, &[("PUBLISH_INTERVAL", "4s")]);
+    let run = Run::start(cloudwatch, &[("PUBLISH_INTERVAL", "2s")]);
     run.goes_through(6);
     let ended = run.end();
     assert_eq!(ended.ledger.requests("invalid"), 3);
-    assert!(matches!(ended.ledger.figure("dropped_refused"), 1 | 2), "{}", ended.log.text);
+    assert!(matches!(ended.ledger.figure("dropped_refused"), 1..=3), "{}", ended.log.text);
     let dropped = ended.log.expect("ESP dropped a sample");
     assert_eq!(
         (&dropped["metric"], &dropped["reason"]),
