@@ -193,7 +193,7 @@ impl Fleet {
                 let offset_s = match self.offset {
                     Offset::At(seconds) => seconds,
                     Offset::Within(most) => between((0.0, most), dice),
-                    Offset::BeforeEvaluation(_) => 0.0,
+                    Offset::BeforeEvaluation(_) | Offset::AndBeforeEvaluation(_) => 0.0,
                 };
                 let publishing =
                     Publishing { interval_s: self.interval_s, offset_s, rule: self.rule };

@@ -41,6 +41,9 @@ pub(crate) enum Offset {
     Within(f64),
     /// So many seconds before the alarm's evaluation, whose moment nobody outside knows.
     BeforeEvaluation(f64),
+    /// Evenly anywhere in the interval, by the task, and one more request so many seconds
+    /// before each evaluation.
+    AndBeforeEvaluation(f64),
 }
 
 pub(crate) const ECS_60_TRACKING: Runner =
@@ -137,21 +140,27 @@ fn one_run(course: Course, number: u64, runners: &[Runner], clock: Clock, result
                 (rivals::native(of.0, &load, &cloudwatch, until_ns), alarm(of, !is_tracking))
             }
             Runner::Esp { kind, interval_s, offset, rule } => {
-                let offset_s = match offset {
-                    Offset::At(seconds) => seconds,
-                    Offset::Within(most) => place * most,
-                    Offset::BeforeEvaluation(by) => {
-                        (evaluation * EVALUATED_EACH_S.0 - by).rem_euclid(interval_s)
-                    }
+                let before =
+                    |by: f64| (evaluation * EVALUATED_EACH_S.0 - by).rem_euclid(interval_s);
+                let (offset_s, extra_s) = match offset {
+                    Offset::At(seconds) => (seconds, None),
+                    Offset::Within(most) => (place * most, None),
+                    Offset::BeforeEvaluation(by) => (before(by), None),
+                    Offset::AndBeforeEvaluation(by) => (place * interval_s, Some(before(by))),
                 };
-                let publishing = Publishing { interval_s, offset_s, rule };
-                let task = Task {
-                    source: kind.source(phase),
-                    publishing,
-                    asked_from_ns,
-                    warm_up: Duration::ZERO,
+                let play = |offset_s| {
+                    let task = Task {
+                        source: kind.source(phase),
+                        publishing: Publishing { interval_s, offset_s, rule },
+                        asked_from_ns,
+                        warm_up: Duration::ZERO,
+                    };
+                    sidecar::play(task, &load, cloudwatch, clock, until_ns)
                 };
-                let published = sidecar::play(task, &load, cloudwatch, clock, until_ns);
+                let mut published = play(offset_s);
+                if let Some(extra_s) = extra_s {
+                    published.add(play(extra_s));
+                }
                 let minute_ns = 60 * SECOND_NS;
                 for at_ns in published.requests_ns {
                     if let Some(since) = (at_ns + minute_ns).checked_sub(steps_at_ns)

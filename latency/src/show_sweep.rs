@@ -1,6 +1,6 @@
 //! When requests go out, swept: the interval, the offset, how far the tasks are spread, and a
-//! request just before an evaluation, which nobody outside CloudWatch can time (the task's only request of
-//! the interval, moved there; not one more).
+//! request just before an evaluation, which nobody outside CloudWatch can time: as the task's
+//! only one of the interval, or as one more.
 
 use esp::publisher::adaptive::Rule;
 
@@ -39,6 +39,12 @@ pub(crate) fn show(arguments: Arguments) {
         rows.push((
             format!("each 10 s, its only request {by_s} s before an evaluation"),
             esp(10.0, offset, None),
+        ));
+    }
+    for by_s in [1.0, 2.0, 3.0] {
+        rows.push((
+            format!("each 10 s, anywhere, and one more {by_s} s before an evaluation"),
+            esp(10.0, Offset::AndBeforeEvaluation(by_s), None),
         ));
     }
     let adaptive = Some(Rule::CHOSEN);

@@ -72,6 +72,24 @@ pub(crate) struct Published {
     pub(crate) throttled_ns: Vec<u64>,
 }
 
+impl Published {
+    /// The requests of another schedule of the same task as well: each of its samples goes
+    /// out with whichever request is first.
+    pub(crate) fn add(&mut self, other: Self) {
+        for datum in other.data {
+            match self.data.binary_search_by_key(&datum.second, |known| known.second) {
+                Ok(place) => {
+                    let known = &mut self.data[place];
+                    known.arrived_ns = known.arrived_ns.min(datum.arrived_ns);
+                }
+                Err(place) => self.data.insert(place, datum),
+            }
+        }
+        self.requests_ns.extend(other.requests_ns);
+        self.throttled_ns.extend(other.throttled_ns);
+    }
+}
+
 /// Plays ESP beside `load` until a moment.
 pub(crate) fn play(
     task: Task,
