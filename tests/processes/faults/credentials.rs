@@ -82,7 +82,8 @@ fn a_source_that_is_down_at_the_start_costs_nothing_once_it_is_up() {
     let source = CredentialsEndpoint::start("KEY");
     source.issue(None);
     let run = start(&source, CloudWatch::start());
-    run.until("tries", |_| source.requests() >= 2);
+    // More than one look-up makes, so that one has failed.
+    run.until("tries", |_| source.requests() >= 6);
     run.polls(3);
     assert!(run.cloudwatch.requests().is_empty());
     source.issue(Some("KEY"));
