@@ -6,6 +6,8 @@
 //!
 //! The sidecar and the busy process are this program too, started again.
 //!
+//! With `--long` it goes on until the slowest of the three alarms has fired, too.
+//!
 //! With `--docker NAME` a real container of the local Docker engine takes the
 //! place of the busy process.
 
@@ -38,13 +40,20 @@ use sidecar::Sidecar;
 use smol::stream::StreamExt as _;
 use tracks::Track;
 
-/// Of the demo as a whole.
-const DURATION: Duration = Duration::from_secs(150);
-/// When the process is busy, in seconds.
-const BUSY_S: (u64, u64) = (20, 120);
-/// The busy process: idle, then busy, then idle again (from, to, share of a CPU).
-const LOAD: [(u64, u64, f64); 3] =
-    [(0, BUSY_S.0, 0.01), (BUSY_S.0, BUSY_S.1, 0.22), (BUSY_S.1, 600, 0.01)];
+/// How long the demo is, and when its process is busy, in seconds.
+#[derive(Clone, Copy)]
+struct Course {
+    duration_s: u64,
+    busy_s: (u64, u64),
+}
+
+/// Long enough for ESP's alarm and for the one on ECS's 20-second metrics.
+const SHORT: Course = Course { duration_s: 150, busy_s: (20, 120) };
+/// Long enough for the one on ECS's one-minute metrics: at worst its minute has just begun,
+/// three are high, ECS sends 20 s later, and an evaluation is a minute away.
+const LONG: Course = Course { duration_s: 380, busy_s: (20, 350) };
+/// What the process uses while it is busy, and else, of a CPU.
+const SHARES: (f64, f64) = (0.22, 0.01);
 /// What the task may use: 100 % of `CPUUtilization`.
 const TASK_VCPU: f64 = 0.25;
 /// Below this a service may scale in, percent.
@@ -55,26 +64,30 @@ const EVALUATED_EACH: Duration = Duration::from_secs(10);
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => run(None),
-        ["--docker", name] => run(Some(name)),
+        [] => run(SHORT, None),
+        ["--long"] => run(LONG, None),
+        ["--docker", name] => run(SHORT, Some(name)),
         // The demo starts itself again, as its busy process and as the sidecar.
-        ["--load"] => load(),
+        ["--load"] => load(SHORT),
+        ["--load", "--long"] => load(LONG),
         [sidecar::ARGUMENT] => sidecar::run(),
         _ => {
-            eprintln!("usage: demo [--docker NAME]");
+            eprintln!("usage: demo [--long | --docker NAME]");
             ExitCode::from(64)
         }
     }
 }
 
-fn load() -> ExitCode {
-    for (from, to, share) in LOAD {
-        burn(share, Duration::from_secs(to - from));
+/// The busy process: idle, then busy, then idle again.
+fn load(Course { duration_s, busy_s: (from_s, to_s) }: Course) -> ExitCode {
+    let (busy, idle) = SHARES;
+    for (share, lasts_s) in [(idle, from_s), (busy, to_s - from_s), (idle, duration_s)] {
+        burn(share, Duration::from_secs(lasts_s));
     }
     ExitCode::SUCCESS
 }
 
-fn run(docker: Option<&str>) -> ExitCode {
+fn run(course: Course, docker: Option<&str>) -> ExitCode {
     let mut task = Task::new(Shape::Ec2CgroupV2, "demo-cluster", "demo-service");
     task.limits = Limits { cpu: Some(TASK_VCPU), memory_mib: Some(512) };
     // What fills the endpoint's counters; the process lives as long as this.
@@ -88,8 +101,10 @@ fn run(docker: Option<&str>) -> ExitCode {
             }
         }
     } else {
-        let started =
-            std::env::current_exe().and_then(|demo| Busy::start(Command::new(demo).arg("--load")));
+        let is_long = course.duration_s == LONG.duration_s;
+        let started = std::env::current_exe().and_then(|demo| {
+            Busy::start(Command::new(demo).arg("--load").args(is_long.then_some("--long")))
+        });
         let process = match started {
             Ok(process) => busy.insert(process),
             Err(error) => {
@@ -124,7 +139,7 @@ fn run(docker: Option<&str>) -> ExitCode {
             return ExitCode::from(64);
         }
     };
-    introduce(&settings, &metadata_uri, &cloudwatch_url, docker);
+    introduce(course, &settings, &metadata_uri, &cloudwatch_url, docker);
     let sidecar = match Sidecar::start(&variables) {
         Ok(sidecar) => sidecar,
         Err(error) => {
@@ -141,16 +156,16 @@ fn run(docker: Option<&str>) -> ExitCode {
             let _ = interrupted.send(());
         }
     });
-    let tracks = watch(&cloudwatch, started, docker.is_none(), &interrupts);
+    let tracks = watch(&cloudwatch, course, started, docker.is_none(), &interrupts);
     let elapsed_s = started.at.elapsed().as_secs_f64();
     let ended = sidecar.stop();
     println!("From the load to the alarm that scales out:");
-    for bar in race(&tracks, elapsed_s, docker.is_none()) {
+    for bar in race(&tracks, course, elapsed_s, docker.is_none()) {
         println!("  {}", bar.text);
     }
-    if let Some(track) = tracks.iter().find(|it| it.looks_at_s > DURATION.as_secs_f64()) {
+    if let Some(track) = tracks.iter().find(|it| it.looks_at_s > seconds(course.duration_s)) {
         println!(
-            "  The last one looks at {:.0} s, which is longer than the demo.",
+            "  The last one looks at {:.0} s, which is longer than the demo. With --long it fires, too.",
             track.looks_at_s
         );
     }
@@ -184,15 +199,21 @@ impl Started {
     }
 }
 
-fn introduce(settings: &Settings, metadata: &str, cloudwatch: &str, docker: Option<&str>) {
-    println!("ESP demo: {} seconds, or until Ctrl-C", DURATION.as_secs());
+fn introduce(
+    course: Course,
+    settings: &Settings,
+    metadata: &str,
+    cloudwatch: &str,
+    docker: Option<&str>,
+) {
+    println!("ESP demo: {} seconds, or until Ctrl-C", course.duration_s);
     println!("  task metadata endpoint  {metadata}");
     println!("  CloudWatch              {cloudwatch}");
     match docker {
         Some(name) => println!("  container               {name}, on the local Docker engine"),
         None => println!(
             "  container               web: a process, busy from {} s to {} s",
-            BUSY_S.0, BUSY_S.1
+            course.busy_s.0, course.busy_s.1
         ),
     }
     println!("  task limit              {TASK_VCPU} vCPU, which is 100 % of CPUUtilization");
@@ -212,6 +233,7 @@ fn introduce(settings: &Settings, metadata: &str, cloudwatch: &str, docker: Opti
 /// as CloudWatch does.
 fn watch(
     cloudwatch: &CloudWatch,
+    course: Course,
     started: Started,
     is_scripted: bool,
     interrupts: &Receiver<()>,
@@ -222,24 +244,26 @@ fn watch(
     let low = Alarm { comparison: Comparison::LessThan, ..tracks::alarm(LOW, 10, 1, 2) };
     let (mut was_low, mut next_low) = (None, EVALUATED_EACH);
     let mut events = Vec::new();
-    let mut screen = plot::Screen::new(std::io::stdout().is_terminal());
+    let mut screen = plot::Screen::new(std::io::stdout().is_terminal(), seconds(course.duration_s));
     let mut seen = 0;
-    while started.at.elapsed() < DURATION {
+    while started.at.elapsed() < Duration::from_secs(course.duration_s) {
         let (datums, elapsed) = (cloudwatch.datums(), started.at.elapsed());
         for track in &mut tracks {
             if track.look(&datums, started.wall, elapsed) {
-                events.extend(track.alarm_s.map(|at_s| describe_track(track, at_s, is_scripted)));
+                events.extend(
+                    track.alarm_s.map(|at_s| describe_track(track, course, at_s, is_scripted)),
+                );
             }
         }
         if elapsed >= next_low {
             next_low += EVALUATED_EACH;
             let is_low = tracks::is_on(&low, &datums, started.wall + elapsed);
             if was_low.replace(is_low) != Some(is_low) {
-                events.push(describe_low(is_low, elapsed.as_secs_f64(), is_scripted));
+                events.push(describe_low(is_low, course, elapsed.as_secs_f64(), is_scripted));
             }
         }
         let points: Vec<_> = datums.iter().map(|datum| point(datum, started)).collect();
-        let bars = race(&tracks, elapsed.as_secs_f64(), is_scripted);
+        let bars = race(&tracks, course, elapsed.as_secs_f64(), is_scripted);
         screen.draw(&points[seen..], &points, elapsed.as_secs_f64(), &bars, &events);
         seen = points.len();
         match interrupts.recv_timeout(Duration::from_millis(500)) {
@@ -253,8 +277,8 @@ fn watch(
 }
 
 /// Each track as the plot draws it: a bar from the load's beginning to the alarm, or to now.
-fn race(tracks: &[Track], elapsed_s: f64, is_scripted: bool) -> Vec<plot::Bar> {
-    let from_s = if is_scripted { seconds(BUSY_S.0) } else { 0.0 };
+fn race(tracks: &[Track], course: Course, elapsed_s: f64, is_scripted: bool) -> Vec<plot::Bar> {
+    let from_s = if is_scripted { seconds(course.busy_s.0) } else { 0.0 };
     let bar = |track: &Track| plot::Bar {
         from_s,
         to_s: track.alarm_s.unwrap_or(elapsed_s),
@@ -282,8 +306,8 @@ fn point(datum: &Datum, started: Started) -> (f64, f64) {
     (started.seconds_to(datum.timestamp_ms), datum.values.first().copied().unwrap_or(0.0))
 }
 
-fn describe_track(track: &Track, at_s: f64, is_scripted: bool) -> String {
-    let since_s = at_s - seconds(BUSY_S.0);
+fn describe_track(track: &Track, course: Course, at_s: f64, is_scripted: bool) -> String {
+    let since_s = at_s - seconds(course.busy_s.0);
     let cause = if is_scripted && since_s > 0.0 {
         format!(", {since_s:.1} s after the load began")
     } else {
@@ -292,8 +316,8 @@ fn describe_track(track: &Track, at_s: f64, is_scripted: bool) -> String {
     format!("{at_s:5.1} s  {}: ALARM{cause}", track.name)
 }
 
-fn describe_low(is_on: bool, at_s: f64, is_scripted: bool) -> String {
-    let since_s = at_s - seconds(BUSY_S.1);
+fn describe_low(is_on: bool, course: Course, at_s: f64, is_scripted: bool) -> String {
+    let since_s = at_s - seconds(course.busy_s.1);
     match is_on {
         true if is_scripted && since_s > 0.0 => {
             format!("{at_s:5.1} s  low: ALARM, {since_s:.1} s after the load ended")

@@ -8,8 +8,6 @@ use std::{fmt::Write as _, io::Write as _};
 
 const WIDTH: usize = 72;
 const HEIGHT: usize = 15;
-/// Seconds that the width stands for.
-const SECONDS: f64 = 150.0;
 /// The thresholds of the alarms, drawn as lines.
 const THRESHOLDS: [f64; 2] = [15.0, 5.0];
 
@@ -25,6 +23,8 @@ pub(crate) struct Bar {
 /// Where it is drawn.
 pub(crate) struct Screen {
     is_terminal: bool,
+    /// Seconds that the width stands for.
+    width_s: f64,
     /// Lines drawn the last time, to be drawn over.
     drawn: usize,
     said: usize,
@@ -32,8 +32,8 @@ pub(crate) struct Screen {
 
 impl Screen {
     /// A terminal is drawn over; anything else gets lines.
-    pub(crate) fn new(is_terminal: bool) -> Self {
-        Self { is_terminal, drawn: 0, said: 0 }
+    pub(crate) fn new(is_terminal: bool, width_s: f64) -> Self {
+        Self { is_terminal, width_s, drawn: 0, said: 0 }
     }
 
     /// Shows `(seconds, value)` points: `new` ones as lines, `all` as a plot.
@@ -60,7 +60,7 @@ impl Screen {
             // Up to the first line of the last drawing, and clear what follows.
             let _ = write!(text, "\x1b[{}A\x1b[J", self.drawn);
         }
-        let lines = lines(all, elapsed, bars, events);
+        let lines = lines(self.width_s, all, elapsed, bars, events);
         for line in &lines {
             text.push_str(line);
             text.push('\n');
@@ -72,7 +72,13 @@ impl Screen {
 }
 
 /// The plot, its axis and the events below.
-fn lines(points: &[(f64, f64)], elapsed: f64, bars: &[Bar], events: &[String]) -> Vec<String> {
+fn lines(
+    width_s: f64,
+    points: &[(f64, f64)],
+    elapsed: f64,
+    bars: &[Bar],
+    events: &[String],
+) -> Vec<String> {
     let highest = points.iter().map(|(_, value)| *value).fold(20.0, f64::max);
     let top = (highest / 20.0).ceil() * 20.0;
     let mut rows = vec![[' '; WIDTH]; HEIGHT];
@@ -82,7 +88,7 @@ fn lines(points: &[(f64, f64)], elapsed: f64, bars: &[Bar], events: &[String]) -
         }
     }
     for (seconds, value) in points {
-        rows[row(*value, top)][column(*seconds)] = '█';
+        rows[row(*value, top)][column(*seconds, width_s)] = '█';
     }
     let mut lines = vec![format!(
         "CPUUtilization, % of the task's CPU, as CloudWatch received it ({elapsed:.0} s)"
@@ -94,11 +100,15 @@ fn lines(points: &[(f64, f64)], elapsed: f64, bars: &[Bar], events: &[String]) -
         lines.push(format!("{label}│{}", cells.iter().collect::<String>().trim_end()));
     }
     lines.push(format!("      └{}", "─".repeat(WIDTH)));
-    lines.push(format!("       0 s{:>width$}", format!("{SECONDS:.0} s"), width = WIDTH - 3));
+    lines.push(format!("       0 s{:>width$}", format!("{width_s:.0} s"), width = WIDTH - 3));
     for Bar { from_s, to_s, is_over, text } in bars {
-        let (from, to) = (column(*from_s), column(*to_s).max(column(*from_s)));
+        let (from, to) = (column(*from_s, width_s), column(*to_s, width_s));
         let end = if *is_over { '◆' } else { '▶' };
-        lines.push(format!("{}├{}{end}", " ".repeat(7 + from), "─".repeat(to - from)));
+        lines.push(format!(
+            "{}├{}{end}",
+            " ".repeat(7 + from),
+            "─".repeat(to.saturating_sub(from))
+        ));
         lines.push(text.clone());
     }
     lines.extend(events.iter().cloned());
@@ -122,6 +132,6 @@ fn row(value: f64, top: f64) -> usize {
     clippy::cast_precision_loss,
     reason = "small, and clamped"
 )]
-fn column(seconds: f64) -> usize {
-    (seconds / SECONDS * WIDTH as f64).clamp(0.0, (WIDTH - 1) as f64) as usize
+fn column(seconds: f64, width_s: f64) -> usize {
+    (seconds / width_s * WIDTH as f64).clamp(0.0, (WIDTH - 1) as f64) as usize
 }
