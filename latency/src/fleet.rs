@@ -3,11 +3,14 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
+use esp::publisher::adaptive::Rule;
+
 use crate::{
     alarm::{Datum, Window, p90},
     assumptions::{ACCOUNT_REQUESTS_PER_S, KERNEL_PROOF_S, START_UP_S},
     cloudwatch::CloudWatch,
     dice::between,
+    esp_defaults,
     load::{Load, Step},
     moment::{Clock, SECOND_NS, ns, seconds},
     race::{Offset, esp_alarm, latency},
@@ -73,7 +76,7 @@ pub(crate) struct Fleet {
     /// `WARMUP`.
     pub(crate) warm_up: Duration,
     pub(crate) offset: Offset,
-    pub(crate) rule: Option<esp::publisher::adaptive::Rule>,
+    pub(crate) rule: Option<Rule>,
 }
 
 /// How far what is seen of the newest period is above the truth, points.
@@ -125,6 +128,27 @@ impl Account {
 }
 
 impl Fleet {
+    /// With requests in a fixed interval, and the tasks spread over all of it, as ESP does it.
+    pub(crate) fn fixed(tasks: u64, event: Event) -> Self {
+        let interval_s = esp_defaults::interval_s();
+        Self {
+            tasks,
+            event,
+            throttled_percent: 0,
+            kernel: Kernel::All,
+            is_one_hot: false,
+            interval_s,
+            warm_up: Duration::ZERO,
+            offset: Offset::Within(interval_s),
+            rule: None,
+        }
+    }
+
+    /// The same with adaptive requests: ESP's default.
+    pub(crate) fn adaptive(tasks: u64, event: Event) -> Self {
+        Self { rule: Some(Rule::CHOSEN), ..Self::fixed(tasks, event) }
+    }
+
     pub(crate) fn look(&self, seed: u64, ingest_s: (f64, f64)) -> Seen {
         let mut dice = fastrand::Rng::with_seed(seed);
         let (at_ns, clock) = (ns(AT_S), Clock::new());
@@ -292,10 +316,9 @@ impl Statistics {
 
 #[cfg(test)]
 mod tests {
-    use esp::publisher::adaptive::Rule;
 
     use super::*;
-    use crate::{assumptions::INGEST_S, esp_defaults};
+    use crate::assumptions::INGEST_S;
 
     /// How many times a calm task a hot one counts at most: docs/scaling.md says 2 to 2.4.
     const HOT_WEIGHT_MOST: f64 = 2.5;
@@ -305,28 +328,13 @@ mod tests {
         (HOT - CALM) * share * (1.0 - share) * (weight - 1.0) / (1.0 + share * (weight - 1.0))
     }
 
-    fn fleet(tasks: u64, event: Event) -> Fleet {
-        let interval_s = esp_defaults::interval_s();
-        Fleet {
-            tasks,
-            event,
-            throttled_percent: 0,
-            kernel: Kernel::All,
-            is_one_hot: false,
-            interval_s,
-            warm_up: Duration::ZERO,
-            offset: Offset::Within(interval_s),
-            rule: Some(Rule::CHOSEN),
-        }
-    }
-
     #[test]
     fn hot_tasks_count_more_than_calm_ones_but_not_by_more_than_is_said() {
         for (tasks, repeats) in [(100, 3), (1000, 1)] {
             let hot = u64::div_ceil(tasks, 3);
             let share = hot as f64 / tasks as f64;
             let looks = (0..repeats).map(|repeat| {
-                fleet(tasks, Event::TurnHot(hot)).look(1 + repeat, INGEST_S).average.most
+                Fleet::adaptive(tasks, Event::TurnHot(hot)).look(1 + repeat, INGEST_S).average.most
             });
             let most = looks.fold(0.0, f64::max);
             let bounds = [1.9, HOT_WEIGHT_MOST].map(|weight| too_high(share, weight));
@@ -337,7 +345,7 @@ mod tests {
     #[test]
     fn a_new_task_on_fargate_has_few_samples_until_the_kernel_is_trusted() {
         let requests = |kernel| {
-            let fleet = Fleet { kernel, ..fleet(10, Event::AllStartUp) };
+            let fleet = Fleet { kernel, ..Fleet::adaptive(10, Event::AllStartUp) };
             let (mut dice, clock) = (fastrand::Rng::with_seed(1), Clock::new());
             let mut members = fleet.members(INGEST_S, clock, &mut dice);
             fleet.play(&mut members, ns(AT_S + 60.0), &mut dice);

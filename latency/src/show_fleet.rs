@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use esp::publisher::adaptive::Rule;
-
 use crate::{
     arguments::Arguments,
     assumptions::{ACCOUNT_REQUESTS_PER_S, KERNEL_PROOF_S},
-    esp_defaults,
     fleet::{Above, CALM, Event, Fleet, HOT, Kernel},
     race::Offset,
     stats::Latencies,
@@ -20,33 +17,15 @@ type Row = (&'static str, &'static str, Fleet);
 const WARM_UP: Duration = Duration::from_secs(30);
 const RARELY_S: f64 = 30.0;
 
-/// Spread over the whole interval, as ESP does it.
-fn fixed(tasks: u64, event: Event) -> Fleet {
-    let interval_s = esp_defaults::interval_s();
-    let offset = Offset::Within(interval_s);
-    Fleet {
-        tasks,
-        event,
-        throttled_percent: 0,
-        kernel: Kernel::All,
-        is_one_hot: false,
-        interval_s,
-        warm_up: Duration::ZERO,
-        offset,
-        rule: None,
-    }
-}
-
-fn adaptive(tasks: u64, event: Event) -> Fleet {
-    Fleet { rule: Some(Rule::CHOSEN), ..fixed(tasks, event) }
-}
-
 fn rows(tasks: u64) -> Vec<Row> {
     let (one, third, all) =
         (Event::TurnHot(1), Event::TurnHot(tasks.div_ceil(3)), Event::TurnHot(tasks));
     let narrow = |fleet: Fleet| Fleet { offset: Offset::Within(2.0), ..fleet };
     let both = |words: &'static str, event| {
-        [(words, "fixed", fixed(tasks, event)), ("", "adaptive", adaptive(tasks, event))]
+        [
+            (words, "fixed", Fleet::fixed(tasks, event)),
+            ("", "adaptive", Fleet::adaptive(tasks, event)),
+        ]
     };
     let mut rows = Vec::new();
     if tasks == 1 {
@@ -54,32 +33,32 @@ fn rows(tasks: u64) -> Vec<Row> {
         return rows;
     }
     if tasks == 5000 || tasks == 6000 {
-        rows.push(("all start at once", "adaptive", adaptive(tasks, Event::AllStart)));
+        rows.push(("all start at once", "adaptive", Fleet::adaptive(tasks, Event::AllStart)));
         return rows;
     }
     if tasks >= 10_000 {
         let rarely =
             |fleet| Fleet { interval_s: RARELY_S, offset: Offset::Within(RARELY_S), ..fleet };
         rows.extend(both("all turn hot", all));
-        rows.push(("", "fixed, each 30 s", rarely(fixed(tasks, all))));
-        rows.push(("", "adaptive, each 30 s", rarely(adaptive(tasks, all))));
-        let start = adaptive(tasks, Event::AllStart);
+        rows.push(("", "fixed, each 30 s", rarely(Fleet::fixed(tasks, all))));
+        rows.push(("", "adaptive, each 30 s", rarely(Fleet::adaptive(tasks, all))));
+        let start = Fleet::adaptive(tasks, Event::AllStart);
         rows.push(("all start at once", "adaptive", start));
         rows.push(("", "adaptive, each 30 s", rarely(start)));
         return rows;
     }
     if tasks < 1000 {
         rows.extend(both("one turns hot", one));
-        rows.push(("", "adaptive, all within 2 s", narrow(adaptive(tasks, one))));
+        rows.push(("", "adaptive, all within 2 s", narrow(Fleet::adaptive(tasks, one))));
     }
     if (10..3000).contains(&tasks) {
         rows.extend(both("a third turns hot", third));
     }
     rows.extend(both("all turn hot", all));
     if tasks == 100 {
-        let unlucky = Fleet { throttled_percent: 5, ..adaptive(tasks, all) };
+        let unlucky = Fleet { throttled_percent: 5, ..Fleet::adaptive(tasks, all) };
         rows.push(("the same, 5 % of requests throttled", "adaptive", unlucky));
-        let mixed = Fleet { kernel: Kernel::Half, ..adaptive(tasks, third) };
+        let mixed = Fleet { kernel: Kernel::Half, ..Fleet::adaptive(tasks, third) };
         rows.push(("a third turns hot, half without the kernel", "adaptive", mixed));
     }
     if tasks == 10 || tasks == 100 {
@@ -88,13 +67,13 @@ fn rows(tasks: u64) -> Vec<Row> {
             ("one turns hot, the only one with the kernel", Kernel::Hot),
             ("one turns hot, the only one without the kernel", Kernel::Calm),
         ] {
-            rows.push((words, "adaptive", Fleet { kernel, ..adaptive(tasks, one) }));
+            rows.push((words, "adaptive", Fleet { kernel, ..Fleet::adaptive(tasks, one) }));
         }
     }
     if (3..3000).contains(&tasks) {
         rows.extend(both("half is replaced, and starts up", Event::Deployment));
         let warm_up = WARM_UP;
-        let deployed = adaptive(tasks, Event::Deployment);
+        let deployed = Fleet::adaptive(tasks, Event::Deployment);
         rows.push(("", "adaptive, `WARMUP=30s`", Fleet { warm_up, ..deployed }));
         let proven = Fleet { kernel: Kernel::Proven, ..deployed };
         rows.push(("the same, on Fargate with the kernel", "adaptive", proven));
@@ -105,20 +84,24 @@ fn rows(tasks: u64) -> Vec<Row> {
             kernel: Kernel::Half,
             is_one_hot: true,
             throttled_percent: 5,
-            ..adaptive(tasks, Event::Deployment)
+            ..Fleet::adaptive(tasks, Event::Deployment)
         };
         let words = "the same, one hot, half without the kernel, 5 % throttled";
         rows.push((words, "adaptive", uneven));
         rows.push(("", "adaptive, `WARMUP=30s`", Fleet { warm_up: WARM_UP, ..uneven }));
     }
     if tasks == 10 || tasks == 100 {
-        let start = adaptive(tasks, Event::AllStartUp);
+        let start = Fleet::adaptive(tasks, Event::AllStartUp);
         rows.push(("all are new, and start up", "adaptive", start));
         rows.push(("", "adaptive, `WARMUP=30s`", Fleet { warm_up: WARM_UP, ..start }));
     }
     if tasks >= 1000 {
-        rows.push(("all start at once", "adaptive", adaptive(tasks, Event::AllStart)));
-        rows.push(("", "adaptive, all within 2 s", narrow(adaptive(tasks, Event::AllStart))));
+        rows.push(("all start at once", "adaptive", Fleet::adaptive(tasks, Event::AllStart)));
+        rows.push((
+            "",
+            "adaptive, all within 2 s",
+            narrow(Fleet::adaptive(tasks, Event::AllStart)),
+        ));
     }
     rows
 }

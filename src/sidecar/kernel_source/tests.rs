@@ -3,6 +3,27 @@
 //! the time since a reading before it; and nothing of a kernel that lies is published,
 //! or nothing after the next renewal.
 
+/// The rest of a kernel that shows containers alone: no interface, and no machine.
+macro_rules! containers_only {
+    () => {
+        fn choose_interface<'a>(
+            &mut self,
+            _macs: impl Iterator<Item = &'a str>,
+            _addresses: impl Iterator<Item = Ipv4Addr>,
+        ) -> Result<&str, NoInterface> {
+            Err(NoInterface::NothingGiven)
+        }
+
+        fn read_network(&mut self) -> Option<NetworkReading> {
+            None
+        }
+
+        fn read_machine(&mut self) -> Option<MachineReading> {
+            None
+        }
+    };
+}
+
 mod made;
 mod only;
 mod sums;
@@ -372,21 +393,7 @@ impl KernelCounters for Crowded {
         })
     }
 
-    fn choose_interface<'a>(
-        &mut self,
-        _macs: impl Iterator<Item = &'a str>,
-        _addresses: impl Iterator<Item = Ipv4Addr>,
-    ) -> Result<&str, NoInterface> {
-        Err(NoInterface::NothingGiven)
-    }
-
-    fn read_network(&mut self) -> Option<NetworkReading> {
-        None
-    }
-
-    fn read_machine(&mut self) -> Option<MachineReading> {
-        None
-    }
+    containers_only!();
 }
 
 #[test]

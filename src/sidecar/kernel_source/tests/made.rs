@@ -120,19 +120,5 @@ impl KernelCounters for Made {
         std::iter::once(finding)
     }
 
-    fn choose_interface<'a>(
-        &mut self,
-        _macs: impl Iterator<Item = &'a str>,
-        _addresses: impl Iterator<Item = Ipv4Addr>,
-    ) -> Result<&str, NoInterface> {
-        Err(NoInterface::NothingGiven)
-    }
-
-    fn read_network(&mut self) -> Option<NetworkReading> {
-        None
-    }
-
-    fn read_machine(&mut self) -> Option<MachineReading> {
-        None
-    }
+    containers_only!();
 }

@@ -50,21 +50,7 @@ impl KernelCounters for Both {
         ["b1", "r1"].into_iter().map(finding)
     }
 
-    fn choose_interface<'a>(
-        &mut self,
-        _macs: impl Iterator<Item = &'a str>,
-        _addresses: impl Iterator<Item = Ipv4Addr>,
-    ) -> Result<&str, NoInterface> {
-        Err(NoInterface::NothingGiven)
-    }
-
-    fn read_network(&mut self) -> Option<NetworkReading> {
-        None
-    }
-
-    fn read_machine(&mut self) -> Option<MachineReading> {
-        None
-    }
+    containers_only!();
 }
 
 #[test]
