@@ -3,6 +3,9 @@
 //! samples them, and what the endpoint says of them when it is asked, faults included.
 //! What a sample must come of is entered in the ledger when ESP gets it.
 
+mod script;
+mod truth;
+
 use std::{
     collections::HashMap,
     io::{self, ErrorKind},
@@ -18,11 +21,16 @@ use esp::{
 use esp_endpoints::{
     agent::Samples,
     containers::Task as Description,
-    counters::{CounterReading, Counters},
+    counters::Counters as _,
     http::{Body, Delivery, Response},
-    metadata::{Documents as _, Fault},
+    metadata::Documents as _,
 };
 
+use self::truth::{Truth, TruthCounters};
+pub(crate) use self::{
+    script::{TaskEvent, TaskFault, TaskScript},
+    truth::CORES,
+};
 use super::{
     clock::{Clock, unix_ns},
     kernel::KernelScript,
@@ -30,10 +38,6 @@ use super::{
     script::{Episode, pick},
 };
 
-/// What each container uses: CPUs, and bytes.
-pub(crate) const CORES: f64 = 0.5;
-const MEMORY_BYTES: u64 = 300 << 20;
-const INACTIVE_BYTES: u64 = 44 << 20;
 /// Of the task: vCPU and MiB.
 pub(crate) const VCPU: f64 = 2.0;
 pub(crate) const MEMORY_MIB: u64 = 1024;
@@ -49,90 +53,6 @@ pub(crate) const MEMORY_TURNED: f64 = 3.0;
 /// after a restart: more than it uses meanwhile, so that each restart shows.
 const USED_NS: u64 = 90_000_000_000_000;
 const RESTART_NS: u64 = 20_000_000_000_000;
-
-/// What can go wrong with a request to the endpoint.
-#[derive(Clone, Debug)]
-pub(crate) enum TaskFault {
-    /// What the test endpoint can do.
-    Endpoint(Fault),
-    /// 200 and `{}`.
-    EmptyObject,
-    /// Nobody listens.
-    Refused,
-    /// The connection breaks.
-    Reset,
-    /// One container's entry in the stats is like this.
-    Entry(&'static str),
-    /// One container's entry is not there.
-    NoEntry,
-}
-
-/// What is scripted of the endpoint.
-pub(crate) struct TaskScript {
-    pub(crate) faults: Vec<Episode<TaskFault>>,
-    /// Of an answer without a fault.
-    pub(crate) latency: Duration,
-    /// The memory of all containers turns so often, between its usual and more.
-    pub(crate) memory_turns: Option<Duration>,
-    /// ESP may take its values from the kernel: it need not make samples of these.
-    pub(crate) has_kernel: bool,
-}
-
-/// What happens to containers.
-#[derive(Clone, Debug)]
-pub(crate) enum TaskEvent {
-    /// It starts over under its id.
-    Restart(String),
-    /// Another takes its place, under its name.
-    Replace(String),
-    /// It ends.
-    Stop(String),
-    /// It runs again, under its id.
-    Start(String),
-    /// The agent takes no samples.
-    Stall(Duration),
-    /// The host's clock is set to be so far ahead, milliseconds.
-    SetClock(i64),
-}
-
-/// A container as it really is.
-#[derive(Debug)]
-struct Truth {
-    used_ns: u64,
-    /// Since when it has used more than that.
-    since: Duration,
-    /// How often it was started.
-    starts: u32,
-    /// What it had used when the kernel began to lie about it, and whether the endpoint has
-    /// told since.
-    lied: Option<(u64, Duration)>,
-    is_told: bool,
-}
-
-struct TruthCounters {
-    clock: Clock,
-    memory_turns: Option<Duration>,
-    truth: Arc<Mutex<Truth>>,
-}
-
-impl Counters for TruthCounters {
-    fn read(&mut self) -> CounterReading {
-        let truth = self.truth.lock().unwrap();
-        let ran = self.clock.elapsed() - truth.since;
-        let used_ns = u64::try_from(ran.mul_f64(CORES).as_nanos()).unwrap();
-        let ran_ms = u64::try_from(ran.as_millis()).unwrap();
-        let mut reading = CounterReading::new(self.clock.host_time(), truth.used_ns + used_ns);
-        let turns = |each: Duration| self.clock.elapsed().as_millis() / each.as_millis();
-        let is_turned = self.memory_turns.is_some_and(|each| turns(each) % 2 == 1);
-        let more = if is_turned { 2 * (MEMORY_BYTES - INACTIVE_BYTES) } else { 0 };
-        reading.memory_usage_bytes = MEMORY_BYTES + more;
-        reading.memory_inactive_file_bytes = INACTIVE_BYTES;
-        reading.memory_cache_bytes = INACTIVE_BYTES;
-        (reading.rx_bytes, reading.tx_bytes) = (ran_ms * 100, ran_ms * 50);
-        (reading.read_bytes, reading.write_bytes) = (ran_ms * 10, ran_ms * 20);
-        reading
-    }
-}
 
 /// What will be said to a request.
 pub(crate) struct Answer {
